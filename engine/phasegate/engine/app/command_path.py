@@ -1,0 +1,203 @@
+"""The one path every command takes: load, gather facts, decide, append, or start over if the task moved.
+
+The append is one transaction that checks that the task is still where the decision saw it; without that
+check two commands that both loaded VERIFY could commit contradicting moves. Nothing is reported before it
+is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import orjson
+
+from phasegate.engine.app.evidence import Shelf
+from phasegate.engine.app.results import Result
+from phasegate.engine.core.commands import Command
+from phasegate.engine.core.decide import Accepted, Binding, Decision, Facts, Refused, decide
+from phasegate.engine.core.errors import BadInput, Conflict, IntegrityError
+from phasegate.engine.core.events import (
+    FINDINGS_IN_ENTRY_MAX,
+    EvidenceAdded,
+    Recorded,
+    ViolationRecorded,
+    parse_event,
+    payload,
+)
+from phasegate.engine.core.ids import TaskId, parse_task_id, trace_id
+from phasegate.engine.core.ports import Clock, Ids
+from phasegate.engine.core.state import TaskState, fold, from_json, to_json
+from phasegate.ledger.entry import Draft, Entry
+from phasegate.ledger.errors import VersionConflict
+from phasegate.ledger.store import Expect, Projection, Store
+from phasegate.policies.loader import stored_process
+from phasegate.policies.model import Process
+
+DECISIONS_MAX = 64
+TASK_ROW = "task"
+BINDING_ROW = "binding"
+
+Gather = Callable[[Process, TaskState | None], Facts]
+CommandSource = Callable[[], Command]
+
+
+def no_facts(_process: Process, _state: TaskState | None) -> Facts:
+    """Facts of a command that needs none."""
+    return Facts()
+
+
+class CommandPath:
+    """Decides commands for tasks of one ledger and commits what was decided."""
+
+    def __init__(self, store: Store, shelf: Shelf, *, actor: str, clock: Clock, ids: Ids) -> None:
+        self._store = store
+        self._shelf = shelf
+        self._actor = actor
+        self._clock = clock
+        self._ids = ids
+        self._processes: dict[str, Process] = {}
+        self._states: dict[str, tuple[int, TaskState]] = {}
+
+    # -- what stands ----------------------------------------------------------------------------------
+
+    def state(self, task: str) -> TaskState:
+        """Where a task stands; raises BadInput for a task that was never opened."""
+        _, state = self._load(parse_task_id(task))
+        if state is None:
+            raise BadInput(f"there is no task `{task}`", f"open it: `engine open {task} --process autopilot`")
+        return state
+
+    def states(self) -> Iterator[TaskState]:
+        """All tasks, by id."""
+        for row in self._store.projections(TASK_ROW):
+            yield from_json(orjson.loads(row.body))
+
+    def pin(self, definition: Process) -> None:
+        """Keep a definition as an object, so that its digest can be resolved for as long as the ledger lives."""
+        self._shelf.keep(definition.canonical())
+        self._processes[definition.digest] = definition
+
+    def process(self, digest: str) -> Process:
+        """The definition with this digest, as it was when a task was opened under it."""
+        if digest not in self._processes:
+            process = stored_process(self._shelf.load(digest))
+            if process.digest != digest:
+                raise IntegrityError(f"definition `{digest}` does not hash to itself", "restore it from a backup")
+            self._processes[digest] = process
+        return self._processes[digest]
+
+    def binding(self, digest: str) -> Binding | None:
+        """Where claimed bytes were bound first; None when they never were."""
+        row = self._store.projection(BINDING_ROW, digest)
+        return Binding(**orjson.loads(row.body)) if row else None
+
+    # -- the path -------------------------------------------------------------------------------------
+
+    def open(self, task: TaskId, definition: Process, command: Command) -> Result:
+        """Decide an opening under `definition`; a task that exists refuses it under its own."""
+        self.pin(definition)
+        return self._until_committed(task, lambda: command, no_facts, definition)
+
+    def run(self, task: TaskId, command: Command | CommandSource, gather: Gather = no_facts) -> Result:
+        """Decide a command for a task that was opened.
+
+        Args:
+            task: its id.
+            command: the command, or what makes it once the facts of this try are gathered.
+            gather: reads what the decision needs to know.
+
+        Raises:
+            BadInput: the task was never opened.
+            Conflict: the task kept moving.
+        """
+        self.state(task)
+        return self._until_committed(task, command if callable(command) else lambda: command, gather, None)
+
+    def _until_committed(
+        self, task: TaskId, command: CommandSource, gather: Gather, definition: Process | None
+    ) -> Result:
+        for _ in range(DECISIONS_MAX):
+            version, state = self._load(task)
+            process = self._governing(state, definition)
+            facts = gather(process, state)
+            decision = decide(process, state, command(), facts)
+            try:
+                return self._commit(task, version, state, decision, facts)
+            except VersionConflict:
+                continue
+        raise Conflict(f"task `{task}` kept moving while this was decided", "try again when it is quieter")
+
+    def _governing(self, state: TaskState | None, definition: Process | None) -> Process:
+        if state is not None:
+            return self.process(state.process_digest)
+        if definition is None:
+            raise IntegrityError("a task lost its projection", "run `engine ledger verify`")
+        return definition
+
+    def _commit(
+        self, task: TaskId, version: int, state: TaskState | None, decision: Decision, facts: Facts
+    ) -> Result:
+        events = decision.events if isinstance(decision, Accepted) else (self._violation(decision),)
+        after = fold(task, events, state)
+        if after is None:
+            raise IntegrityError(f"task `{task}` has no state after its opening")
+        if not events:
+            return Result(after, ())
+        bindings = _new_bindings(task, events, facts)
+        entries = self._store.append(
+            self._drafts(task, events),
+            at=self._clock.now(),
+            projections=(Projection(TASK_ROW, task, orjson.dumps(to_json(after))), *bindings),
+            expect=(Expect(TASK_ROW, task, version), *(Expect(BINDING_ROW, row.key, 0) for row in bindings)),
+        )
+        self._states[task] = (entries[-1].seq, after)
+        return _result(after, entries, events, decision)
+
+    def _load(self, task: TaskId) -> tuple[int, TaskState | None]:
+        row = self._store.projection(TASK_ROW, task)
+        if row is None:
+            return 0, None
+        cached = self._states.get(task)
+        if cached is None or cached[0] != row.seq:
+            cached = (row.seq, from_json(orjson.loads(row.body)))
+            self._states[task] = cached
+        return cached
+
+    def _drafts(self, task: TaskId, events: Sequence[Recorded]) -> list[Draft]:
+        trace = f"{trace_id(self._store.ledger, task)}-{self._ids.span_id()}"
+        return [
+            Draft(task, phase, attempt, event.kind, self._actor, trace, payload(event))
+            for phase, attempt, event in events
+        ]
+
+    def _violation(self, refused: Refused) -> Recorded:
+        """The violation, with the whole list of findings kept as an object when it is long."""
+        event = refused.violation.event
+        if len(refused.findings) <= FINDINGS_IN_ENTRY_MAX or not isinstance(event, ViolationRecorded):
+            return refused.violation
+        digest = self._shelf.keep(orjson.dumps(refused.findings, option=orjson.OPT_SORT_KEYS))
+        return refused.violation._replace(event=event.model_copy(update={"findings_digest": digest}))
+
+
+def _result(
+    after: TaskState, entries: tuple[Entry, ...], events: Sequence[Recorded], decision: Decision
+) -> Result:
+    event = events[0].event
+    if isinstance(decision, Refused) and isinstance(event, ViolationRecorded):
+        return Result(after, entries, event, decision.findings)
+    return Result(after, entries)
+
+
+def _new_bindings(task: str, events: Sequence[Recorded], facts: Facts) -> list[Projection]:
+    """Rows for claimed bytes bound for the first time, so that no other task can bind them as well."""
+    rows: dict[str, Projection] = {}
+    for phase, attempt, event in events:
+        if isinstance(event, EvidenceAdded) and event.source and event.digest not in facts.bindings:
+            body = orjson.dumps({"task": task, "phase": phase, "attempt": attempt, "name": event.name})
+            rows[event.digest] = Projection(BINDING_ROW, event.digest, body)
+    return list(rows.values())
+
+
+def recorded(entry: Entry) -> Recorded:
+    """The typed event of an entry; raises IntegrityError when its payload does not fit its type."""
+    return Recorded(entry.phase, entry.attempt, parse_event(entry.type, entry.payload))

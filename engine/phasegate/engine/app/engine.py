@@ -1,0 +1,263 @@
+"""`Engine`: one method per command, whoever asks.
+
+Python callers use it directly; the command line and every other interface are adapters over it, so there is
+no interface by which a rule can be missed. A refused command is a result, not an exception.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from phasegate.engine.app.command_path import CommandPath
+from phasegate.engine.app.evidence import Offered, Shelf
+from phasegate.engine.app.home import Home, create_home, find_home, mark_home
+from phasegate.engine.app.results import GateReport, Result, Witnessed
+from phasegate.engine.app.system import SystemClock, SystemIds, local_actor
+from phasegate.engine.app.witness import Job, observe
+from phasegate.engine.app.witness_record import as_witnessed
+from phasegate.engine.core.commands import (
+    AddEvidence,
+    Advance,
+    Backtrack,
+    Command,
+    OpenTask,
+    RecordProgress,
+    RecordWitness,
+)
+from phasegate.engine.core.decide import Facts
+from phasegate.engine.core.errors import BadInput
+from phasegate.engine.core.events import RunnerEvent
+from phasegate.engine.core.gate import examine
+from phasegate.engine.core.ids import (
+    REASON_CHARS_MAX,
+    TITLE_CHARS_MAX,
+    parse_artifact_name,
+    parse_line,
+    parse_phase,
+    parse_task_id,
+)
+from phasegate.engine.core.ports import Clock, Ids
+from phasegate.engine.core.state import TaskState
+from phasegate.ledger.entry import Entry
+from phasegate.ledger.objects import ObjectStore
+from phasegate.ledger.sqlite import SqliteStore
+from phasegate.ledger.store import Store
+from phasegate.policies.loader import load_process
+from phasegate.policies.model import Process, Witness
+
+
+class Engine:
+    """A process enforced over a ledger.
+
+    Args:
+        home: where ledger, objects and evidence live.
+        store: the ledger.
+        actor: who acts; the local user unless a key proved somebody else.
+        clock: tells the time.
+        ids: mints span ids.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        store: Store,
+        *,
+        actor: str | None = None,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+    ) -> None:
+        self.home = home
+        self.store = store
+        self.clock = clock or SystemClock()
+        self._shelf = Shelf(home, ObjectStore(home.objects))
+        self._path = CommandPath(
+            store, self._shelf, actor=actor or local_actor(), clock=self.clock, ids=ids or SystemIds()
+        )
+
+    @classmethod
+    def init(cls, root: Path, *, clock: Clock | None = None) -> Self:
+        """Create a home with an empty ledger and open it.
+
+        Raises:
+            BadInput: the folder is a home already or cannot be written.
+        """
+        clock = clock or SystemClock()
+        home, ledger = create_home(root)
+        store = SqliteStore.create(home.ledger, ledger, at=clock.now())
+        mark_home(home, ledger)
+        return cls(home, store, clock=clock)
+
+    @classmethod
+    def open(cls, root: Path | None = None, *, readonly: bool = False) -> Self:
+        """Open an initialised home: `root`, else `PHASEGATE_HOME`, else the nearest `state/` upward.
+
+        Raises:
+            HomeMissing: there is none.
+        """
+        home = find_home(root, os.environ, Path.cwd())
+        return cls(home, SqliteStore.open(home.ledger, readonly=readonly))
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- commands -------------------------------------------------------------------------------------
+
+    def open_task(self, task: str, process: str | Process, title: str = "") -> Result:
+        """Open a task under a shipped process, a YAML file, or a loaded definition.
+
+        The definition is kept as an object and pinned by digest: the task finishes under it.
+        """
+        name = parse_task_id(task)
+        definition = process if isinstance(process, Process) else load_process(process)
+        return self._path.open(name, definition, OpenTask(parse_line(title or task, "title", TITLE_CHARS_MAX)))
+
+    def add_evidence(self, task: str, files: Sequence[Path], name: str | None = None) -> Result:
+        """Offer files as claimed evidence of the current phase; `name` renames a single file."""
+        if name is not None and len(files) != 1:
+            raise BadInput("a name was given for several files", "add them one at a time with `--as NAME`")
+        if not files:
+            raise BadInput("no file was given", "give the files to add")
+        offered: list[Offered] = []
+
+        def gather(_process: Process, state: TaskState | None) -> Facts:
+            offered[:] = [self._read(task, state, file, name) for file in files]
+            return self._offer_facts(files, offered)
+
+        def command() -> Command:
+            return AddEvidence(tuple(item.offer for item in offered))
+
+        result = self._path.run(parse_task_id(task), command, gather)
+        self._place(result, offered)
+        return result
+
+    def witness(
+        self,
+        task: str,
+        phase: str,
+        argv: Sequence[str],
+        *,
+        junit: Path | None = None,
+        coverage: Path | None = None,
+        cwd: Path | None = None,
+        echo: bool = False,
+    ) -> Witnessed:
+        """Run a command, record what was seen, and bind its reports as witnessed evidence.
+
+        Args:
+            task: the task it is run for.
+            phase: phase it is evidence for; must be the current one, or nothing is run.
+            argv: the command, run without a shell.
+            junit: JUnit XML file that the command writes.
+            coverage: `coverage json` file that the command writes.
+            cwd: its working directory; the caller's by default.
+            echo: show its output on standard error while it runs.
+        """
+        reports = {Witness.JUNIT: junit, Witness.COVERAGE: coverage}
+        job = Job(tuple(argv), cwd or Path.cwd(), {kind: file for kind, file in reports.items() if file}, echo)
+        name, before = parse_task_id(task), self.state(task)
+        asked, attempt = parse_phase(phase), before.attempts.get(phase.upper(), 0)
+        refused = self._path.run(name, RecordWitness(asked, attempt, None, ()))
+        if not refused.accepted:
+            return Witnessed(refused, None, ())
+        started_at = self.clock.now()
+        seen = observe(job)
+        event, offered, problems = as_witnessed(self._shelf, self.process(before.process_digest), before, seen, started_at)
+        command = RecordWitness(asked, attempt, event, tuple(item.offer for item in offered))
+        result = self.record_witness(task, command, offered)
+        return Witnessed(result, event, problems)
+
+    def advance(self, task: str, to: str | None = None) -> Result:
+        """Leave the current phase forward if its gate is open; the last phase completes the task."""
+        return self._path.run(parse_task_id(task), Advance(parse_phase(to) if to else None), self._gate_facts)
+
+    def backtrack(self, task: str, to: str, reason: str) -> Result:
+        """Go back to an earlier phase; every phase from it on must be done again."""
+        command = Backtrack(parse_phase(to), parse_line(reason, "reason", REASON_CHARS_MAX))
+        return self._path.run(parse_task_id(task), command)
+
+    def record_witness(self, task: str, command: RecordWitness, offered: Sequence[Offered]) -> Result:
+        """Record what the engine itself produced: a witnessed command or a runner's evidence."""
+        result = self._path.run(parse_task_id(task), command)
+        self._place(result, offered)
+        return result
+
+    def record_progress(self, task: str, phase: str, attempt: int, events: Sequence[RunnerEvent]) -> Result:
+        """Record events of a phase runner."""
+        return self._path.run(parse_task_id(task), RecordProgress(phase, attempt, tuple(events)))
+
+    def offer(self, task: str, name: str, content: bytes, witness: Witness) -> Offered:
+        """Snapshot bytes the engine made, as an offer for the current phase of a task."""
+        return self._shelf.make_offer(task, self.state(task).phase, parse_artifact_name(name), content, witness)
+
+    # -- questions ------------------------------------------------------------------------------------
+
+    def state(self, task: str) -> TaskState:
+        """Where a task stands; raises BadInput for a task that was never opened."""
+        return self._path.state(task)
+
+    def tasks(self) -> Iterator[TaskState]:
+        """All tasks, by id."""
+        return self._path.states()
+
+    def history(self, task: str) -> Iterator[Entry]:
+        """All entries of a task, oldest first."""
+        return self.store.entries(task=self.state(task).task)
+
+    def gate(self, task: str) -> GateReport:
+        """Dry run of the current gate: what is missing, and what the validators say."""
+        state = self.state(task)
+        process = self.process(state.process_digest)
+        findings = examine(process, state, self._shelf.gate_facts(process, state))
+        return GateReport(task, state.phase, state.attempt, process.next_phases(state.phase), findings)
+
+    def process(self, digest: str) -> Process:
+        """The definition with this digest, as it was when a task was opened under it."""
+        return self._path.process(digest)
+
+    def content(self, digest: str) -> bytes:
+        """Bytes of a snapshot; raises IntegrityError when they are gone or damaged."""
+        return self._shelf.load(digest)
+
+    def snapshot(self, digest: str) -> bytes | None:
+        """Bytes of a snapshot; None when they are gone or damaged."""
+        return self._shelf.snapshot(digest)
+
+    def keep(self, content: bytes) -> str:
+        """Keep bytes in the object store; returns their digest."""
+        return self._shelf.keep(content)
+
+    # -- evidence -------------------------------------------------------------------------------------
+
+    def _gate_facts(self, process: Process, state: TaskState | None) -> Facts:
+        return Facts(gate=self._shelf.gate_facts(process, state)) if state else Facts()
+
+    def _read(self, task: str, state: TaskState | None, file: Path, name: str | None) -> Offered:
+        phase = state.phase if state else ""
+        return self._shelf.read_offer(task, phase, file, parse_artifact_name(name or file.name))
+
+    def _offer_facts(self, files: Sequence[Path], offered: Sequence[Offered]) -> Facts:
+        pairs = tuple(zip(offered, files, strict=True))
+        owners = {item.offer.name: self._shelf.owner(file) for item, file in pairs}
+        bindings = {item.offer.digest: self._path.binding(item.offer.digest) for item in offered}
+        return Facts(
+            bindings={digest: found for digest, found in bindings.items() if found},
+            owners={name: owner for name, owner in owners.items() if owner},
+        )
+
+    def _place(self, result: Result, offered: Sequence[Offered]) -> None:
+        if result.accepted:
+            for item in offered:
+                self._shelf.place(item)

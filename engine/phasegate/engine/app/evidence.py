@@ -1,0 +1,182 @@
+"""Evidence on disk: reading what is offered, keeping snapshots and readable copies, gathering gate facts.
+
+An artifact is read once. The digest that is recorded, the snapshot that is kept and the content that is
+validated all come from those same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from phasegate.engine.app.home import Home
+from phasegate.engine.core.commands import Offer
+from phasegate.engine.core.errors import BadInput, IntegrityError
+from phasegate.engine.core.gate import EvidenceFact, GateFacts
+from phasegate.engine.core.state import Evidence, TaskState, is_current
+from phasegate.ledger.errors import LedgerError
+from phasegate.ledger.objects import ObjectStore
+from phasegate.policies.model import CheckRule, Process, Witness
+from phasegate.validators.interface import Artifact, Finding
+from phasegate.validators.registry import Check, run
+
+ARTIFACT_BYTES_MAX = 64 * 1024 * 1024
+
+
+def read_regular(path: Path, *, follow: bool) -> bytes:
+    """The bytes of a regular file, at most `ARTIFACT_BYTES_MAX`.
+
+    Raises:
+        OSError: it cannot be opened; with `follow` false also when it is a symbolic link.
+        BadInput: it is not a regular file, or it is too large.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise BadInput(f"`{path}` is not a regular file", "offer a plain file as evidence")
+        if status.st_size > ARTIFACT_BYTES_MAX:
+            raise BadInput(f"`{path}` has {status.st_size} bytes", f"keep artifacts within {ARTIFACT_BYTES_MAX} bytes")
+        return file.read(ARTIFACT_BYTES_MAX + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """An offer and the bytes behind it."""
+
+    offer: Offer
+    content: bytes
+
+
+class Shelf:
+    """Snapshots and readable copies of evidence under one home."""
+
+    def __init__(self, home: Home, objects: ObjectStore) -> None:
+        self._home = home
+        self._objects = objects
+
+    def read_offer(self, task: str, phase: str, file: Path, name: str) -> Offered:
+        """Read a file once and snapshot it.
+
+        Raises:
+            BadInput: it cannot be read.
+        """
+        try:
+            content = read_regular(file, follow=True)
+        except OSError as error:
+            raise BadInput(f"cannot read `{file}`: {error.strerror}", "give the path of an existing file") from error
+        return self._offered(task, phase, name, content, source=str(file.resolve()))
+
+    def make_offer(
+        self, task: str, phase: str, name: str, content: bytes, witness: Witness, exit_code: int | None = None
+    ) -> Offered:
+        """Snapshot bytes the engine made itself."""
+        return self._offered(task, phase, name, content, witness=witness, exit_code=exit_code)
+
+    def _offered(
+        self,
+        task: str,
+        phase: str,
+        name: str,
+        content: bytes,
+        *,
+        source: str = "",
+        witness: Witness | None = None,
+        exit_code: int | None = None,
+    ) -> Offered:
+        digest = self._objects.put(content)
+        path = self._home.evidence_path(task, phase, name).relative_to(self._home.root)
+        return Offered(Offer(name, digest, len(content), str(path), source, witness, exit_code), content)
+
+    def owner(self, file: Path) -> str | None:
+        """Task whose evidence folder a file lies in, links resolved; None when it lies elsewhere."""
+        try:
+            inside = file.resolve().relative_to(self._home.evidence.resolve())
+        except ValueError:
+            return None
+        return inside.parts[0] if inside.parts else None
+
+    def place(self, offered: Offered) -> None:
+        """Put the readable copy in its place, atomically; called after the commit, again on a repeat."""
+        target = self._home.root / offered.offer.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        temporary.write_bytes(offered.content)
+        temporary.replace(target)
+
+    def gate_facts(self, process: Process, state: TaskState) -> GateFacts:
+        """What an examination of the current gate needs, every artifact read once."""
+        last = not process.next_phases(state.phase)
+        contents = self._current_contents(state)
+        facts: dict[str, EvidenceFact] = {}
+        checks: list[str] = []
+        for name, content in contents.items():
+            evidence = state.evidence[name]
+            here = evidence.phase == state.phase
+            if not here and not last:
+                continue
+            rules = process.evidence_rules[evidence.phase][name].checks if here else ()
+            facts[name] = self._fact(evidence, content, contents, rules, here=here)
+            checks.extend(f"{name}:{rule.use}" for rule in rules)
+        return GateFacts(facts, tuple(checks))
+
+    def _current_contents(self, state: TaskState) -> dict[str, bytes | None]:
+        return {
+            name: self.snapshot(evidence.digest)
+            for name, evidence in state.evidence.items()
+            if is_current(state, evidence)
+        }
+
+    def _fact(
+        self,
+        evidence: Evidence,
+        content: bytes | None,
+        contents: Mapping[str, bytes | None],
+        rules: tuple[CheckRule, ...],
+        *,
+        here: bool,
+    ) -> EvidenceFact:
+        standing = digest_of(self._home.root / evidence.path, follow=False)
+        source = digest_of(Path(evidence.source), follow=True) if here and evidence.source else None
+        if content is None:
+            return EvidenceFact(None, standing, source)
+        findings = validate(evidence.name, content, contents, rules)
+        return EvidenceFact(evidence.digest, standing, source, findings)
+
+    def snapshot(self, digest: str) -> bytes | None:
+        """Bytes of an object, verified against their digest; None when they are gone or damaged."""
+        try:
+            return self._objects.get(digest)
+        except LedgerError:
+            return None
+
+    def load(self, digest: str) -> bytes:
+        """Bytes of an object that must be there; raises IntegrityError when they are not."""
+        content = self.snapshot(digest)
+        if content is None:
+            raise IntegrityError(f"object `{digest}` is missing or damaged", "restore the home from a backup")
+        return content
+
+    def keep(self, content: bytes) -> str:
+        """Store bytes durably; returns their digest."""
+        return self._objects.put(content)
+
+
+def validate(
+    name: str, content: bytes, contents: Mapping[str, bytes | None], rules: tuple[CheckRule, ...]
+) -> tuple[Finding, ...]:
+    """Run an artifact's checks over its bytes, with the task's other current artifacts as companions."""
+    companions = {other: data for other, data in contents.items() if data is not None and other != name}
+    return run(tuple(Check(rule.use, rule.params) for rule in rules), Artifact(name, content), companions)
+
+
+def digest_of(path: Path, *, follow: bool) -> str | None:
+    """SHA-256 of a regular file in hex; None when there is none that can be read."""
+    try:
+        return hashlib.sha256(read_regular(path, follow=follow)).hexdigest()
+    except (OSError, BadInput):
+        return None

@@ -1,0 +1,144 @@
+"""The home: the folder a ledger and its objects live in, how it is made and how it is found.
+
+Layout:
+
+    ledger.db            the SQLite ledger (with its -wal, -shm and .lock beside it)
+    objects/sha256/..    snapshots by digest
+    evidence/TASK/PHASE/ the readable copies of evidence
+    results/             live views of the latest run, and reports
+    telemetry/           spans and metrics as JSON lines
+    home.json            marks the folder as initialised
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from phasegate.engine.core.errors import BadInput, HomeMissing
+
+MARKER = "home.json"
+FORMAT = 1
+_FOLDERS = ("objects", "evidence", "results", "telemetry", "locks")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths of an initialised home."""
+
+    root: Path
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger file."""
+        return self.root / "ledger.db"
+
+    @property
+    def objects(self) -> Path:
+        """The object store's folder."""
+        return self.root / "objects"
+
+    @property
+    def evidence(self) -> Path:
+        """Folder of the readable evidence copies."""
+        return self.root / "evidence"
+
+    @property
+    def results(self) -> Path:
+        """Folder of live views and reports."""
+        return self.root / "results"
+
+    @property
+    def telemetry(self) -> Path:
+        """Folder of the telemetry sinks."""
+        return self.root / "telemetry"
+
+    @property
+    def locks(self) -> Path:
+        """Folder of the locks that keep two runners off one task."""
+        return self.root / "locks"
+
+    def evidence_path(self, task: str, phase: str, name: str) -> Path:
+        """Where the readable copy of one artifact stands."""
+        return self.evidence / task / phase / name
+
+    def initialised(self) -> bool:
+        """Whether `engine init` made this folder."""
+        return (self.root / MARKER).is_file()
+
+
+def create_home(root: Path) -> tuple[Home, str]:
+    """Make a home's folders; the caller creates the ledger, then calls `mark_home`.
+
+    Returns:
+        The home and a fresh ledger id.
+
+    Raises:
+        BadInput: the folder is a home already, or cannot be written.
+    """
+    home = Home(root.resolve())
+    if home.initialised():
+        raise BadInput(f"`{root}` is a home already", "use it, or choose another with `--home DIR`")
+    try:
+        for folder in _FOLDERS:
+            (home.root / folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"cannot create `{root}`: {error.strerror}", "choose a folder you can write to") from error
+    return home, f"phasegate-{uuid.uuid4().hex}"
+
+
+def mark_home(home: Home, ledger: str) -> None:
+    """Write the marker that makes the folder a home; done last, so that half a home is never found."""
+    temporary = home.root / f".{MARKER}.{os.getpid()}"
+    temporary.write_text(json.dumps({"format": FORMAT, "ledger": ledger}) + "\n", encoding="utf-8")
+    temporary.replace(home.root / MARKER)
+
+
+def find_home(option: Path | None, environ: Mapping[str, str], start: Path) -> Home:
+    """The home to use: the option, else `PHASEGATE_HOME`, else the nearest initialised `state/` upward.
+
+    In a git worktree the main worktree's folders are looked at as well.
+
+    Raises:
+        HomeMissing: none was found.
+    """
+    named = option or (Path(environ["PHASEGATE_HOME"]) if environ.get("PHASEGATE_HOME") else None)
+    if named is not None:
+        home = Home(named.resolve())
+        if not home.initialised():
+            raise HomeMissing(f"`{named}` is not an initialised home", f"create it: `engine init --home {named}`")
+        return home
+    for folder in _candidates(start.resolve()):
+        home = Home(folder / "state")
+        if home.initialised():
+            return home
+    raise HomeMissing("no initialised home was found here or above", "create one: `engine init`")
+
+
+def _candidates(start: Path) -> Iterator[Path]:
+    for folder in (start, *start.parents):
+        yield folder
+        main = _main_worktree(folder / ".git")
+        if main is not None:
+            yield main
+
+
+def _main_worktree(git: Path) -> Path | None:
+    """Main worktree of a linked one: its `.git` is a file `gitdir: MAIN/.git/worktrees/NAME`."""
+    try:
+        text = git.read_text(encoding="utf-8") if git.is_file() else ""
+    except (OSError, UnicodeDecodeError):
+        return None
+    if not text.startswith("gitdir: "):
+        return None
+    gitdir = (git.parent / text.removeprefix("gitdir: ").strip()).resolve()
+    return gitdir.parents[2] if gitdir.parent.name == "worktrees" else None
+
+
+def inside_worktree(root: Path) -> bool:
+    """Whether the folder lies in a git worktree, where `git clean -fdx` would remove it."""
+    return any((folder / ".git").exists() for folder in (root, *root.parents))

@@ -1,0 +1,34 @@
+"""The real clock, ids and actor. Nothing else in the engine reads the clock, randomness or the user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from datetime import UTC, datetime
+
+from phasegate.engine.core.ids import Actor
+
+
+class SystemClock:
+    """Wall clock of the machine."""
+
+    def now(self) -> str:
+        """Now, as RFC 3339 UTC with microseconds."""
+        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class SystemIds:
+    """Span ids from the operating system's randomness."""
+
+    def span_id(self) -> str:
+        """16 hex digits; never all zeros, which W3C Trace Context forbids."""
+        return f"{int.from_bytes(os.urandom(8)) or 1:016x}"
+
+
+def local_actor() -> Actor:
+    """The operating system's user this process runs as: `user:NAME` or `user:UID` when it has no name."""
+    uid = os.getuid()
+    try:
+        return Actor(f"user:{pwd.getpwuid(uid).pw_name}")
+    except KeyError:
+        return Actor(f"user:{uid}")

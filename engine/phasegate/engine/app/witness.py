@@ -1,0 +1,201 @@
+"""Witnessing: the engine runs a command itself and keeps what it saw.
+
+Reports count only if the command wrote them while it ran. That is judged by the inode's change time, which
+`touch` cannot set, so a report prepared beforehand is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from phasegate.engine.app.evidence import read_regular
+from phasegate.engine.core.errors import BadInput
+from phasegate.policies.model import Witness
+
+OUTPUT_BYTES_MAX = 32 * 1024 * 1024
+GIT_TIMEOUT_S = 10
+_CHUNK_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A command to witness.
+
+    Attributes:
+        argv: the command, run without a shell.
+        cwd: its working directory.
+        reports: report files it is to write, by kind; relative ones lie below `cwd`.
+        echo: whether to show its output on standard error while it runs.
+    """
+
+    argv: tuple[str, ...]
+    cwd: Path
+    reports: Mapping[Witness, Path]
+    echo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen of one command.
+
+    Attributes:
+        log: standard output and error in the order they arrived.
+        git_commit: commit of the working directory; empty outside git.
+        git_dirty: whether tracked or untracked files differed from it.
+        asked_reports: whether any report was asked for.
+        reports: bytes of each report file by its kind, those the command wrote.
+        problems: why a report does not count.
+    """
+
+    argv: tuple[str, ...]
+    cwd: str
+    exit_code: int
+    duration_ms: int
+    stdout: bytes
+    stderr: bytes
+    log: bytes
+    environment_digest: str
+    git_commit: str
+    git_dirty: bool
+    asked_reports: bool
+    reports: Mapping[Witness, bytes]
+    problems: tuple[str, ...]
+
+
+def observe(job: Job) -> Observation:
+    """Run a command and observe it.
+
+    Raises:
+        BadInput: the command cannot be started.
+    """
+    commit, dirty = _git_state(job.cwd)
+    marks = {kind: _mark(job.cwd / path) for kind, path in job.reports.items()}
+    began = time.monotonic_ns()
+    exit_code, capture = _run(job)
+    duration_ms = (time.monotonic_ns() - began) // 1_000_000
+    reports, problems = _read_reports(job, marks)
+    return Observation(
+        argv=job.argv,
+        cwd=str(job.cwd),
+        exit_code=exit_code,
+        duration_ms=duration_ms,
+        stdout=bytes(capture.stdout),
+        stderr=bytes(capture.stderr),
+        log=bytes(capture.log),
+        environment_digest=_environment_digest(os.environ),
+        git_commit=commit,
+        git_dirty=dirty,
+        asked_reports=bool(job.reports),
+        reports=reports,
+        problems=problems,
+    )
+
+
+class _Capture:
+    """Both output streams, apart and together, each bounded."""
+
+    def __init__(self) -> None:
+        self.stdout = bytearray()
+        self.stderr = bytearray()
+        self.log = bytearray()
+        self._lock = threading.Lock()
+
+    def follow(self, stream: IO[bytes], own: bytearray, echo: bool) -> None:
+        while chunk := os.read(stream.fileno(), _CHUNK_BYTES):
+            with self._lock:
+                for kept in (own, self.log):
+                    kept += chunk[: OUTPUT_BYTES_MAX - len(kept)]
+                if echo:
+                    sys.stderr.buffer.write(chunk)
+                    sys.stderr.flush()
+
+
+def _run(job: Job) -> tuple[int, _Capture]:
+    try:
+        process = subprocess.Popen(
+            list(job.argv), cwd=job.cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot run `{job.argv[0]}`: {error}", "give a command that exists, after `--`") from error
+    capture = _Capture()
+    with process:
+        threads = [
+            threading.Thread(target=capture.follow, args=(stream, own, job.echo), daemon=True)
+            for stream, own in ((process.stdout, capture.stdout), (process.stderr, capture.stderr))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return process.returncode, capture
+
+
+_Mark = tuple[int, int]
+
+
+def _read_reports(
+    job: Job, marks: Mapping[Witness, _Mark | None]
+) -> tuple[dict[Witness, bytes], tuple[str, ...]]:
+    reports: dict[Witness, bytes] = {}
+    problems: list[str] = []
+    for kind, path in job.reports.items():
+        try:
+            reports[kind] = _fresh_report(job.cwd / path, marks[kind])
+        except BadInput as error:
+            problems.append(f"{error}: {error.remedy}")
+    return reports, tuple(problems)
+
+
+def _mark(path: Path) -> _Mark | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_ctime_ns
+
+
+def _fresh_report(path: Path, before: _Mark | None) -> bytes:
+    after = _mark(path)
+    if after is None:
+        raise BadInput(f"the command wrote no `{path}`", "give the file that the command writes its report to")
+    if after == before:
+        raise BadInput(
+            f"`{path}` was there before and the command did not write it",
+            "let the command write its report anew; a report made beforehand is not witnessed",
+        )
+    try:
+        return read_regular(path, follow=True)
+    except OSError as error:
+        raise BadInput(f"cannot read `{path}`: {error.strerror}", "make the report readable") from error
+
+
+def _environment_digest(environ: Mapping[str, str]) -> str:
+    """Digest of the environment: names and values, so that nothing secret is kept in the clear."""
+    text = json.dumps(sorted(environ.items()), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _git_state(cwd: Path) -> tuple[str, bool]:
+    commit = _git(cwd, "rev-parse", "HEAD")
+    return commit.strip(), bool(commit) and bool(_git(cwd, "status", "--porcelain"))
+
+
+def _git(cwd: Path, *args: str) -> str:
+    """Output of a git command; empty when there is no git or no repository."""
+    try:
+        done = subprocess.run(
+            ["git", *args], cwd=cwd, capture_output=True, timeout=GIT_TIMEOUT_S, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""

@@ -1,0 +1,259 @@
+"""The `engine` command line: one function per command, no logic of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phasegate.engine.cli.options import Format, FormatOption, HomeOption, JsonOption, TaskArgument
+
+EXIT_REFUSED = 1
+EXIT_INTEGRITY = 4
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="engine",
+    help="Makes the work of AI agents follow a process, and proves that it did.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+evidence = typer.Typer(help="Offer and list evidence.", no_args_is_help=True)
+ledger = typer.Typer(help="Read and verify the ledger.", no_args_is_help=True)
+run_group = typer.Typer(help="Let phase runners do the work of a process.", no_args_is_help=True)
+app.add_typer(evidence, name="evidence")
+app.add_typer(ledger, name="ledger")
+app.add_typer(run_group, name="run")
+
+
+def run() -> None:
+    """Run the command line; every error becomes a message, a remedy and an exit code."""
+    try:
+        app(standalone_mode=True)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 - the outermost place: nothing may end as a traceback
+        from phasegate.engine.cli.session import exit_code_of
+
+        sys.exit(exit_code_of(error))
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"phasegate {version('phasegate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    home: HomeOption = None,
+    version: Annotated[  # noqa: ARG001 - acted on by its callback
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Makes the work of AI agents follow a process, and proves that it did."""
+    if home is not None:
+        os.environ["PHASEGATE_HOME"] = str(home)
+
+
+@app.command()
+def init(home: HomeOption = None) -> None:
+    """Create a home: the folder that holds ledger, objects and evidence."""
+    from phasegate.engine.cli import tasks
+
+    tasks.init(home)
+
+
+@app.command("open")
+def open_(
+    task: TaskArgument,
+    process: Annotated[
+        str, typer.Option("--process", "-p", metavar="NAME|FILE.yaml", help="autopilot, evaluation, or a YAML file.")
+    ],
+    title: Annotated[str, typer.Option("--title", "-t", help="What the task is about.")] = "",
+    home: HomeOption = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
+) -> None:
+    """Open a task under a process."""
+    from phasegate.engine.cli import tasks
+
+    tasks.open_task(home, tasks.chosen(format_, json_), task, process, title)
+
+
+@app.command()
+def status(
+    task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="A task; all without it.")] = None,
+    home: HomeOption = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
+) -> None:
+    """Show where tasks stand, and what the ledger can promise."""
+    from phasegate.engine.cli import tasks
+
+    tasks.status(home, tasks.chosen(format_, json_), task)
+
+
+@app.command()
+def history(
+    task: TaskArgument, home: HomeOption = None, format_: FormatOption = Format.TABLE, json_: JsonOption = False
+) -> None:
+    """Tell the story of one task from the ledger."""
+    from phasegate.engine.cli import ledger_story, tasks
+
+    ledger_story.history(home, tasks.chosen(format_, json_), task)
+
+
+@app.command()
+def gate(
+    task: TaskArgument, home: HomeOption = None, format_: FormatOption = Format.TABLE, json_: JsonOption = False
+) -> None:
+    """Try the current gate without passing it: what is missing, where, and what to do."""
+    from phasegate.engine.cli import tasks
+
+    tasks.gate(home, tasks.chosen(format_, json_), task)
+
+
+@app.command()
+def advance(
+    task: TaskArgument,
+    to: Annotated[str | None, typer.Option("--to", metavar="PHASE", help="The phase to enter.")] = None,
+    home: HomeOption = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
+) -> None:
+    """Leave the current phase forward, if its gate is open."""
+    from phasegate.engine.cli import tasks
+
+    tasks.advance(home, tasks.chosen(format_, json_), task, to)
+
+
+@app.command()
+def backtrack(
+    task: TaskArgument,
+    to: Annotated[str, typer.Option("--to", metavar="PHASE", help="The earlier phase to go back to.")],
+    reason: Annotated[str, typer.Option("--reason", "-r", metavar="TEXT", help="Why; it is recorded.")],
+    home: HomeOption = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
+) -> None:
+    """Go back to an earlier phase; every phase from it on must be done again."""
+    from phasegate.engine.cli import tasks
+
+    tasks.backtrack(home, tasks.chosen(format_, json_), task, to, reason)
+
+
+@app.command()
+def witness(
+    task: TaskArgument,
+    phase: Annotated[str, typer.Option("--phase", "-P", metavar="PHASE", help="Phase it is evidence for.")],
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The command to run.")],
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="JUnit XML that the command writes.")
+    ] = None,
+    coverage: Annotated[
+        Path | None, typer.Option("--coverage", metavar="FILE", help="`coverage json` that the command writes.")
+    ] = None,
+    home: HomeOption = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
+) -> None:
+    """Run a command under the engine's eyes and keep what it saw as witnessed evidence."""
+    from phasegate.engine.cli import tasks
+
+    tasks.witness(home, tasks.chosen(format_, json_), task, phase, command, junit=junit, coverage=coverage)
+
+
+@evidence.command("add")
+def evidence_add(
+    task: TaskArgument,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to offer.")],
+    name: Annotated[str | None, typer.Option("--as", metavar="NAME", help="Artifact name, for a single file.")] = None,
+    home: HomeOption = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
+) -> None:
+    """Offer files as evidence of the current phase."""
+    from phasegate.engine.cli import tasks
+
+    tasks.evidence_add(home, tasks.chosen(format_, json_), task, files, name)
+
+
+@evidence.command("list")
+def evidence_list(
+    task: TaskArgument, home: HomeOption = None, format_: FormatOption = Format.TABLE, json_: JsonOption = False
+) -> None:
+    """List the evidence of a task and whether it still counts."""
+    from phasegate.engine.cli import tasks
+
+    tasks.evidence_list(home, tasks.chosen(format_, json_), task)
+
+
+@ledger.command("show")
+def ledger_show(
+    task: Annotated[str | None, typer.Option("--task", metavar="T", help="Only this task's entries.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", metavar="X", help="Only entries of this type.")] = None,
+    phase: Annotated[str | None, typer.Option("--phase", metavar="P", help="Only entries of this phase.")] = None,
+    since: Annotated[int, typer.Option("--since", metavar="SEQ", min=0, help="Only entries after this one.")] = 0,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The latest N of them.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new entries until interrupted.")] = False,
+    home: HomeOption = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
+) -> None:
+    """Show the ledger as a story: when, who, what happened, with refusals standing out."""
+    from phasegate.engine.cli import ledger_story, tasks
+
+    chosen = ledger_story.Selection(task, type_, phase.upper() if phase else None, since, limit)
+    ledger_story.show(home, tasks.chosen(format_, json_), chosen, follow=follow)
+
+
+@ledger.command("verify")
+def ledger_verify(
+    home: HomeOption = None, format_: FormatOption = Format.TABLE, json_: JsonOption = False
+) -> None:
+    """Re-read every entry, and say what holds, what does not, and what cannot be ruled out."""
+    from phasegate.engine.cli import ledger_story, tasks
+
+    ledger_story.verify(home, tasks.chosen(format_, json_))
+
+
+@run_group.command("evaluation")
+def run_evaluation(
+    suite: Annotated[str, typer.Option("--suite", metavar="humaneval|FILE.jsonl", help="The problems.")],
+    model: Annotated[
+        str, typer.Option("--model", metavar="stub|replay:FILE", help="stub[:CHANCE], or replay of recorded rows.")
+    ],
+    samples: Annotated[
+        str, typer.Option("--samples", metavar="1,4,16", help="The k of pass@k; the largest is generated.")
+    ] = "1,4,16",
+    tasks: Annotated[int | None, typer.Option("--tasks", metavar="N", min=1, help="Only the first N problems.")] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Seed of all randomness.")] = 42,
+    task_id: Annotated[
+        str | None, typer.Option("--task-id", metavar="ID", help="Task to run as; chosen from the settings without it.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", min=1, max=256, help="Sandbox workers; one a core.")
+    ] = None,
+    isolation: Annotated[
+        str, typer.Option("--isolation", metavar="full|reduced", help="`reduced` runs with fewer protections.")
+    ] = "full",
+    home: HomeOption = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
+) -> None:
+    """Evaluate a code model on a suite, from STRATEGIZE to MONITOR; a killed run resumes."""
+    from phasegate.engine.cli import evaluation
+    from phasegate.engine.cli.output import chosen
+
+    order = evaluation.Order(suite, model, samples, tasks, seed, task_id, workers, isolation)
+    evaluation.run(home, chosen(format_, json_), order)

@@ -1,0 +1,197 @@
+"""The ledger told as a story, followed live, and verified."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.text import Text
+
+from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.results import TRUST_EMBEDDED
+from phasegate.engine.cli.options import Format
+from phasegate.engine.cli.output import console, print_json, print_jsonl
+from phasegate.engine.cli.session import session
+from phasegate.ledger.entry import Entry
+
+EXIT_INTEGRITY = 4
+POLL_S = 0.2
+HASH_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which entries to show; `limit` keeps the latest."""
+
+    task: str | None = None
+    type: str | None = None
+    phase: str | None = None
+    since: int = 0
+    limit: int | None = None
+
+    def read(self, engine: Engine) -> list[Entry]:
+        """The selected entries, oldest first."""
+        found = engine.store.entries(
+            since=self.since,
+            task=self.task,
+            type=self.type,
+            phase=self.phase,
+            limit=self.limit,
+            reverse=self.limit is not None,
+        )
+        return list(found)[::-1] if self.limit is not None else list(found)
+
+
+def show(home: Path | None, format_: Format, selection: Selection, *, follow: bool) -> None:
+    """Print the selected entries, and with `follow` those that come."""
+    with session(home, readonly=True) as engine:
+        entries = selection.read(engine)
+        if follow:
+            for entry in _tail(engine, selection, entries):
+                _print_entries(Format.JSONL if format_ is Format.JSON else format_, [entry])
+            return
+        _print_entries(format_, entries)
+
+
+def _tail(engine: Engine, selection: Selection, entries: list[Entry]) -> Iterator[Entry]:
+    since = max(selection.since, engine.store.head().size if not entries else entries[-1].seq)
+    yield from entries
+    while True:
+        rest = Selection(selection.task, selection.type, selection.phase, since)
+        for entry in rest.read(engine):
+            since = entry.seq
+            yield entry
+        time.sleep(POLL_S)
+
+
+def history(home: Path | None, format_: Format, task: str) -> None:
+    """Print one task's entries."""
+    with session(home, readonly=True) as engine:
+        _print_entries(format_, list(engine.history(task)))
+
+
+def verify(home: Path | None, format_: Format) -> None:
+    """Verify the ledger; exit 4 when it does not hold."""
+    from phasegate.engine.app.home import find_home
+    from phasegate.ledger.sqlite_verify import verify_sqlite
+
+    import os
+
+    found = find_home(home, os.environ, Path.cwd())
+    began = time.monotonic()
+    verification = verify_sqlite(found.ledger)
+    elapsed = time.monotonic() - began
+    problem = verification.problem
+    if format_ is Format.TABLE:
+        out = console()
+        head = f"{verification.entries} entries, head {verification.head.hash}"
+        word = Text("the ledger holds", "bold green") if verification.ok else Text("the ledger does not hold", "bold red")
+        out.print(word.append(f": {head} ({elapsed:.2f} s)", "default"))
+        if problem:
+            place = f"entry {problem.seq}" if problem.seq else "the ledger"
+            out.print(Text(f"first bad: {place} ({problem.code}): {problem.message}", "red"))
+        out.print(Text("checked: every entry's bytes, order, chain, columns, triggers and the recorded head", "dim"))
+        out.print(Text(f"not ruled out: {'; '.join(verification.not_ruled_out)}", "dim"))
+        out.print(Text(f"trust: {TRUST_EMBEDDED}", "dim"))
+    else:
+        print_json(
+            {
+                "ok": verification.ok,
+                "entries": verification.entries,
+                "head": verification.head.hash,
+                "problem": problem._asdict() if problem else None,
+                "not_ruled_out": verification.not_ruled_out,
+                "trust": TRUST_EMBEDDED,
+                "elapsed_s": round(elapsed, 6),
+            }
+        )
+    if not verification.ok:
+        raise typer.Exit(EXIT_INTEGRITY)
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """An entry with its hash, as plain data."""
+    fields = {name: getattr(entry, name) for name in entry._fields if name != "bytes"}
+    return fields
+
+
+def _print_entries(format_: Format, entries: list[Entry]) -> None:
+    if format_ is Format.JSON:
+        print_json([entry_json(entry) for entry in entries])
+    elif format_ is Format.JSONL:
+        print_jsonl(entry_json(entry) for entry in entries)
+    else:
+        out = console()
+        for entry in entries:
+            out.print(_line(entry), soft_wrap=True)
+
+
+_STYLES = {
+    "task.opened": "bold cyan",
+    "task.completed": "bold green",
+    "gate.passed": "green",
+    "phase.completed": "green",
+    "phase.entered": "cyan",
+    "phase.backtracked": "yellow",
+    "violation.recorded": "bold red",
+    "run.ended": "bold magenta",
+    "witness.recorded": "blue",
+}
+
+
+def _line(entry: Entry) -> Text:
+    style = _STYLES.get(entry.type, "default")
+    line = Text(f"{entry.at[:10]} {entry.at[11:23]} ", "dim")
+    line.append(f"{entry.seq:>6} ", "dim")
+    line.append(f"{entry.task:<14} {entry.phase:<11}", "bold")
+    line.append(f" {_tell(entry)} ", style)
+    line.append(entry.hash[:HASH_SHOWN], "dim")
+    return line
+
+
+def _tell(entry: Entry) -> str:
+    """What happened, as a sentence."""
+    p: dict[str, Any] = entry.payload
+    match entry.type:
+        case "task.opened":
+            return f"task opened under {p['process']} v{p['process_version']}: {p['title']}"
+        case "phase.entered":
+            return f"entered (attempt {entry.attempt})" + (f" from {p['previous']}" if p["previous"] else "")
+        case "evidence.added":
+            return f"evidence {p['name']} ({p['origin']}, {p['size_bytes']} bytes, {p['digest'][:HASH_SHOWN]})"
+        case "witness.recorded":
+            return f"witnessed `{' '.join(p['argv'])[:80]}`: exit code {p['exit_code']} after {p['duration_ms']} ms"
+        case "gate.passed":
+            return f"gate passed over {len(p['evidence'])} artifact(s), {len(p['checks'])} check(s)"
+        case "phase.completed":
+            return f"completed, next {p['next'] or 'nothing'}"
+        case "phase.backtracked":
+            return f"BACK to {p['target']} from {p['source']}: {p['reason']}"
+        case "task.completed":
+            return f"task completed after {p['phases']} phases"
+        case "violation.recorded":
+            return f"REFUSED {p['command']} ({p['violation']}): {p['message']}"
+        case _:
+            return _tell_of_run(entry.type, p)
+
+
+def _tell_of_run(kind: str, p: dict[str, Any]) -> str:
+    match kind:
+        case "ledger.opened":
+            return "ledger opened"
+        case "step.started":
+            return f"step {p['step']} began ({p['total']} to do)"
+        case "step.finished":
+            return f"step {p['step']} finished after {p['duration_ms']} ms"
+        case "sample.generated":
+            return f"{p['problem']} sample {p['sample']} generated"
+        case "sample.executed":
+            return f"{p['problem']} sample {p['sample']} {p['verdict']} in {p['wall_ms']} ms"
+        case "run.ended":
+            return f"run ended: {p['outcome']}, {p['success_level']}"
+        case _:
+            return kind

@@ -1,0 +1,125 @@
+"""Gates: all that must hold before a phase may be left.
+
+Pure. The shell has read every artifact once, hashed those bytes and run the validators over them; here the
+facts are held against what the ledger recorded. A fact that is missing blocks like a failed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from phasegate.engine.core.state import Evidence, TaskState, is_current
+from phasegate.policies.model import EvidenceRule, Origin, Process
+from phasegate.validators.interface import Finding, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFact:
+    """What the shell saw of one recorded artifact.
+
+    Attributes:
+        snapshot: digest of the bytes in the object store; None when they are gone or damaged.
+        standing: digest of the readable copy under the home; None when it is gone.
+        source: digest of the file it was read from, if that still exists.
+        findings: what the validators said of the snapshot's bytes.
+    """
+
+    snapshot: str | None
+    standing: str | None
+    source: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GateFacts:
+    """Facts by artifact name, and the names of the checks that ran."""
+
+    evidence: Mapping[str, EvidenceFact] = field(default_factory=dict)
+    checks: tuple[str, ...] = ()
+
+
+def examine(process: Process, state: TaskState, facts: GateFacts) -> tuple[Finding, ...]:
+    """Everything the gate of the current phase has to say; it is open when no finding blocks.
+
+    The last phase's gate answers for the standing evidence of all phases, because it closes the task.
+    """
+    findings = list(_phase_findings(process, state, facts, state.phase))
+    if not process.next_phases(state.phase):
+        for phase in state.completed:
+            findings.extend(_standing_findings(process, state, facts, phase))
+    return tuple(findings)
+
+
+def _phase_findings(process: Process, state: TaskState, facts: GateFacts, phase: str) -> Iterator[Finding]:
+    for rule in process.phase(phase).evidence:
+        evidence = state.evidence.get(rule.name)
+        refusal = _binding_finding(rule, evidence, state)
+        if refusal or evidence is None:
+            yield refusal or _missing(rule, phase)
+            continue
+        fact = facts.evidence.get(rule.name)
+        yield from _integrity_findings(evidence, fact)
+        if fact is not None:
+            yield from fact.findings
+
+
+def _standing_findings(process: Process, state: TaskState, facts: GateFacts, phase: str) -> Iterator[Finding]:
+    for rule in process.phase(phase).evidence:
+        evidence = state.evidence.get(rule.name)
+        if evidence is None or not is_current(state, evidence):
+            yield _missing(rule, phase)
+        else:
+            yield from _integrity_findings(evidence, facts.evidence.get(rule.name))
+
+
+def _missing(rule: EvidenceRule, phase: str) -> Finding:
+    return Finding("evidence.missing", rule.name, phase, f"phase {phase} has left no `{rule.name}`", _how_to_add(rule))
+
+
+def _binding_finding(rule: EvidenceRule, evidence: Evidence | None, state: TaskState) -> Finding | None:
+    if evidence is None:
+        return _missing(rule, state.phase)
+    if not is_current(state, evidence):
+        text = f"`{rule.name}` is of attempt {evidence.attempt}, and this is attempt {state.attempt}"
+        return Finding("evidence.stale", rule.name, state.phase, text, _how_to_add(rule))
+    if rule.origin is not Origin.CLAIMED and evidence.origin != rule.origin:
+        text = f"`{rule.name}` is {evidence.origin}, and only {rule.origin} evidence counts"
+        return Finding("evidence.not_witnessed", rule.name, state.phase, text, _how_to_add(rule))
+    if evidence.exit_code:
+        text = f"the witnessed command ended with exit code {evidence.exit_code}"
+        remedy = "mend what fails, then run it again with `engine witness`"
+        return Finding("evidence.command_failed", rule.name, state.phase, text, remedy)
+    return None
+
+
+def _integrity_findings(evidence: Evidence, fact: EvidenceFact | None) -> Iterator[Finding]:
+    name, place = evidence.name, evidence.path
+    if fact is None:
+        text, remedy = f"`{name}` was not examined", "run `engine gate TASK` and see what keeps it from being read"
+        yield Finding("evidence.not_evaluated", name, place, text, remedy, Severity.NOT_EVALUATED)
+        return
+    if fact.snapshot != evidence.digest:
+        text = f"the snapshot of `{name}` is gone or damaged"
+        yield Finding("evidence.snapshot_damaged", name, place, text, "run `engine ledger verify`, then add it again")
+    if fact.standing is None:
+        text = f"`{name}` was deleted from the evidence folder"
+        yield Finding("evidence.deleted", name, place, text, "add it again with `engine evidence add`")
+    elif fact.standing != evidence.digest:
+        text = f"`{name}` was changed in the evidence folder after it was recorded"
+        yield Finding("evidence.altered", name, place, text, "add the changed file as new evidence, or restore it")
+    if fact.source is not None and fact.source != evidence.digest:
+        text = f"`{evidence.source}` has changed since it was added as `{name}`"
+        yield Finding("evidence.source_changed", name, evidence.source, text, "add the changed file again")
+
+
+def _how_to_add(rule: EvidenceRule) -> str:
+    match rule.witness:
+        case None:
+            return f"add it: `engine evidence add TASK {rule.name}`"
+        case "junit" | "coverage":
+            return f"let the engine run it: `engine witness TASK --phase PHASE --{rule.witness} FILE -- COMMAND`"
+        case "output":
+            return "let the engine run it: `engine witness TASK --phase PHASE -- COMMAND`"
+        case _:
+            return "only the phase's runner produces it: `engine run`"

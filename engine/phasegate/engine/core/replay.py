@@ -1,0 +1,137 @@
+"""Replay of a task's history against its process: written apart from `decide`, to check what it let through.
+
+A ledger can be chained without a flaw and still tell of moves that no engine should have allowed, because
+the one who wrote it was not this engine. Replay trusts no projection and no decision: it walks the entries
+and names each one that the process does not permit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from phasegate.engine.core.errors import IntegrityError
+from phasegate.engine.core.events import (
+    EvidenceAdded,
+    GatePassed,
+    PhaseBacktracked,
+    PhaseCompleted,
+    PhaseEntered,
+    Recorded,
+    TaskCompleted,
+    TaskOpened,
+)
+from phasegate.engine.core.state import Status, TaskState, begin, evolve, is_current
+from phasegate.policies.model import Origin, Process
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An entry the process does not permit."""
+
+    seq: int
+    message: str
+
+
+@dataclass(slots=True)
+class Replay:
+    """A walk over one task's entries.
+
+    Attributes:
+        state: the task after the entries seen so far; None before the first.
+        faults: what was not permitted, in order.
+    """
+
+    process: Process
+    task: str
+    state: TaskState | None = None
+    faults: list[Fault] = field(default_factory=list)
+    _previous: Recorded | None = None
+
+    def run(self, history: Iterable[tuple[int, Recorded]]) -> TaskState | None:
+        """Walk the whole history, pairs of sequence number and event; returns the final state."""
+        for seq, recorded in history:
+            message = self._fault(recorded)
+            if message:
+                self.faults.append(Fault(seq, message))
+            try:
+                self.state = begin(self.task, recorded) if self.state is None else evolve(self.state, recorded)
+            except IntegrityError as error:
+                self.faults.append(Fault(seq, str(error)))
+                break
+            self._previous = recorded
+        return self.state
+
+    def _fault(self, recorded: Recorded) -> str:
+        event, state = recorded.event, self.state
+        if state is None:
+            return self._opening_fault(recorded)
+        if state.status is Status.COMPLETED and event.kind != "violation.recorded":
+            return f"`{event.kind}` after the task was completed"
+        if isinstance(event, PhaseEntered):
+            return self._entering_fault(state, recorded, event)
+        if isinstance(event, PhaseBacktracked):
+            return self._backtrack_fault(state, recorded, event)
+        if (recorded.phase, recorded.attempt) != (state.phase, state.attempt):
+            return f"`{event.kind}` for {recorded.phase}, attempt {recorded.attempt}, while in {state.phase}"
+        if isinstance(event, EvidenceAdded):
+            return self._evidence_fault(state, event)
+        if isinstance(event, GatePassed):
+            return self._gate_fault(state, event)
+        if isinstance(event, PhaseCompleted):
+            return self._completion_fault(state, event)
+        if isinstance(event, TaskCompleted):
+            return "" if state.completed[-1:] == (state.phase,) else "completed without passing the last gate"
+        return ""
+
+    def _opening_fault(self, recorded: Recorded) -> str:
+        event = recorded.event
+        if isinstance(event, TaskOpened) and (recorded.phase, recorded.attempt) != (self.process.first, 1):
+            return f"opened in {recorded.phase}, and the process begins in {self.process.first}"
+        if isinstance(event, TaskOpened) and event.process_digest != self.process.digest:
+            return "opened under another definition than the one kept"
+        return ""
+
+    def _entering_fault(self, state: TaskState, recorded: Recorded, event: PhaseEntered) -> str:
+        before = self._previous.event if self._previous else None
+        if isinstance(before, TaskOpened):
+            return "" if not event.previous and recorded.phase == state.phase else "entered from nowhere"
+        if not isinstance(before, PhaseCompleted) or before.next != recorded.phase:
+            return f"{recorded.phase} was entered without completing {state.phase}"
+        if recorded.phase not in self.process.next_phases(state.phase):
+            return f"{state.phase} does not lead to {recorded.phase}"
+        if recorded.attempt != state.attempts.get(recorded.phase, 0) + 1:
+            return f"{recorded.phase} was entered as attempt {recorded.attempt}, out of count"
+        return ""
+
+    def _backtrack_fault(self, state: TaskState, recorded: Recorded, event: PhaseBacktracked) -> str:
+        if event.target not in self.process.backtrack_targets(state.phase) or event.target not in state.attempts:
+            return f"{state.phase} does not go back to {event.target}"
+        if (recorded.phase, recorded.attempt) != (event.target, state.attempts[event.target] + 1):
+            return f"back to {event.target} as attempt {recorded.attempt}, out of count"
+        if event.voided != self.process.from_phase_on(event.target):
+            return f"going back to {event.target} voids other phases than those from it on"
+        return ""
+
+    def _evidence_fault(self, state: TaskState, event: EvidenceAdded) -> str:
+        rule = self.process.evidence_rules[state.phase].get(event.name)
+        return "" if rule else f"`{event.name}` is no evidence of {state.phase}"
+
+    def _gate_fault(self, state: TaskState, event: GatePassed) -> str:
+        named = {item.name: item for item in event.evidence}
+        for rule in self.process.phase(state.phase).evidence:
+            bound, used = state.evidence.get(rule.name), named.get(rule.name)
+            if bound is None or used is None or not is_current(state, bound):
+                return f"the gate of {state.phase} passed without `{rule.name}` of this attempt"
+            if (used.digest, used.origin) != (bound.digest, Origin(bound.origin)):
+                return f"the gate of {state.phase} passed over other bytes of `{rule.name}` than were added"
+            if rule.origin is not Origin.CLAIMED and bound.origin != rule.origin:
+                return f"the gate of {state.phase} passed with `{rule.name}` that is only {bound.origin}"
+        return ""
+
+    def _completion_fault(self, state: TaskState, event: PhaseCompleted) -> str:
+        if not self._previous or not isinstance(self._previous.event, GatePassed):
+            return f"{state.phase} was completed without passing its gate"
+        options = self.process.next_phases(state.phase)
+        allowed = event.next in options if options else not event.next
+        return "" if allowed else f"{state.phase} does not lead to `{event.next}`"

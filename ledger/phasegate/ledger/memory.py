@@ -1,0 +1,134 @@
+"""The in-memory store: the SQLite store's twin for tests and dry runs, durable for nothing."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from phasegate.ledger.chain import Head, check_name, extend, genesis, head_after, rows_for
+from phasegate.ledger.entry import Entry, checked_ledger
+from phasegate.ledger.errors import StoreClosed, VersionConflict
+from phasegate.ledger.store import Expect, Projections, RawEntry, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from phasegate.ledger.entry import Draft
+
+
+class MemoryStore:
+    """A ledger in this process's memory, safe to share between threads.
+
+    Args:
+        ledger: Id of the ledger, 1 to 128 printable characters.
+        at: Time of creation, which no entry's time precedes.
+    """
+
+    def __init__(self, ledger: str, *, at: str) -> None:
+        self._ledger = checked_ledger(ledger)
+        self._head = genesis(at)
+        self._entries: list[Entry] = []
+        self._rows: dict[tuple[str, str], Row] = {}
+        self._mutex = threading.RLock()
+        self._closed = False
+
+    @property
+    def ledger(self) -> str:
+        """Id of the ledger this store holds."""
+        return self._ledger
+
+    def append(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        at: str,
+        projections: Projections = (),
+        expect: Sequence[Expect] = (),
+    ) -> tuple[Entry, ...]:
+        """Append drafts and write projections, all or nothing. See `Store.append`."""
+        with self._mutex:
+            self._check_open()
+            for kind, key, seq in expect:
+                check_name(kind, key)
+                row = self._rows.get((kind, key))
+                found = row.seq if row else 0
+                if found != seq:
+                    raise VersionConflict(kind, key, seq, found)
+            entries = extend(self._head, drafts, at=at, ledger=self._ledger)
+            rows = rows_for(projections, entries)
+            # Nothing below raises: the append is done or was not begun.
+            self._entries.extend(entries)
+            self._head = head_after(entries[-1])
+            for kind, key, body in rows:
+                if body is None:
+                    self._rows.pop((kind, key), None)
+                else:
+                    self._rows[kind, key] = Row(kind, key, self._head.size, body)
+            return entries
+
+    def head(self) -> Head:
+        """Return size, hash and time of the chain's end."""
+        with self._mutex:
+            self._check_open()
+            return self._head
+
+    def get(self, seq: int) -> Entry | None:
+        """Return the entry with that sequence number, or None."""
+        with self._mutex:
+            self._check_open()
+            return self._entries[seq - 1] if 1 <= seq <= len(self._entries) else None
+
+    def entries(
+        self,
+        *,
+        since: int = 0,
+        task: str | None = None,
+        type: str | None = None,  # noqa: A002 - the field's name
+        phase: str | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> Iterator[Entry]:
+        """Iterate over the entries that match. See `Store.entries`."""
+        with self._mutex:
+            self._check_open()
+            found = self._entries[max(since, 0) :]
+        if reverse:
+            found.reverse()
+        left = len(found) if limit is None else limit
+        for entry in found:
+            if left <= 0:
+                return
+            if (
+                (task is None or entry.task == task)
+                and (type is None or entry.type == type)
+                and (phase is None or entry.phase == phase)
+            ):
+                left -= 1
+                yield entry
+
+    def raw(self, since: int = 0) -> Iterator[RawEntry]:
+        """Iterate over entries as stored."""
+        for entry in self.entries(since=since):
+            yield RawEntry(entry.seq, entry.task, entry.type, entry.bytes)
+
+    def projection(self, kind: str, key: str) -> Row | None:
+        """Return one projection row, or None."""
+        with self._mutex:
+            self._check_open()
+            return self._rows.get((kind, key))
+
+    def projections(self, kind: str, prefix: str = "") -> Iterator[Row]:
+        """Iterate over the rows of a kind whose key starts with ``prefix``, by key."""
+        with self._mutex:
+            self._check_open()
+            rows = [row for row in self._rows.values() if row.kind == kind and row.key.startswith(prefix)]
+        yield from sorted(rows)
+
+    def close(self) -> None:
+        """Forget everything; closing twice is allowed."""
+        with self._mutex:
+            self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed("the store is closed; open it again")

@@ -1,0 +1,261 @@
+"""The SQLite file: its objects as shipped, its meta rows, its version, and how it is opened."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import apsw
+from phasegate.ledger.chain import Head
+from phasegate.ledger.errors import (
+    StoreBusy,
+    StoreCorrupt,
+    StoreError,
+    StoreExists,
+    StoreFailed,
+    StoreMissing,
+    StoreReadOnly,
+    UnsupportedSchema,
+    UnsupportedSqlite,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SCHEMA_VERSION: Final = 1
+BUSY_TIMEOUT_MS: Final = 5_000
+
+OBJECTS: Final = (
+    "table_entries",
+    "table_projections",
+    "table_meta",
+    "index_entries_by_task",
+    "trigger_entries_insert",
+    "trigger_entries_update",
+    "trigger_entries_delete",
+)
+"""The schema, one object per file under ``sql/``, in the order in which they are created."""
+
+FIRST_WAL_VERSION: Final = (3, 7, 0)
+FIRST_SOUND_VERSION: Final = (3, 51, 3)
+SOUND_BACKPORTS: Final = {(3, 50): 7, (3, 44): 6}
+"""Release lines older than `FIRST_SOUND_VERSION` and the patch from which they have the same fix."""
+
+_CODES: Final[dict[type[apsw.Error], tuple[type[StoreError], str]]] = {
+    apsw.BusyError: (StoreBusy, "another program has the file locked; try again"),
+    apsw.LockedError: (StoreBusy, "another connection has the file locked; try again"),
+    apsw.CorruptError: (StoreCorrupt, "run `engine ledger verify` and restore a good copy"),
+    apsw.NotADBError: (StoreCorrupt, "this is not a ledger file; restore a good copy"),
+    apsw.CantOpenError: (StoreFailed, "check the folder and its permissions"),
+    apsw.ReadOnlyError: (StoreReadOnly, "open it for writing as a user who may write it"),
+    apsw.ConstraintError: (StoreCorrupt, "something else wrote to the file; run `engine ledger verify`"),
+    apsw.FullError: (StoreFailed, "the disk is full; make room"),
+}
+
+
+def check_sqlite(version: str) -> None:
+    """Refuse a SQLite that can lose committed writes in WAL mode.
+
+    Versions 3.7.0 to 3.51.2 can (https://sqlite.org/wal.html, "the WAL-reset bug"); 3.51.3 and the
+    backports 3.50.7 and 3.44.6 cannot. Before 3.7.0 there is no WAL.
+
+    Args:
+        version: Such as ``3.51.3``.
+
+    Raises:
+        UnsupportedSqlite: It can.
+    """
+    numbers = tuple(int(part) for part in version.split(".")[:3])
+    backport = SOUND_BACKPORTS.get(numbers[:2])  # type: ignore[call-overload]  # shorter tuples find none
+    if numbers >= FIRST_SOUND_VERSION or (backport is not None and numbers[2] >= backport):
+        return
+    raise UnsupportedSqlite(
+        f"sqlite `{version}` can lose committed writes; install apsw with SQLite 3.51.3 or later"
+    )
+
+
+def translate(error: apsw.Error, path: Path) -> StoreError:
+    """Return the store's error for one of apsw's."""
+    kind, remedy = StoreFailed, "check the disk and the file"
+    for known, (mapped, advice) in _CODES.items():
+        if isinstance(error, known):
+            kind, remedy = mapped, advice
+            break
+    return kind(f"`{path}`: {str(error).lower() or 'the database refused'}; {remedy}")
+
+
+@functools.cache
+def statement(name: str) -> str:
+    """Return the text of one shipped SQL object."""
+    text = resources.files("phasegate.ledger").joinpath("sql", f"{name}.sql").read_text("ascii")
+    return text.strip()
+
+
+@functools.cache
+def shipped_objects() -> frozenset[tuple[str, str, str, str | None]]:
+    """Return (type, name, table, sql) of every object of a fresh ledger file."""
+    connection = apsw.Connection(":memory:")
+    try:
+        for name in OBJECTS:
+            connection.execute(statement(name))
+        return stored_objects(connection)
+    finally:
+        connection.close()
+
+
+def stored_objects(connection: apsw.Connection) -> frozenset[tuple[str, str, str, str | None]]:
+    """Return (type, name, table, sql) of every object of an open file but SQLite's statistics."""
+    return frozenset(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"))
+
+
+def write_head(head: Head) -> str:
+    """Return a head as the meta table and the mark hold it."""
+    return f"{head.size} {head.hash} {head.at}"
+
+
+def read_head(text: str) -> Head:
+    """Return the head written in a meta row or a mark.
+
+    Raises:
+        StoreCorrupt: It is not one.
+    """
+    parts = text.split(" ")
+    if len(parts) == len(Head._fields) and parts[0].isascii() and parts[0].isdigit() and len(parts[0]) < 20:
+        return Head(int(parts[0]), parts[1], parts[2])
+    raise StoreCorrupt("the recorded head is not readable; run `engine ledger verify`")
+
+
+def read_meta(connection: apsw.Connection) -> dict[str, str]:
+    """Return the meta rows, refusing a layout this release does not know.
+
+    Raises:
+        StoreCorrupt: There is no meta table or a row is missing.
+        UnsupportedSchema: Another release wrote the file.
+    """
+    try:
+        meta = dict(connection.execute("SELECT name, value FROM meta"))
+    except apsw.SQLError:
+        raise StoreCorrupt("the file has no meta table; this is not a ledger") from None
+    missing = {"schema_version", "ledger", "created_at", "head"} - meta.keys()
+    if missing:
+        raise StoreCorrupt(f"the meta row `{min(missing)}` is missing; restore a good copy")
+    if meta["schema_version"] != str(SCHEMA_VERSION):
+        raise UnsupportedSchema(
+            f"schema version `{meta['schema_version'][:20]}` is not {SCHEMA_VERSION}; "
+            "use the release that wrote the file"
+        )
+    return meta
+
+
+def connect(path: Path, *, readonly: bool) -> apsw.Connection:
+    """Open an existing ledger file.
+
+    Raises:
+        StoreMissing: There is no file.
+        StoreError: It cannot be opened.
+        UnsupportedSqlite: The library is not sound.
+    """
+    check_sqlite(apsw.sqlite_lib_version())
+    if not path.is_file():
+        raise StoreMissing(f"there is no ledger at `{path}`; run `engine init` or name another home")
+    try:
+        return _configure(_open(path, readonly=readonly), readonly=readonly)
+    except apsw.Error as error:
+        raise translate(error, path) from None
+
+
+def create_file(path: Path, fill: Callable[[apsw.Connection], None]) -> None:
+    """Create a ledger file with the shipped schema, complete or not at all.
+
+    Args:
+        path: Where; nothing may be there.
+        fill: Writes the first rows, in the same transaction.
+
+    Raises:
+        StoreExists: Something is there.
+        StoreError: The file cannot be made.
+    """
+    check_sqlite(apsw.sqlite_lib_version())
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        # 1. Everything under another name: after a crash here the leftover is never read.
+        _write_schema(draft, fill)
+        # 2. link(2) fails if the name is taken: after it the ledger exists, whole.
+        os.link(draft, path)
+        # 3. Durable from here on.
+        _sync_folder(path.parent)
+    except FileExistsError:
+        raise StoreExists(f"`{path}` exists already; open it or choose another place") from None
+    except apsw.Error as error:
+        raise translate(error, path) from None
+    except OSError as error:
+        raise StoreFailed(f"cannot create `{path}`: {error.strerror}; check its folder") from None
+    finally:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            with contextlib.suppress(OSError):
+                Path(f"{draft}{suffix}").unlink()
+
+
+def _write_schema(path: Path, fill: Callable[[apsw.Connection], None]) -> None:
+    connection = apsw.Connection(str(path))
+    try:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA journal_mode=WAL")
+        with connection:
+            for name in OBJECTS:
+                connection.execute(statement(name))
+            fill(connection)
+    finally:
+        connection.close()  # the last connection folds the log into the file and syncs it
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _open(path: Path, *, readonly: bool) -> apsw.Connection:
+    if not readonly:
+        return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    except apsw.CantOpenError:
+        connection.close()
+        log = Path(f"{path}-wal")
+        if log.exists() and log.stat().st_size:
+            raise
+        # A copy in a folder that cannot be written, without a log: nobody can be writing it here.
+        uri = f"file:{quote(str(path.absolute()))}?immutable=1"
+        return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    return connection
+
+
+def _configure(connection: apsw.Connection, *, readonly: bool) -> apsw.Connection:
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    connection.execute("PRAGMA cell_size_check=ON")
+    if readonly:
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+    connection.execute("PRAGMA journal_mode=WAL").fetchall()
+    connection.execute("PRAGMA synchronous=FULL")
+    persist_wal(connection)
+    return connection
+
+
+def persist_wal(connection: apsw.Connection) -> None:
+    """Keep the log when the last connection closes, so that readers of another user can always read."""
+    import ctypes  # noqa: PLC0415 - only here, and 5 ms
+
+    flag = ctypes.c_int(1)
+    connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(flag))

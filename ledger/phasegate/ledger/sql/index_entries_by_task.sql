@@ -1,0 +1,1 @@
+CREATE INDEX entries_by_task ON entries (task, seq)

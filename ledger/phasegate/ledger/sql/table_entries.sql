@@ -1,0 +1,6 @@
+CREATE TABLE entries (
+    seq INTEGER PRIMARY KEY,
+    task TEXT NOT NULL,
+    type TEXT NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT

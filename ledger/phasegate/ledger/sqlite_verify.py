@@ -1,0 +1,113 @@
+"""Verification of a ledger file: the chain from its rows, and the file's own rules around it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import apsw
+from phasegate.ledger.chain import Head
+from phasegate.ledger.entry import ZERO_HASH
+from phasegate.ledger.errors import RowUnreadable, StoreCorrupt, UnsupportedSchema
+from phasegate.ledger.filelock import LOCK_SUFFIX, read_mark
+from phasegate.ledger.schema import connect, read_head, read_meta, shipped_objects, stored_objects
+from phasegate.ledger.verify import NOT_RULED_OUT, Problem, Verification, verify_chain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from phasegate.ledger.verify import StoredRow
+
+_ROWS = "SELECT seq, task, type, bytes FROM entries ORDER BY seq"
+_NOTHING = Head(0, ZERO_HASH, "")
+
+
+def verify_sqlite(path: str | os.PathLike[str], *, ledger: str | None = None) -> Verification:
+    """Verify a ledger file, read-only, in one snapshot; writers may go on meanwhile.
+
+    Beyond the codes of `verify_chain`: ``schema_changed`` (a trigger, table or index is missing,
+    altered or foreign), ``head_mismatch`` and ``truncated`` (against the head recorded in the file and
+    the mark beside it), ``store_corrupt`` (the database's own structure is damaged).
+
+    The recorded head and the mark show careless edits of the end; whoever can write the file can write
+    them too, so truncation stays among what is not ruled out.
+
+    Args:
+        path: The ledger file.
+        ledger: The id it must have; by default the one it records.
+
+    Raises:
+        StoreMissing: There is no file.
+        UnsupportedSchema, UnsupportedSqlite: Another release or library is needed.
+    """
+    where = Path(path)
+    # Before the snapshot: the mark is written after a commit, so it cannot be ahead of what follows.
+    mark = read_mark(Path(f"{where}{LOCK_SUFFIX}"))
+    try:
+        connection = connect(where, readonly=True)
+        try:
+            connection.execute("BEGIN")
+            return _verify(connection, mark, ledger)
+        finally:
+            connection.close()
+    except UnsupportedSchema:
+        raise
+    except (apsw.Error, StoreCorrupt) as error:
+        return _failed(0, _NOTHING, Problem(None, "store_corrupt", str(error).lower()))
+
+
+def _verify(connection: apsw.Connection, mark: bytes, ledger: str | None) -> Verification:
+    meta = read_meta(connection)
+    recorded = read_head(meta["head"])
+    known = {recorded.size: recorded.hash}
+    if mark:
+        marked = read_head(mark.decode("ascii", "replace"))
+        known.setdefault(marked.size, marked.hash)
+    chain = verify_chain(_rows(connection), ledger=ledger or meta["ledger"], known=known)
+    if not chain.ok:
+        return chain
+    problem = (
+        _head_problem(chain.head, recorded) or _schema_problem(connection) or _structure_problem(connection)
+    )
+    return _failed(chain.entries, chain.head, problem) if problem else chain
+
+
+def _rows(connection: apsw.Connection) -> Iterator[StoredRow]:
+    try:
+        yield from connection.execute(_ROWS)
+    except (apsw.Error, UnicodeDecodeError) as error:
+        raise RowUnreadable(f"the row cannot be read ({str(error).lower()}); restore a good copy") from None
+
+
+def _head_problem(head: Head, recorded: Head) -> Problem | None:
+    if head.size == recorded.size:
+        return None
+    message = f"entry {recorded.size + 1} is beyond the recorded head; something else added it"
+    return Problem(recorded.size + 1, "head_mismatch", message)
+
+
+def _schema_problem(connection: apsw.Connection) -> Problem | None:
+    stored, shipped = stored_objects(connection), shipped_objects()
+    if stored == shipped:
+        return None
+    missing = {row[1] for row in shipped} - {row[1] for row in stored}
+    foreign = {row[1] for row in stored} - {row[1] for row in shipped}
+    if missing:
+        message = f"`{min(missing)}` was dropped from the file"
+    elif foreign:
+        message = f"`{min(foreign)}` does not belong into the file"
+    else:
+        message = f"`{min(row[1] for row in stored - shipped)}` was altered"
+    return Problem(None, "schema_changed", f"{message}; what was written since is unguarded, restore a copy")
+
+
+def _structure_problem(connection: apsw.Connection) -> Problem | None:
+    found = connection.execute("PRAGMA integrity_check(1)").fetchall()
+    if found == [("ok",)]:
+        return None
+    return Problem(None, "store_corrupt", f"damaged structure: {str(found[0][0]).lower()}; restore a copy")
+
+
+def _failed(entries: int, head: Head, problem: Problem) -> Verification:
+    return Verification(False, entries, head, problem, NOT_RULED_OUT)

@@ -1,0 +1,141 @@
+"""The store port: what a ledger store does, whatever it is built on.
+
+A store appends entries and updates projection rows in one transaction, and reads both back. It is not
+shaped by SQLite: no cursor, connection or SQL shows through. `memory` and `sqlite` implement it and
+pass one contract test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from phasegate.ledger.entry import Draft, Entry
+
+if TYPE_CHECKING:
+    from phasegate.ledger.chain import Head
+
+MAX_DRAFTS_PER_APPEND = 4096
+MAX_PROJECTION_BYTES = 16 * 1024 * 1024
+MAX_KIND_CHARS = 64
+MAX_KEY_CHARS = 512
+
+
+class Projection(NamedTuple):
+    """A projection row to write in the append's transaction; a body of None deletes the row.
+
+    The store stamps the row with the sequence number of the append's last entry.
+    """
+
+    kind: str
+    key: str
+    body: bytes | None
+
+
+class Expect(NamedTuple):
+    """A version check: row (kind, key) must carry exactly ``seq``; 0 means it must not exist."""
+
+    kind: str
+    key: str
+    seq: int
+
+
+class Row(NamedTuple):
+    """A projection row as stored."""
+
+    kind: str
+    key: str
+    seq: int
+    body: bytes
+
+
+class RawEntry(NamedTuple):
+    """An entry as stored: the plain columns beside its bytes, nothing parsed, nothing checked."""
+
+    seq: int
+    task: str
+    type: str
+    bytes: bytes
+
+
+Projections: TypeAlias = Sequence[Projection] | Callable[[tuple[Entry, ...]], Sequence[Projection]]
+"""Rows to write, or a function of the sealed entries that returns them, called in the transaction."""
+
+
+class Store(Protocol):
+    """An append-only ledger with projections that follow it."""
+
+    @property
+    def ledger(self) -> str:
+        """Id of the ledger this store holds."""
+        ...
+
+    def append(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        at: str,
+        projections: Projections = (),
+        expect: Sequence[Expect] = (),
+    ) -> tuple[Entry, ...]:
+        """Append drafts as entries and write projections, all or nothing, durably on return.
+
+        Args:
+            drafts: 1 to `MAX_DRAFTS_PER_APPEND` drafts, in order.
+            at: Time of the append; an entry never carries a time before its predecessor's, so the
+                later of this and the last entry's is written.
+            projections: Rows to write, or a function of the sealed entries.
+            expect: Version checks, all made before anything is written.
+
+        Raises:
+            VersionConflict: A version check failed; nothing was written.
+            EntryError, CanonicalError, EntryTooLarge, AppendError: The input was refused.
+            StoreError: The store could not do it (busy, full, corrupt, read-only, closed).
+        """
+        ...
+
+    def head(self) -> Head:
+        """Return size, hash and time of the chain's end."""
+        ...
+
+    def get(self, seq: int) -> Entry | None:
+        """Return the entry with that sequence number, or None."""
+        ...
+
+    def entries(
+        self,
+        *,
+        since: int = 0,
+        task: str | None = None,
+        type: str | None = None,  # noqa: A002 - the field's name
+        phase: str | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> Iterator[Entry]:
+        """Iterate over the entries present at the first step, with ``seq > since``, that match.
+
+        Args:
+            since: Sequence number to start after.
+            task: Only this task's.
+            type: Only this type's.
+            phase: Only this phase's.
+            limit: At most so many.
+            reverse: Newest first.
+        """
+        ...
+
+    def raw(self, since: int = 0) -> Iterator[RawEntry]:
+        """Iterate over entries as stored, unchecked, for verification."""
+        ...
+
+    def projection(self, kind: str, key: str) -> Row | None:
+        """Return one projection row, or None."""
+        ...
+
+    def projections(self, kind: str, prefix: str = "") -> Iterator[Row]:
+        """Iterate over the rows of a kind whose key starts with ``prefix``, by key."""
+        ...
+
+    def close(self) -> None:
+        """Release everything; closing twice is allowed."""
+        ...

@@ -1,0 +1,1 @@
+"""Processes as data: the model of a process definition and its loader."""

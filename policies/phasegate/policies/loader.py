@@ -1,0 +1,80 @@
+"""Reads process definitions: shipped ones by name, others by file."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from phasegate.policies.errors import ProcessInvalid, ProcessNotFound
+from phasegate.policies.model import Process
+from phasegate.policies.yaml_lines import Lined, read_yaml
+from phasegate.validators.registry import REGISTRY
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+def shipped_processes() -> tuple[str, ...]:
+    """Names of the processes that come with the package."""
+    folder = resources.files("phasegate.policies") / "processes"
+    return tuple(sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")))
+
+
+def load_process(name_or_file: str) -> Process:
+    """Load a shipped process by name, or one from a YAML file.
+
+    Raises:
+        ProcessNotFound: neither a shipped name nor a readable file.
+        ProcessInvalid: the definition is refused; the message has file and line.
+    """
+    if name_or_file.endswith(_SUFFIXES):
+        path = Path(name_or_file)
+        try:
+            return parse_process(path.read_bytes(), path.name)
+        except OSError as error:
+            raise ProcessNotFound(f"cannot read `{name_or_file}`: {error.strerror}") from error
+    if name_or_file not in shipped_processes():
+        known = ", ".join(shipped_processes())
+        raise ProcessNotFound(f"no process `{name_or_file}`: use one of {known}, or a file ending in .yaml")
+    file = resources.files("phasegate.policies") / "processes" / f"{name_or_file}.yaml"
+    return parse_process(file.read_bytes(), f"{name_or_file}.yaml")
+
+
+def parse_process(text: bytes, source: str) -> Process:
+    """Parse and check one definition; see `load_process` for errors."""
+    lined = read_yaml(text, source)
+    try:
+        process = Process.model_validate(lined.data)
+    except ValidationError as error:
+        raise _refusal(lined, error) from error
+    _check_validators(process, lined)
+    return process
+
+
+def stored_process(canonical: bytes) -> Process:
+    """Rebuild a definition from the canonical JSON kept when a task was opened."""
+    return Process.model_validate_json(canonical)
+
+
+def _refusal(lined: Lined, error: ValidationError) -> ProcessInvalid:
+    first = error.errors(include_url=False)[0]
+    loc = tuple(part for part in first["loc"] if part != "[key]")
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error" and ": " in reason:
+        place, _, text = reason.partition(": ")
+        parts = tuple(int(part) if part.isdigit() else part for part in place.split("."))
+        if (*loc, *parts) in lined.lines:
+            return ProcessInvalid(lined.source, lined.line((*loc, *parts)), text)
+    where = ".".join(str(part) for part in loc)
+    return ProcessInvalid(lined.source, lined.line(loc), f"{where}: {reason}" if where else reason)
+
+
+def _check_validators(process: Process, lined: Lined) -> None:
+    for p, phase in enumerate(process.phases):
+        for e, rule in enumerate(phase.evidence):
+            for c, check in enumerate(rule.checks):
+                if check.use not in REGISTRY:
+                    line = lined.line(("phases", p, "evidence", e, "checks", c, "use"))
+                    known = ", ".join(sorted(REGISTRY))
+                    raise ProcessInvalid(lined.source, line, f"no validator `{check.use}`; known are: {known}")

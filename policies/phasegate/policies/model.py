@@ -1,0 +1,183 @@
+"""The process model: phases, edges, evidence and checks, parsed once and frozen.
+
+Pure: it reads no file. `loader` turns YAML into this model and adds line numbers to what is refused here.
+The list order of `phases` is the order of the process; every forward edge leads to a later phase and every
+backtrack to an earlier one, so the transition table is a plain mapping and no path can loop forward.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from phasegate.ledger.canonical import dumps
+
+PHASES_MAX = 64
+EVIDENCE_PER_PHASE_MAX = 64
+
+PhaseId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]
+ArtifactName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")]
+
+
+class Origin(StrEnum):
+    """Where evidence comes from: handed in, produced under the engine's eyes, or signed by a human."""
+
+    CLAIMED = "claimed"
+    WITNESSED = "witnessed"
+    APPROVED = "approved"
+
+
+class Witness(StrEnum):
+    """What the engine derives a witnessed artifact from.
+
+    `junit` and `coverage` are reports the command wrote while the engine watched, `output` is what it
+    printed, `runner` is a phase runner of the engine itself.
+    """
+
+    JUNIT = "junit"
+    COVERAGE = "coverage"
+    OUTPUT = "output"
+    RUNNER = "runner"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CheckRule(_Frozen):
+    """One validator to run on an artifact, with its parameters (no floats: write decimals as strings)."""
+
+    use: Slug
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class EvidenceRule(_Frozen):
+    """One artifact that a phase must leave.
+
+    Attributes:
+        name: file name of the artifact.
+        origin: least trusted origin that is accepted.
+        witness: for witnessed evidence, what the engine derives it from.
+        reusable: whether the same bytes may be bound again by another attempt or task. Documents an author
+            writes are not reusable; short status files that may legitimately repeat are.
+        checks: validators of its content, in order.
+    """
+
+    name: ArtifactName
+    origin: Origin = Origin.CLAIMED
+    witness: Witness | None = None
+    reusable: bool = False
+    checks: tuple[CheckRule, ...] = ()
+
+    @model_validator(mode="after")
+    def _witness_matches_origin(self) -> Self:
+        if (self.origin is Origin.WITNESSED) != (self.witness is not None):
+            raise ValueError("`witness` says what witnessed evidence is derived from: give both or neither")
+        return self
+
+
+class PhaseRule(_Frozen):
+    """One phase: what it is for, what it must leave and, where the engine does the work, its runner."""
+
+    name: PhaseId
+    purpose: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    evidence: Annotated[tuple[EvidenceRule, ...], Field(max_length=EVIDENCE_PER_PHASE_MAX)] = ()
+    runner: Slug | None = None
+
+
+class Process(_Frozen):
+    """A versioned definition of phases, edges and gates.
+
+    Raises:
+        pydantic.ValidationError: duplicate names, dangling or wrong-way edges, unreachable phases.
+    """
+
+    process: Slug
+    version: Annotated[int, Field(ge=1, lt=2**31)]
+    title: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    phases: Annotated[tuple[PhaseRule, ...], Field(min_length=1, max_length=PHASES_MAX)]
+    forward: dict[PhaseId, tuple[PhaseId, ...]]
+    backtrack: dict[PhaseId, tuple[PhaseId, ...]] = Field(default_factory=dict)
+
+    @cached_property
+    def order(self) -> dict[str, int]:
+        """Position of each phase by name."""
+        return {phase.name: index for index, phase in enumerate(self.phases)}
+
+    @cached_property
+    def first(self) -> str:
+        """Name of the phase a task starts in."""
+        return self.phases[0].name
+
+    @cached_property
+    def evidence_rules(self) -> dict[str, dict[str, EvidenceRule]]:
+        """Evidence rules by phase and artifact name."""
+        return {phase.name: {rule.name: rule for rule in phase.evidence} for phase in self.phases}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256, in hex, of the definition's canonical JSON; it is pinned when a task is opened."""
+        return hashlib.sha256(self.canonical()).hexdigest()
+
+    def canonical(self) -> bytes:
+        """The definition as canonical JSON."""
+        return dumps(self.model_dump(mode="json"))
+
+    def phase(self, name: str) -> PhaseRule:
+        """The rule of one phase; raises KeyError for a name the process does not have."""
+        return self.phases[self.order[name]]
+
+    def next_phases(self, name: str) -> tuple[str, ...]:
+        """Phases that a passed gate of `name` may lead to; empty when it is a last phase."""
+        return self.forward.get(name, ())
+
+    def backtrack_targets(self, name: str) -> tuple[str, ...]:
+        """Earlier phases that `name` may go back to."""
+        return self.backtrack.get(name, ())
+
+    def from_phase_on(self, name: str) -> tuple[str, ...]:
+        """`name` and every phase after it, in order."""
+        return tuple(phase.name for phase in self.phases[self.order[name] :])
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [phase.name for phase in self.phases]
+        if len(set(names)) != len(names):
+            raise ValueError("phases: a phase name stands twice")
+        artifacts = [rule.name for phase in self.phases for rule in phase.evidence]
+        if len(set(artifacts)) != len(artifacts):
+            raise ValueError("phases: an artifact name stands twice")
+        return self
+
+    @model_validator(mode="after")
+    def _edges_hold(self) -> Self:
+        for kind, table, step in (("forward", self.forward, 1), ("backtrack", self.backtrack, -1)):
+            for source, targets in table.items():
+                for target in targets:
+                    _check_edge(self.order, kind, source, target, step)
+        return self
+
+    @model_validator(mode="after")
+    def _phases_are_reachable(self) -> Self:
+        reached = {self.first}
+        for phase in self.phases:
+            if phase.name in reached:
+                reached.update(self.next_phases(phase.name))
+        for phase in self.phases:
+            if phase.name not in reached:
+                raise ValueError(f"phases.{self.order[phase.name]}: phase `{phase.name}` cannot be reached")
+        return self
+
+
+def _check_edge(order: dict[str, int], kind: str, source: str, target: str, step: int) -> None:
+    for end in (source, target):
+        if end not in order:
+            raise ValueError(f"{kind}.{source}: edge `{source}` to `{target}` names no phase `{end}`")
+    if (order[target] - order[source]) * step <= 0:
+        way = "later" if step > 0 else "earlier"
+        raise ValueError(f"{kind}.{source}: edge `{source}` to `{target}` must lead to a phase listed {way}")

@@ -1,0 +1,87 @@
+"""Is a build's log clean?"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from phasegate.validators.errors import BadParameterError
+from phasegate.validators.interface import Artifact, Context, Finding
+from phasegate.validators.limits import LIMITS
+from phasegate.validators.parameters import flag, strings
+from phasegate.validators.quoting import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+# What compilers, package managers and interpreters print when something is wrong.
+DEFAULT_PATTERNS = (
+    r"(?i)\b(?:fatal )?error(?:\[[A-Z0-9]{1,10}\]| [A-Z]{1,4}[0-9]{1,6})?:",
+    r"(?i)\bbuild failed\b|^FAILURE:|\bFAILED\s*$",
+    r"^make(?:\[[0-9]{1,4}\])?: \*\*\* ",
+    r"^Traceback \(most recent call last\)",
+    r"\bnpm (?:ERR!|error)",
+    r"\bundefined reference to\b|\bcommand not found\b|\bNo rule to make target\b",
+    r"^panic: |\bSegmentation fault\b",
+)
+
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]{0,32}[A-Za-z]")
+
+
+def build_log(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
+    """Check that no line of a log matches an error pattern.
+
+    Parameters: `patterns`, regular expressions searched for in each line (default `DEFAULT_PATTERNS`);
+    `ignore`, expressions that excuse a line; `refuse_empty`, whether a log without a word is refused. Colour
+    codes of terminals are taken out, and bytes that are not UTF-8 are replaced, because logs hold whatever
+    tools print.
+
+    Findings: `build_log.error_line`, `build_log.empty`, `build_log.too_large`.
+
+    Raises:
+        BadParameterError: an expression does not compile, or `patterns` is empty.
+    """
+    patterns = _compiled(context.params, "patterns", DEFAULT_PATTERNS)
+    ignored = _compiled(context.params, "ignore")
+    refuse_empty = flag(context.params, "refuse_empty")
+    if not patterns:
+        raise BadParameterError("`patterns` is empty, so nothing is checked", "list patterns or leave it out")
+    name, content = artifact.name, artifact.content
+    if len(content) > LIMITS.max_log_bytes:
+        message = f"the log has {len(content)} bytes, more than the {LIMITS.max_log_bytes} allowed"
+        return (Finding("build_log.too_large", name, "document", message, "build with less output"),)
+    if not content.strip():
+        message = "the log is empty"
+        empty = Finding("build_log.empty", name, "document", message, "keep what the build prints")
+        return (empty,) if refuse_empty else ()
+    return _error_lines(name, content, patterns, ignored)
+
+
+def _error_lines(
+    name: str, content: bytes, patterns: Iterable[re.Pattern[str]], ignored: Iterable[re.Pattern[str]]
+) -> tuple[Finding, ...]:
+    findings: list[Finding] = []
+    for number, raw in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
+        line = _TERMINAL_CODES.sub("", raw[: LIMITS.max_log_line_chars])
+        matched = next((pattern for pattern in patterns if pattern.search(line)), None)
+        if matched is None or any(pattern.search(line) for pattern in ignored):
+            continue
+        message = f"{quoted(line.strip())} matches {quoted(matched.pattern)}"
+        remedy = "correct the build and run it again"
+        findings.append(Finding("build_log.error_line", name, f"line {number}", message, remedy))
+        if len(findings) > LIMITS.max_findings:
+            break
+    return tuple(findings)
+
+
+def _compiled(params: Mapping[str, Any], name: str, default: tuple[str, ...] = ()) -> list[re.Pattern[str]]:
+    try:
+        return [
+            re.compile(expression) for expression in (strings(params, name) if name in params else default)
+        ]
+    except (re.error, RecursionError, OverflowError) as error:
+        raise BadParameterError(
+            f"`{name}` holds an expression that does not compile: {quoted(str(error))}",
+            "correct the regular expression in the process",
+        ) from error
