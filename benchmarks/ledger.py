@@ -159,7 +159,9 @@ def group_append(folder: Path, blocks: int) -> Line:
             connection.executemany("INSERT INTO plain (bytes) VALUES (?)", rows)
 
     figures = compare(floor, lambda: store.append(drafts, at=AT), max(3, blocks // 4), 20)
-    return Line(f"group append of {GROUP}", *figures, ">= 60k/s", f"{GROUP / figures[1] * 1e6:,.0f} entries/s")
+    return Line(
+        f"group append of {GROUP}", *figures, ">= 60k/s", f"{GROUP / figures[1] * 1e6:,.0f} entries/s"
+    )
 
 
 def append_at_size(folder: Path, blocks: int, size: int) -> Line:
@@ -176,9 +178,9 @@ def append_at_size(folder: Path, blocks: int, size: int) -> Line:
 def verify(folder: Path, blocks: int, size: int) -> Iterator[Line]:
     path = folder / "verify.db"
     store = filled(path, size)
-    rows = list(store.raw())
+    rows = [tuple(row) for row in store.raw()]
     store.close()
-    datas = [row.bytes for row in rows]
+    datas = [row[3] for row in rows]
 
     def hash_all() -> None:
         for data in datas:

@@ -11,20 +11,24 @@ Pure: no files, no clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias, cast
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import orjson
+
 from phasegate.ledger.errors import CanonicalError, EntryTooLarge
 
-JSON: TypeAlias = "None | bool | int | str | Sequence[JSON] | Mapping[str, JSON]"
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
-MAX_ENTRY_BYTES = 65_535
-MAX_DEPTH_LEVELS = 32
+JSON: TypeAlias = "bool | int | str | Sequence[JSON] | Mapping[str, JSON] | None"
+
+MAX_ENTRY_BYTES: Final = 65_535
+MAX_DEPTH_LEVELS: Final = 32
 
 # Sorted keys make the order; strict integers refuse |n| >= 2**53; the passthroughs keep orjson from
-# writing dates and dataclasses in a form of its own.
-CANONICAL_OPTIONS = (
+# writing dates, dataclasses and subclasses in a form of its own.
+CANONICAL_OPTIONS: Final = (
     orjson.OPT_SORT_KEYS
     | orjson.OPT_STRICT_INTEGER
     | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -32,28 +36,45 @@ CANONICAL_OPTIONS = (
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 
-SCALARS: frozenset[type] = frozenset({str, int, bool, type(None)})
+_SCALARS: Final[frozenset[type]] = frozenset({str, int, bool, type(None)})
 
 
 def dumps(value: Mapping[str, JSON]) -> bytes:
     """Return the canonical bytes of an object.
 
     Args:
-        value: A dict of plain str, int, bool, None, list, tuple and dict. Subclasses (enums, models)
-            are refused: what they would be written as is not this module's to guess.
+        value: A dict of plain str, int, bool, None, list, tuple and dict, and of string and integer
+            enum members, which are written as their values. Anything else is refused: what it would
+            be written as is not this module's to guess.
 
     Raises:
         CanonicalError: The value is outside the subset.
         EntryTooLarge: The bytes are more than ``MAX_ENTRY_BYTES``.
     """
-    check_tree(value, 1)
+    return encode(value)[0]
+
+
+def encode(value: Mapping[str, JSON]) -> tuple[bytes, dict[str, JSON]]:
+    """Return the canonical bytes of an object, and the object as read back from them.
+
+    The second shares no mutable part with ``value``.
+
+    Raises:
+        CanonicalError: The value is outside the subset.
+        EntryTooLarge: The bytes are more than ``MAX_ENTRY_BYTES``.
+    """
     try:
-        data = orjson.dumps(value, option=CANONICAL_OPTIONS)
+        data = orjson.dumps(value, None, CANONICAL_OPTIONS)
+        again = orjson.loads(data)
     except (TypeError, ValueError) as error:  # orjson's JSONEncodeError is a TypeError
+        check_object(value)
         raise CanonicalError(_encode_message(error)) from None
+    # What reads back equal and plain was plain; NaN, for one, is written as null and reads back unequal.
+    if again != value or not (data.isascii() and is_plain(again.values(), 1)):
+        check_object(value)
     if len(data) > MAX_ENTRY_BYTES:
         raise EntryTooLarge(len(data), MAX_ENTRY_BYTES)
-    return data
+    return data, again
 
 
 def loads(data: bytes) -> dict[str, JSON]:
@@ -71,7 +92,7 @@ def loads(data: bytes) -> dict[str, JSON]:
         raise EntryTooLarge(len(data), MAX_ENTRY_BYTES)
     try:
         value = orjson.loads(data)
-        again = orjson.dumps(value, option=CANONICAL_OPTIONS)
+        again = orjson.dumps(value, None, CANONICAL_OPTIONS)
     except orjson.JSONDecodeError as error:
         raise CanonicalError(f"not JSON: {error}; the bytes were damaged or never canonical") from None
     except (TypeError, ValueError) as error:
@@ -81,59 +102,60 @@ def loads(data: bytes) -> dict[str, JSON]:
             "valid JSON but not its canonical form (key order, duplicate key, white space or spelling); "
             "the bytes were rewritten by something else"
         )
-    check_tree(value, 1)
+    check_object(value)
     return cast("dict[str, JSON]", value)
 
 
-def decode(data: bytes) -> dict[str, JSON]:
-    """Decode bytes that `dumps` has just returned, without checking them again."""
-    return cast("dict[str, JSON]", orjson.loads(data))
-
-
-def check_tree(value: object, level: int) -> None:
-    """Refuse an object tree with a float, a non-ASCII key, a foreign type or too many levels.
+def is_plain(values: Iterable[Any], level: int) -> bool:
+    """Tell whether decoded JSON values hold no float and stay within `MAX_DEPTH_LEVELS`.
 
     Args:
-        value: The object (a dict).
-        level: Depth of ``value``; 1 for the top.
+        values: The values of a container.
+        level: Depth of that container; 1 for the top.
+    """
+    for item in [item for item in values if type(item) not in _SCALARS]:
+        if level == MAX_DEPTH_LEVELS:
+            return False
+        if type(item) is dict:
+            if not is_plain(item.values(), level + 1):
+                return False
+        elif type(item) is not list or not is_plain(item, level + 1):
+            return False
+    return True
+
+
+def check_object(value: object) -> None:
+    """Check a decoded or given object in full.
 
     Raises:
-        CanonicalError: With what was found and what to write instead.
+        CanonicalError: It is no object, or holds a float, a foreign type, a key that is not ASCII, or
+            too many levels.
     """
     if type(value) is not dict:
         raise CanonicalError("only an object can be canonical; wrap the value in one")
-    _check_node(value, level)
+    _check_node(value, 1)
 
 
-def _check_node(node: dict[object, object] | list[object] | tuple[object, ...], level: int) -> None:
+def _check_node(node: Any, level: int) -> None:
     if level > MAX_DEPTH_LEVELS:
         raise CanonicalError(f"nested deeper than {MAX_DEPTH_LEVELS} levels; flatten the value")
-    values: Sequence[object]
     if type(node) is dict:
         _check_keys(node)
-        values = node.values()  # type: ignore[assignment]  # iterated only
-    else:
-        values = cast("Sequence[object]", node)
-    # One pass in C settles the usual flat case; only containers and offenders are looked at one by one.
-    if SCALARS.issuperset(map(type, values)):
-        return
-    for item in values:
+        node = node.values()
+    for item in node:
         kind = type(item)
-        if kind in SCALARS:
-            continue
         if kind is dict or kind is list or kind is tuple:
-            _check_node(item, level + 1)  # type: ignore[arg-type]  # narrowed by the exact type
-        else:
+            _check_node(item, level + 1)
+        elif kind not in _SCALARS and not (isinstance(item, Enum) and type(item.value) in _SCALARS):
             raise CanonicalError(_foreign_message(item))
 
 
-def _check_keys(node: dict[object, object]) -> None:
-    try:
-        ascii_keys = "".join(node).isascii()  # type: ignore[arg-type]  # other types raise TypeError
-    except TypeError:
-        raise CanonicalError("a key is not a string; write it as one") from None
-    if not ascii_keys:
-        raise CanonicalError("a key has a character outside ASCII; use ASCII keys only")
+def _check_keys(node: dict[Any, Any]) -> None:
+    for key in node:
+        if type(key) is not str:
+            raise CanonicalError("a key is not a plain string; convert it to one")
+        if not key.isascii():
+            raise CanonicalError("a key has a character outside ASCII; use ASCII keys only")
 
 
 def _foreign_message(item: object) -> str:

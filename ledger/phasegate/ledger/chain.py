@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from phasegate.ledger.entry import ZERO_HASH, Entry, is_time, seal
+from phasegate.ledger.entry import ZERO_HASH, Entry, is_time, seal_next
 from phasegate.ledger.errors import AppendError
 from phasegate.ledger.store import (
     MAX_DRAFTS_PER_APPEND,
@@ -40,14 +40,14 @@ def genesis(at: str) -> Head:
     return Head(0, ZERO_HASH, checked_time(at))
 
 
-def checked_time(at: str) -> str:
+def checked_time(at: object) -> str:
     """Return the time if it is written as entries write it.
 
     Raises:
         AppendError: It is not.
     """
     if not isinstance(at, str) or not is_time(at):
-        raise AppendError(f"`{at}` is not a UTC time written YYYY-MM-DDTHH:MM:SS.ffffffZ")
+        raise AppendError(f"`{str(at)[:40]}` is not a UTC time written YYYY-MM-DDTHH:MM:SS.ffffffZ")
     return at
 
 
@@ -69,7 +69,7 @@ def extend(head: Head, drafts: Sequence[Draft], *, at: str, ledger: str) -> tupl
     entries = []
     for draft in drafts:
         seq += 1
-        entry = seal(draft, seq, prev, at, ledger)
+        entry = seal_next(draft, seq, prev, at, ledger)
         entries.append(entry)
         prev = entry.hash
     return tuple(entries)

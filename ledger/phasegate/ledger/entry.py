@@ -34,6 +34,9 @@ MAX_TRACE_CHARS: Final = 128
 MAX_LEDGER_CHARS: Final = 128
 MAX_INTEGER: Final = 2**53 - 1
 
+SHORT_CHARS: Final = min(MAX_TASK_CHARS, MAX_PHASE_CHARS, MAX_TYPE_CHARS, MAX_ACTOR_CHARS)
+"""Task, phase, type and actor are each within their bounds if all together are within this."""
+
 Octets: TypeAlias = bytes
 Fields: TypeAlias = tuple[
     int, int, str, str, str, str, str, int, str, str, str, dict[str, JSON]
@@ -102,17 +105,37 @@ def seal(draft: Draft, seq: int, prev: str, at: str, ledger: str) -> Entry:
         CanonicalError: The payload is outside the canonical subset.
         EntryTooLarge: The bytes are more than an entry may have.
     """
+    check_fields((ENTRY_VERSION, seq, prev, at, ledger, "", "", 0, "-", "-", "", {}))
+    return seal_next(draft, seq, prev, at, ledger)
+
+
+def seal_next(draft: Draft, seq: int, prev: str, at: str, ledger: str) -> Entry:
+    """Seal a draft at a place that is known to be well-formed, because it comes from a chain's head.
+
+    Raises:
+        EntryError, CanonicalError, EntryTooLarge: As `seal`.
+    """
+    task, phase, attempt = draft.task, draft.phase, draft.attempt
+    kind, actor, trace = draft.type, draft.actor, draft.trace
     if not isinstance(draft.payload, Mapping):
         raise EntryError("the payload is not an object; pass a mapping of names to values")
-    payload: dict[str, JSON] = dict(draft.payload)
-    fields: Fields = (
-        ENTRY_VERSION, seq, prev, at, ledger,
-        draft.task, draft.phase, draft.attempt, draft.type, draft.actor, draft.trace, payload,
+    payload = dict(draft.payload)
+    if not _is_usual(draft):
+        check_fields(
+            (ENTRY_VERSION, seq, prev, at, ledger, task, phase, attempt, kind, actor, trace, payload)
+        )
+    data, again = canonical.encode(
+        {
+            "actor": actor, "at": at, "attempt": attempt, "ledger": ledger, "payload": payload,
+            "phase": phase, "prev": prev, "seq": seq, "task": task, "trace": trace, "type": kind,
+            "v": ENTRY_VERSION,
+        }
     )  # fmt: skip
-    check_fields(fields)
-    data = canonical.dumps(dict(zip(FIELDS, fields, strict=True)))
-    # The payload is read back so that the entry shares no mutable part with the caller's draft.
-    return Entry(*fields[:-1], canonical.decode(data)["payload"], data, hashlib.sha256(data).hexdigest())  # type: ignore[arg-type]
+    copy = cast("dict[str, JSON]", again["payload"])
+    return Entry(
+        ENTRY_VERSION, seq, prev, at, ledger, task, phase, attempt, kind, actor, trace, copy,
+        data, hashlib.sha256(data).hexdigest(),
+    )  # fmt: skip
 
 
 def parse(data: bytes) -> Entry:
@@ -136,7 +159,7 @@ def fields_of(value: Mapping[str, JSON]) -> Fields:
     except KeyError as error:
         raise EntryError(f"the field `{error.args[0]}` is missing; every entry has it") from None
     if len(value) != len(FIELDS):
-        extra = sorted(set(value) - set(FIELDS))[0]
+        extra = min(set(value) - set(FIELDS))
         raise EntryError(f"`{extra}` is not a field of an entry; put it into the payload")
     check_fields(fields)
     return fields
@@ -169,7 +192,26 @@ def check_fields(fields: Fields) -> None:
     raise EntryError(_bounds_message(fields))
 
 
-def checked_ledger(ledger: str) -> str:
+def _is_usual(draft: Draft) -> bool:
+    """Accept the usual draft quickly; what is not accepted is checked in full, not yet refused."""
+    task, phase, attempt = draft.task, draft.phase, draft.attempt
+    kind, actor, trace = draft.type, draft.actor, draft.trace
+    if not (type(task) is type(phase) is type(kind) is type(actor) is type(trace) is str):
+        return False
+    text = f"{task}{phase}{kind}{actor}"
+    return (
+        type(attempt) is int
+        and 0 <= attempt <= MAX_INTEGER
+        and len(text) <= SHORT_CHARS
+        and len(trace) <= MAX_TRACE_CHARS
+        and kind != ""
+        and actor != ""
+        and text.isprintable()
+        and trace.isprintable()
+    )
+
+
+def checked_ledger(ledger: object) -> str:
     """Return a ledger id if entries can carry it.
 
     Raises:
@@ -203,12 +245,9 @@ def _type_message(fields: Fields) -> str:
 
 def _bounds_message(fields: Fields) -> str:
     version, seq, prev, at, ledger, task, phase, attempt, kind, actor, trace, _ = fields
-    if version != ENTRY_VERSION:
-        return f"entry version {version} is not known; this release reads version {ENTRY_VERSION}"
-    if not 1 <= seq <= MAX_INTEGER:
-        return f"the field `seq` is {seq}; it counts from 1 to 2**53 - 1"
-    if not 0 <= attempt <= MAX_INTEGER:
-        return f"the field `attempt` is {attempt}; it counts from 0 to 2**53 - 1"
+    for name, number, least in (("seq", seq, 1), ("attempt", attempt, 0)):
+        if not least <= number <= MAX_INTEGER:
+            return f"the field `{name}` is {number}; it counts from {least} to 2**53 - 1"
     for name, text, least, most in (
         ("ledger", ledger, 1, MAX_LEDGER_CHARS),
         ("task", task, 0, MAX_TASK_CHARS),
@@ -221,6 +260,8 @@ def _bounds_message(fields: Fields) -> str:
             return f"the field `{name}` has {len(text)} characters; it may have {least} to {most}"
         if not text.isprintable():
             return f"the field `{name}` has a character that does not print; remove it"
+    if version != ENTRY_VERSION:
+        return f"entry version {version} is not known; this release reads version {ENTRY_VERSION}"
     if _is_hash(prev) is None:
         return "the field `prev` is not 64 lower-case hex digits; pass the hash of the entry before"
     return f"the field `at` is `{at[:40]}`; write a UTC time as YYYY-MM-DDTHH:MM:SS.ffffffZ"

@@ -59,12 +59,11 @@ class WriterLock:
     def release(self) -> None:
         """Give the lock up; without effect when it is not held."""
         held, self._held = self._held, None
-        if held is None:
-            return
-        fcntl.flock(held, fcntl.LOCK_UN)
-        if held != self._fd:
+        # Unlocking what is not locked does nothing; an interrupted acquire may have locked unnoticed.
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        if held is not None and held != self._fd:
             self._waiting.discard(held)
-            os.close(held)
+            _unlock(held)
 
     def write_mark(self, mark: bytes) -> None:
         """Write the mark; the lock is held. Padded, so that a shorter one leaves nothing behind."""
@@ -72,8 +71,8 @@ class WriterLock:
 
     def close(self) -> None:
         """Close the file; without effect the second time."""
-        self.release()
         if self._fd >= 0:
+            self.release()
             os.close(self._fd)
             self._fd = -1
 
@@ -118,16 +117,28 @@ class _Waiter(threading.Thread):
             if not self._abandoned:
                 self._granted.set()
                 return
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-        os.close(self._descriptor)
+        _unlock(self._descriptor)
 
     def wait(self, timeout_s: float) -> bool:
         """Return whether the lock was granted in time; from then on it is the caller's."""
-        if self._granted.wait(timeout_s):
-            return True
+        try:
+            granted = self._granted.wait(timeout_s)
+        except BaseException:
+            if self._leave():
+                _unlock(self._descriptor)
+            raise
+        return granted or self._leave()
+
+    def _leave(self) -> bool:
+        """Stop wanting the lock; return whether it was granted all the same."""
         with self._mutex:
-            self._abandoned = not self._granted.is_set()
-            return not self._abandoned
+            self._abandoned = True
+            return self._granted.is_set()
+
+
+def _unlock(fd: int) -> None:
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    os.close(fd)
 
 
 def read_mark(path: Path) -> bytes:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote
 
 import apsw
+
 from phasegate.ledger.chain import Head
 from phasegate.ledger.errors import (
     StoreBusy,
@@ -25,7 +27,16 @@ from phasegate.ledger.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
+
+
+class Queryable(Protocol):
+    """Something rows can be read from, such as a `SqliteFile`."""
+
+    def query(self, sql: str, values: Sequence[str | int] = (), /) -> list[tuple[Any, ...]]:
+        """Run one reading statement and return all its rows."""
+        ...
+
 
 SCHEMA_VERSION: Final = 1
 BUSY_TIMEOUT_MS: Final = 5_000
@@ -41,10 +52,12 @@ OBJECTS: Final = (
 )
 """The schema, one object per file under ``sql/``, in the order in which they are created."""
 
-FIRST_WAL_VERSION: Final = (3, 7, 0)
 FIRST_SOUND_VERSION: Final = (3, 51, 3)
 SOUND_BACKPORTS: Final = {(3, 50): 7, (3, 44): 6}
 """Release lines older than `FIRST_SOUND_VERSION` and the patch from which they have the same fix."""
+
+_EVERY_OBJECT: Final = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+_is_head = re.compile(r"(0|[1-9][0-9]{0,15}) ([0-9a-f]{64}) ([0-9TZ:.-]{27})").fullmatch
 
 _CODES: Final[dict[type[apsw.Error], tuple[type[StoreError], str]]] = {
     apsw.BusyError: (StoreBusy, "another program has the file locked; try again"),
@@ -70,9 +83,9 @@ def check_sqlite(version: str) -> None:
     Raises:
         UnsupportedSqlite: It can.
     """
-    numbers = tuple(int(part) for part in version.split(".")[:3])
-    backport = SOUND_BACKPORTS.get(numbers[:2])  # type: ignore[call-overload]  # shorter tuples find none
-    if numbers >= FIRST_SOUND_VERSION or (backport is not None and numbers[2] >= backport):
+    major, minor, patch = (int(part) for part in version.split(".")[:3])
+    backport = SOUND_BACKPORTS.get((major, minor))
+    if (major, minor, patch) >= FIRST_SOUND_VERSION or (backport is not None and patch >= backport):
         return
     raise UnsupportedSqlite(
         f"sqlite `{version}` can lose committed writes; install apsw with SQLite 3.51.3 or later"
@@ -81,11 +94,10 @@ def check_sqlite(version: str) -> None:
 
 def translate(error: apsw.Error, path: Path) -> StoreError:
     """Return the store's error for one of apsw's."""
-    kind, remedy = StoreFailed, "check the disk and the file"
-    for known, (mapped, advice) in _CODES.items():
-        if isinstance(error, known):
-            kind, remedy = mapped, advice
-            break
+    kind, remedy = next(
+        (found for known, found in _CODES.items() if isinstance(error, known)),
+        (StoreFailed, "check the disk and the file"),
+    )
     return kind(f"`{path}`: {str(error).lower() or 'the database refused'}; {remedy}")
 
 
@@ -97,20 +109,20 @@ def statement(name: str) -> str:
 
 
 @functools.cache
-def shipped_objects() -> frozenset[tuple[str, str, str, str | None]]:
+def shipped_objects() -> frozenset[tuple[Any, ...]]:
     """Return (type, name, table, sql) of every object of a fresh ledger file."""
     connection = apsw.Connection(":memory:")
     try:
         for name in OBJECTS:
             connection.execute(statement(name))
-        return stored_objects(connection)
+        return frozenset(connection.execute(_EVERY_OBJECT))
     finally:
         connection.close()
 
 
-def stored_objects(connection: apsw.Connection) -> frozenset[tuple[str, str, str, str | None]]:
-    """Return (type, name, table, sql) of every object of an open file but SQLite's statistics."""
-    return frozenset(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"))
+def stored_objects(file: Queryable) -> frozenset[tuple[Any, ...]]:
+    """Return (type, name, table, sql) of every object of an open file."""
+    return frozenset(file.query(_EVERY_OBJECT))
 
 
 def write_head(head: Head) -> str:
@@ -124,23 +136,22 @@ def read_head(text: str) -> Head:
     Raises:
         StoreCorrupt: It is not one.
     """
-    parts = text.split(" ")
-    if len(parts) == len(Head._fields) and parts[0].isascii() and parts[0].isdigit() and len(parts[0]) < 20:
-        return Head(int(parts[0]), parts[1], parts[2])
+    match = _is_head(text)
+    if match is not None:
+        return Head(int(match[1]), match[2], match[3])
     raise StoreCorrupt("the recorded head is not readable; run `engine ledger verify`")
 
 
-def read_meta(connection: apsw.Connection) -> dict[str, str]:
+def read_meta(file: Queryable) -> dict[str, str]:
     """Return the meta rows, refusing a layout this release does not know.
 
     Raises:
-        StoreCorrupt: There is no meta table or a row is missing.
+        StoreCorrupt: There is no meta table, or a row is missing.
         UnsupportedSchema: Another release wrote the file.
     """
-    try:
-        meta = dict(connection.execute("SELECT name, value FROM meta"))
-    except apsw.SQLError:
-        raise StoreCorrupt("the file has no meta table; this is not a ledger") from None
+    if not file.query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta'"):
+        raise StoreCorrupt("the file has no meta table; this is not a ledger")
+    meta = dict(file.query("SELECT name, value FROM meta"))
     missing = {"schema_version", "ledger", "created_at", "head"} - meta.keys()
     if missing:
         raise StoreCorrupt(f"the meta row `{min(missing)}` is missing; restore a good copy")
@@ -169,22 +180,29 @@ def connect(path: Path, *, readonly: bool) -> apsw.Connection:
         raise translate(error, path) from None
 
 
-def create_file(path: Path, fill: Callable[[apsw.Connection], None]) -> None:
+def create_file(path: Path, ledger: str, head: Head) -> None:
     """Create a ledger file with the shipped schema, complete or not at all.
 
     Args:
         path: Where; nothing may be there.
-        fill: Writes the first rows, in the same transaction.
+        ledger: Id of the ledger.
+        head: The empty chain's head, with the time of creation.
 
     Raises:
         StoreExists: Something is there.
         StoreError: The file cannot be made.
     """
     check_sqlite(apsw.sqlite_lib_version())
+    meta = {
+        "schema_version": str(SCHEMA_VERSION),
+        "ledger": ledger,
+        "created_at": head.at,
+        "head": write_head(head),
+    }
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         # 1. Everything under another name: after a crash here the leftover is never read.
-        _write_schema(draft, fill)
+        _write_schema(draft, meta)
         # 2. link(2) fails if the name is taken: after it the ledger exists, whole.
         os.link(draft, path)
         # 3. Durable from here on.
@@ -201,7 +219,7 @@ def create_file(path: Path, fill: Callable[[apsw.Connection], None]) -> None:
                 Path(f"{draft}{suffix}").unlink()
 
 
-def _write_schema(path: Path, fill: Callable[[apsw.Connection], None]) -> None:
+def _write_schema(path: Path, meta: dict[str, str]) -> None:
     connection = apsw.Connection(str(path))
     try:
         connection.execute("PRAGMA synchronous=FULL")
@@ -209,7 +227,7 @@ def _write_schema(path: Path, fill: Callable[[apsw.Connection], None]) -> None:
         with connection:
             for name in OBJECTS:
                 connection.execute(statement(name))
-            fill(connection)
+            connection.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta.items())
     finally:
         connection.close()  # the last connection folds the log into the file and syncs it
 

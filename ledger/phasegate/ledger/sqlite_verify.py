@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import apsw
+
 from phasegate.ledger.chain import Head
 from phasegate.ledger.entry import ZERO_HASH
-from phasegate.ledger.errors import RowUnreadable, StoreCorrupt, UnsupportedSchema
+from phasegate.ledger.errors import RowUnreadable, StoreCorrupt
 from phasegate.ledger.filelock import LOCK_SUFFIX, read_mark
-from phasegate.ledger.schema import connect, read_head, read_meta, shipped_objects, stored_objects
+from phasegate.ledger.schema import read_head, read_meta, shipped_objects, stored_objects
+from phasegate.ledger.sqlite_file import SqliteFile
 from phasegate.ledger.verify import NOT_RULED_OUT, Problem, Verification, verify_chain
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
 
     from phasegate.ledger.verify import StoredRow
@@ -45,37 +47,33 @@ def verify_sqlite(path: str | os.PathLike[str], *, ledger: str | None = None) ->
     # Before the snapshot: the mark is written after a commit, so it cannot be ahead of what follows.
     mark = read_mark(Path(f"{where}{LOCK_SUFFIX}"))
     try:
-        connection = connect(where, readonly=True)
+        file = SqliteFile(where, readonly=True)
         try:
-            connection.execute("BEGIN")
-            return _verify(connection, mark, ledger)
+            file.query("BEGIN")
+            return _verify(file, mark, ledger)
         finally:
-            connection.close()
-    except UnsupportedSchema:
-        raise
-    except (apsw.Error, StoreCorrupt) as error:
+            file.close()
+    except StoreCorrupt as error:
         return _failed(0, _NOTHING, Problem(None, "store_corrupt", str(error).lower()))
 
 
-def _verify(connection: apsw.Connection, mark: bytes, ledger: str | None) -> Verification:
-    meta = read_meta(connection)
+def _verify(file: SqliteFile, mark: bytes, ledger: str | None) -> Verification:
+    meta = read_meta(file)
     recorded = read_head(meta["head"])
     known = {recorded.size: recorded.hash}
     if mark:
         marked = read_head(mark.decode("ascii", "replace"))
         known.setdefault(marked.size, marked.hash)
-    chain = verify_chain(_rows(connection), ledger=ledger or meta["ledger"], known=known)
+    chain = verify_chain(_rows(file), ledger=ledger or meta["ledger"], known=known)
     if not chain.ok:
         return chain
-    problem = (
-        _head_problem(chain.head, recorded) or _schema_problem(connection) or _structure_problem(connection)
-    )
+    problem = _head_problem(chain.head, recorded) or _schema_problem(file) or _structure_problem(file)
     return _failed(chain.entries, chain.head, problem) if problem else chain
 
 
-def _rows(connection: apsw.Connection) -> Iterator[StoredRow]:
+def _rows(file: SqliteFile) -> Iterator[StoredRow]:
     try:
-        yield from connection.execute(_ROWS)
+        yield from file.cursor().execute(_ROWS)
     except (apsw.Error, UnicodeDecodeError) as error:
         raise RowUnreadable(f"the row cannot be read ({str(error).lower()}); restore a good copy") from None
 
@@ -87,8 +85,8 @@ def _head_problem(head: Head, recorded: Head) -> Problem | None:
     return Problem(recorded.size + 1, "head_mismatch", message)
 
 
-def _schema_problem(connection: apsw.Connection) -> Problem | None:
-    stored, shipped = stored_objects(connection), shipped_objects()
+def _schema_problem(file: SqliteFile) -> Problem | None:
+    stored, shipped = stored_objects(file), shipped_objects()
     if stored == shipped:
         return None
     missing = {row[1] for row in shipped} - {row[1] for row in stored}
@@ -102,12 +100,12 @@ def _schema_problem(connection: apsw.Connection) -> Problem | None:
     return Problem(None, "schema_changed", f"{message}; what was written since is unguarded, restore a copy")
 
 
-def _structure_problem(connection: apsw.Connection) -> Problem | None:
-    found = connection.execute("PRAGMA integrity_check(1)").fetchall()
+def _structure_problem(file: SqliteFile) -> Problem | None:
+    found = file.query("PRAGMA integrity_check(1)")
     if found == [("ok",)]:
         return None
     return Problem(None, "store_corrupt", f"damaged structure: {str(found[0][0]).lower()}; restore a copy")
 
 
 def _failed(entries: int, head: Head, problem: Problem) -> Verification:
-    return Verification(False, entries, head, problem, NOT_RULED_OUT)
+    return Verification(ok=False, entries=entries, head=head, problem=problem, not_ruled_out=NOT_RULED_OUT)

@@ -8,18 +8,21 @@ them from a file).
 from __future__ import annotations
 
 from hashlib import sha256
-from operator import itemgetter
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import orjson
+
 from phasegate.ledger import canonical
-from phasegate.ledger.canonical import CANONICAL_OPTIONS, MAX_ENTRY_BYTES, SCALARS
+from phasegate.ledger.canonical import CANONICAL_OPTIONS, MAX_ENTRY_BYTES, is_plain
 from phasegate.ledger.chain import Head
 from phasegate.ledger.entry import (
     ENTRY_VERSION,
     FIELD_TYPES,
     FIELDS,
+    MAX_ACTOR_CHARS,
     MAX_PHASE_CHARS,
+    MAX_TASK_CHARS,
     MAX_TRACE_CHARS,
     MAX_TYPE_CHARS,
     ZERO_HASH,
@@ -30,6 +33,10 @@ from phasegate.ledger.errors import CanonicalError, EntryError, RowUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from phasegate.ledger.entry import Fields
+
+BATCH_ROWS: Final = 128
 
 StoredRow: TypeAlias = "tuple[object, object, object, object]"
 
@@ -47,11 +54,15 @@ _NOT_LINKED: Final = (
 _NOT_THE_HEAD: Final = "entry {seq} is not the one that was acknowledged; restore a good copy"
 
 _SORTED_FIELDS: Final = tuple(sorted(FIELDS))
-_SORTED_TYPES: Final = tuple(
-    kind for _, kind in sorted(zip(FIELDS, FIELD_TYPES, strict=True), key=itemgetter(0))
+_TYPES: Final = tuple(FIELD_TYPES[FIELDS.index(name)] for name in _SORTED_FIELDS)
+_BOUNDS: Final = (
+    (1, MAX_ACTOR_CHARS),
+    (0, MAX_PHASE_CHARS),
+    (0, MAX_TASK_CHARS),
+    (0, MAX_TRACE_CHARS),
+    (1, MAX_TYPE_CHARS),
 )
-# Any one of the four texts is within its bound if all together are within the smallest.
-_SHORT_CHARS: Final = min(MAX_PHASE_CHARS, MAX_TYPE_CHARS)
+"""Least and most characters of actor, phase, task, trace and type."""
 
 
 class Problem(NamedTuple):
@@ -119,7 +130,8 @@ def verify_chain(
     else:
         if noted and max(noted) > walk.size:
             problem = _truncated(walk.size, max(noted))
-    return Verification(problem is None, walk.size, walk.head(), problem, NOT_RULED_OUT)
+    head = Head(walk.size, walk.prev, walk.at)
+    return Verification(problem is None, walk.size, head, problem, NOT_RULED_OUT)
 
 
 class _Walk:
@@ -132,56 +144,66 @@ class _Walk:
         self.prev = ZERO_HASH
         self.at = ""
 
-    def head(self) -> Head:
-        return Head(self.size, self.prev, self.at)
-
     def run(self, rows: Iterable[StoredRow]) -> None:
-        noted = self.noted
+        batch: list[StoredRow] = []
         try:
             for row in rows:
-                value = _plain_object(row[3])
-                if value is None or not self._accepts(row, value):
-                    value = self._examine(row)
-                digest = sha256(row[3]).hexdigest()  # type: ignore[arg-type]  # bytes, or not accepted
-                size = self.size + 1
-                if size in noted and noted[size] != digest:
-                    raise _Found(size, "head_mismatch", _NOT_THE_HEAD.format(seq=size))
-                self.size, self.prev, self.at = size, digest, value["at"]
+                batch.append(row)
+                if len(batch) == BATCH_ROWS:
+                    self._settle(batch)
+                    batch.clear()
         except RowUnreadable as error:
+            self._settle(batch)
             raise _Found(self.size + 1, "unreadable", str(error)) from None
+        self._settle(batch)
 
-    def _accepts(self, row: StoredRow, value: dict[str, Any]) -> bool:
-        """Accept the usual good entry quickly; what is not accepted is examined, not yet refused.
+    def _settle(self, batch: list[StoredRow]) -> None:
+        if not batch or self._accept(batch):
+            return
+        for row in batch:
+            digest, at = self._examine(row)
+            self.size, self.prev, self.at = self.size + 1, digest, at
 
-        Accepting implies everything that `_examine` would check. The order of ``value`` is that of the
-        bytes, which are canonical, so its keys are sorted.
+    def _accept(self, batch: list[StoredRow]) -> bool:
+        """Accept a batch of good rows at once, column by column in C; or say no and change nothing.
+
+        Saying no is not refusing: the rows are then examined one by one. Accepting implies everything
+        that `_examine` checks.
         """
-        if tuple(value) != _SORTED_FIELDS or tuple(map(type, value.values())) != _SORTED_TYPES:
+        numbers, tasks, kinds, datas = zip(*batch, strict=True)
+        values = _objects(datas)
+        if values is None or set(map(type, numbers)) != {int}:
             return False
-        actor, at, attempt, ledger, payload, phase, prev, seq, task, trace, kind, version = value.values()
-        short = f"{actor}{phase}{task}{kind}"
-        return (
-            prev == self.prev
-            and seq == row[0] == self.size + 1
-            and task == row[1]
-            and kind == row[2]
-            and ledger == self.ledger
-            and version == ENTRY_VERSION
-            and attempt >= 0
-            and actor != ""
-            and kind != ""
-            and len(short) <= _SHORT_CHARS
-            and len(trace) <= MAX_TRACE_CHARS
-            and short.isprintable()
-            and trace.isprintable()
-            and at >= self.at
-            and is_time(at)
-            and SCALARS.issuperset(map(type, payload.values()))
-            and row[3].isascii()  # type: ignore[union-attr]  # bytes, by _plain_object
+        # The bytes are canonical, so every object's values come in the order of the sorted keys.
+        columns = tuple(zip(*map(dict.values, values), strict=True))
+        if any(set(map(type, column)) != {kind} for column, kind in zip(columns, _TYPES, strict=True)):
+            return False
+        actors, ats, attempts, ledgers, payloads, phases, prevs, seqs, own_tasks, traces, own_kinds, vs = (
+            columns
         )
+        hashes = [sha256(data).hexdigest() for data in datas]
+        first, last = self.size + 1, self.size + len(batch)
+        good = (
+            prevs == (self.prev, *hashes[:-1])
+            and numbers == seqs == tuple(range(first, last + 1))
+            and (tasks, kinds) == (own_tasks, own_kinds)
+            and set(ledgers) == {self.ledger}
+            and set(vs) == {ENTRY_VERSION}
+            and min(attempts) >= 0
+            and all(map(_fit, (actors, phases, own_tasks, traces, own_kinds), _BOUNDS))
+            and self._follow(ats)
+            and is_plain(chain.from_iterable(map(dict.values, payloads)), 2)
+            and all(hashes[seq - first] == noted for seq, noted in self.noted.items() if first <= seq <= last)
+        )
+        if good:
+            self.size, self.prev, self.at = last, hashes[-1], ats[-1]
+        return good
 
-    def _examine(self, row: StoredRow) -> dict[str, Any]:
-        """Check one row by the definition, clause by clause, and name the first that fails."""
+    def _follow(self, ats: tuple[str, ...]) -> bool:
+        return all(map(is_time, set(ats))) and self.at <= ats[0] and list(ats) == sorted(ats)
+
+    def _examine(self, row: StoredRow) -> tuple[str, str]:
+        """Check a row by the definition, clause by clause, and return its hash and time."""
         number, task, kind, data = row
         seq = self.size + 1
         if type(number) is not int or number != seq:
@@ -189,15 +211,21 @@ class _Walk:
         if type(data) is not bytes:
             raise _Found(seq, "column_mismatch", f"entry {seq}: the bytes column does not hold bytes")
         try:
-            value = canonical.loads(data)
-            fields = fields_of(value)
+            fields = fields_of(canonical.loads(data))
         except CanonicalError as error:
             raise _Found(seq, "not_canonical", f"entry {seq}: {error}") from None
         except EntryError as error:
             raise _Found(seq, "bad_entry", f"entry {seq}: {error}") from None
-        _, own_seq, prev, at, ledger, own_task, _, _, own_kind, _, _, _ = fields
-        if (own_task, own_kind) != (task, kind):
+        if (fields[5], fields[8]) != (task, kind):
             raise _Found(seq, "column_mismatch", f"entry {seq}: the columns do not say what the bytes say")
+        self._examine_place(seq, fields)
+        digest = sha256(data).hexdigest()
+        if self.noted.get(seq, digest) != digest:
+            raise _Found(seq, "head_mismatch", _NOT_THE_HEAD.format(seq=seq))
+        return digest, fields[3]
+
+    def _examine_place(self, seq: int, fields: Fields) -> None:
+        _, own_seq, prev, at, ledger, *_ = fields
         if prev != self.prev:
             raise _Found(seq, "hash_mismatch", _NOT_LINKED.format(seq=seq, before=seq - 1))
         if own_seq != seq:
@@ -208,19 +236,30 @@ class _Walk:
             raise _Found(seq, "foreign_ledger", f"entry {seq} belongs to `{ledger}`, not `{self.ledger}`")
         if at < self.at:
             raise _Found(seq, "time_backward", f"entry {seq} is dated before entry {seq - 1}")
-        return value
 
 
-def _plain_object(data: object) -> dict[str, Any] | None:
-    """Return the object in canonical bytes, floats and depth not yet checked; None to look closer."""
-    if type(data) is not bytes or len(data) > MAX_ENTRY_BYTES:
+def _objects(datas: tuple[Any, ...]) -> list[dict[str, Any]] | None:
+    """Return the objects in canonical bytes with exactly an entry's keys; None if one is not that."""
+    if set(map(type, datas)) != {bytes} or max(map(len, datas)) > MAX_ENTRY_BYTES:
         return None
     try:
-        value = orjson.loads(data)
-        again = orjson.dumps(value, None, CANONICAL_OPTIONS)
-    except (TypeError, ValueError):
+        values = [orjson.loads(data) for data in datas]
+        if tuple([orjson.dumps(value, None, CANONICAL_OPTIONS) for value in values]) != datas:
+            return None
+        for value, data in zip(values, datas, strict=True):
+            if not data.isascii():
+                canonical.check_object(value)
+    except (TypeError, ValueError, CanonicalError):
         return None
-    return value if again == data and type(value) is dict else None
+    good = set(map(type, values)) == {dict} and set(map(tuple, values)) == {_SORTED_FIELDS}
+    return values if good else None
+
+
+def _fit(texts: tuple[str, ...], bounds: tuple[int, int]) -> bool:
+    least, most = bounds
+    different = set(texts)
+    lengths = set(map(len, different))
+    return least <= min(lengths) and max(lengths) <= most and "".join(different).isprintable()
 
 
 def _truncated(size: int, noted: int) -> Problem:

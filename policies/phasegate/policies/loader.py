@@ -18,7 +18,9 @@ _SUFFIXES = (".yaml", ".yml")
 def shipped_processes() -> tuple[str, ...]:
     """Names of the processes that come with the package."""
     folder = resources.files("phasegate.policies") / "processes"
-    return tuple(sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")))
+    return tuple(
+        sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+    )
 
 
 def load_process(name_or_file: str) -> Process:
@@ -77,4 +79,6 @@ def _check_validators(process: Process, lined: Lined) -> None:
                 if check.use not in REGISTRY:
                     line = lined.line(("phases", p, "evidence", e, "checks", c, "use"))
                     known = ", ".join(sorted(REGISTRY))
-                    raise ProcessInvalid(lined.source, line, f"no validator `{check.use}`; known are: {known}")
+                    raise ProcessInvalid(
+                        lined.source, line, f"no validator `{check.use}`; known are: {known}"
+                    )

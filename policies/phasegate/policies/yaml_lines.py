@@ -60,7 +60,8 @@ def read_yaml(text: bytes, source: str) -> Lined:
 def _refuse_aliases(text: bytes, source: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        mark = event.start_mark
+        line = mark.line + 1 if mark else 1
         if isinstance(event, yaml.AliasEvent):
             raise ProcessInvalid(source, line, "aliases are not allowed: write the value out")
         if isinstance(event, yaml.CollectionStartEvent):
@@ -97,13 +98,17 @@ def _convert_mapping(node: yaml.MappingNode, path: Path, lined: Lined) -> dict[s
 def _convert_scalar(node: yaml.Node, lined: Lined) -> Any:
     line = node.start_mark.line + 1
     if node.tag == "tag:yaml.org,2002:float":
-        raise ProcessInvalid(lined.source, line, f"put the decimal `{node.value}` in quotes: floats do not hash")
+        raise ProcessInvalid(
+            lined.source, line, f"put the decimal `{node.value}` in quotes: floats do not hash"
+        )
     if node.tag not in {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "bool", "null")}:
-        raise ProcessInvalid(lined.source, line, f"`{node.value}` has the tag `{node.tag}`, which is not allowed")
+        raise ProcessInvalid(
+            lined.source, line, f"`{node.value}` has the tag `{node.tag}`, which is not allowed"
+        )
     loader = yaml.SafeLoader("")
     try:
-        return loader.construct_object(node)  # type: ignore[no-untyped-call]
+        return loader.construct_object(node)
     except ValueError as error:
         raise ProcessInvalid(lined.source, line, f"`{node.value}` is not a valid {node.tag[18:]}") from error
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()

@@ -85,7 +85,7 @@ def _first(titles: Iterable[str], present: Sequence[Section]) -> Section | None:
 def _numbered(section: Section | None, present: Sequence[Section]) -> tuple[Criterion, ...]:
     if section is None:
         return ()
-    lines = [(line.number, line.text) for line in section.lines if not line.in_code]
+    lines = [(line.number, line.text) for line in section.lines if not line.literal]
     # A criterion may be a heading of its own, and a section's lines leave headings out.
     lines += [(below.number, below.title) for below in _below(section, present)]
     matches = [(number, match) for number, line in sorted(lines) if (match := _CRITERION.match(line))]
@@ -153,7 +153,7 @@ def _kpi_findings(artifact: str, present: Sequence[Section]) -> list[Finding]:
 
 def _kpi_items(lines: Sequence[Line]) -> list[tuple[int, str]]:
     """Return list items and table rows; where there are none, every line that is not blank."""
-    shown = [line for line in lines if not line.in_code and line.text.strip()]
+    shown = [line for line in lines if not line.literal and line.text.strip()]
     rules = {line.number for line in shown if "-" in line.text and _TABLE_RULE.issuperset(line.text)}
     # The row above a table's rule is its head.
     body = [line for line in shown if line.number not in rules and line.number + 1 not in rules]

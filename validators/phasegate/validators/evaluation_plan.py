@@ -162,7 +162,8 @@ def power(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
 def _power_ranges(artifact: str, value: dict[str, Any]) -> list[Finding]:
     uplift = value["minimal_detectable_uplift_pp"]
     ranges = [(f"/half_width/{name}", width, Fraction(1)) for name, width in value["half_width"].items()]
-    ranges.append(("/minimal_detectable_uplift_pp", uplift, Fraction(_PERCENTAGE_POINTS)))
+    if uplift is not None:  # null: no uplift is large enough to be found with so few problems or samples
+        ranges.append(("/minimal_detectable_uplift_pp", uplift, Fraction(_PERCENTAGE_POINTS)))
     return [
         Finding(
             "evaluation.power_out_of_range",

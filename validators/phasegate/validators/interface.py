@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import Any
 
 
-
 class Severity(StrEnum):
     """How much a finding weighs: an `error` blocks its gate, a `warning` is shown and recorded.
 

@@ -1,10 +1,10 @@
 """JUnit XML to `schemas/test_results.json`: what the witness writes from a test runner's report.
 
-The report is untrusted. It is read with expat directly, without a tree: a document type declaration is refused
-when the parser meets it, which is before any entity could be declared, so neither entity expansion nor external
-entities exist (this is what defusedxml does too); size, depth and number of cases are bounded. The outcome of
-each case counts, not the totals in the report's head; a head that counts more failures than its cases show is
-refused.
+The report is untrusted. It is read with expat directly, without a tree: a document type declaration is
+refused when the parser meets it, which is before any entity could be declared, so neither entity expansion
+nor external entities exist (this is what defusedxml does too); size, depth and number of cases are bounded.
+The outcome of each case counts, not the totals in the report's head; a head that counts more failures than
+its cases show is refused.
 
 Format: the "JUnit XML" of Ant's junitreport task as pytest, Gradle, Surefire and others write it.
 """
@@ -15,7 +15,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
-from xml.parsers import expat  # noqa: S407  # refuses DOCTYPE, see above
+from xml.parsers import expat
 
 from phasegate.validators.errors import MalformedReportError
 from phasegate.validators.limits import LIMITS

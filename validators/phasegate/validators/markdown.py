@@ -21,11 +21,14 @@ _COMMENT_CLOSE = "-->"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of content: its text, its number from 1, and whether it stands in a code block."""
+    """One line of content: its text, its number from 1, and whether it is literal.
+
+    Literal is what stands in a code block, or on a line that begins in a comment (CommonMark 4.6).
+    """
 
     text: str
     number: int
-    in_code: bool = False
+    literal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def _nested(flat: list[tuple[Section, list[Line]]]) -> list[Section]:
 
 
 def _visible_lines(text: str) -> list[Line]:
-    """Mark the lines of code blocks and cut comments out of all others."""
+    """Mark literal lines and cut comments out of all but code blocks."""
     lines: list[Line] = []
     fence = ""
     in_comment = False
@@ -94,14 +97,15 @@ def _visible_lines(text: str) -> list[Line]:
             if _closes(fence, raw):
                 fence = ""
             else:
-                lines.append(Line(raw, number, in_code=True))
+                lines.append(Line(raw, number, literal=True))
             continue
+        literal = in_comment or raw.lstrip(" ").startswith(_COMMENT_OPEN)
         visible, in_comment = _uncommented(raw, in_comment=in_comment)
-        opening = _FENCE.match(visible)
+        opening = None if literal else _FENCE.match(visible)
         if opening and not (opening[1][0] == "`" and "`" in opening[2]):
             fence = opening[1]
         else:
-            lines.append(Line(visible, number))
+            lines.append(Line(visible, number, literal))
     return lines
 
 
@@ -142,7 +146,7 @@ def _without_front_matter(lines: list[Line]) -> list[Line]:
 def _items(lines: list[Line]) -> list[Section | Line]:
     items: list[Section | Line] = []
     for line in lines:
-        atx = None if line.in_code else _ATX.match(line.text)
+        atx = None if line.literal else _ATX.match(line.text)
         if atx:
             title = _CLOSING_HASHES.sub("", (atx[2] or "").strip()).strip()
             items.append(Section(title, len(atx[1]), line.number, section_key(title)))
@@ -156,7 +160,7 @@ def _items(lines: list[Line]) -> list[Section | Line]:
 
 
 def _underlines(above: Section | Line, line: Line) -> bool:
-    if isinstance(above, Section) or line.in_code or above.in_code or above.number != line.number - 1:
+    if isinstance(above, Section) or line.literal or above.literal or above.number != line.number - 1:
         return False
     if not above.text.strip() or _NOT_A_PARAGRAPH.match(above.text):
         return False

@@ -37,10 +37,11 @@ def is_placeholder_line(line: str) -> bool:
     That is: a phrase such as "TBD" or "to be written", dots or question marks alone, a bracketed template
     mark such as `<describe the risk>` alone, or a line that begins with such a mark.
     """
-    words = _MARKER.sub("", line).strip(_DECORATION)
+    item = _MARKER.sub("", line)
+    words = item.strip(_DECORATION)
     if not words:
         return False
-    if _TEMPLATE_MARK.fullmatch(words) or not any(map(str.isalnum, words)):
+    if _TEMPLATE_MARK.fullmatch(item.strip(" \t*_`")) or not any(map(str.isalnum, words)):
         return True
     return bool(_PHRASES.fullmatch(words.strip(_END_MARKS)) or _LEADING_MARK.match(words))
 

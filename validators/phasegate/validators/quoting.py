@@ -11,21 +11,28 @@ _ELLIPSIS = "..."
 
 
 def quoted(value: Any, max_chars: int = LIMITS.max_quoted_chars) -> str:
-    """Return `value` for use in a message.
+    """Return `value` in backticks for use in a message.
 
-    Strings stand as they are, other JSON values as JSON. Control characters, lone surrogates and backticks
-    are escaped, so that a message is one printable line that any encoding can carry.
+    Strings stand as they are, other JSON values as JSON; see `printable` for what is escaped and cut.
 
     Args:
         value: a string or a parsed JSON value.
-        max_chars: longest text between the backticks; the rest is cut and marked by an ellipsis.
+        max_chars: longest text between the backticks.
     """
     text = value if isinstance(value, str) else _as_json(value)
-    shown = text[: max_chars + 1]
-    escaped = "".join(_escaped(character) for character in shown)
+    return f"`{printable(text, max_chars)}`"
+
+
+def printable(text: str, max_chars: int = LIMITS.max_quoted_chars) -> str:
+    """Return text as one printable line that any encoding can carry.
+
+    Control characters and lone surrogates are escaped, backticks become apostrophes, and what is longer than
+    `max_chars` is cut and marked by an ellipsis.
+    """
+    escaped = "".join(_escaped(character) for character in text[: max_chars + 1])
     if len(escaped) > max_chars:
-        escaped = escaped[: max_chars - len(_ELLIPSIS)] + _ELLIPSIS
-    return f"`{escaped}`"
+        return escaped[: max_chars - len(_ELLIPSIS)] + _ELLIPSIS
+    return escaped
 
 
 def _as_json(value: Any) -> str:

@@ -16,7 +16,7 @@ from typing import Any, cast
 from phasegate.validators.errors import BadParameterError, UnknownValidatorError
 from phasegate.validators.interface import Artifact, Context, Finding, Severity, Validator
 from phasegate.validators.limits import LIMITS
-from phasegate.validators.quoting import quoted
+from phasegate.validators.quoting import printable, quoted
 
 _PACKAGE = "phasegate.validators"
 
@@ -58,7 +58,7 @@ class Check:
     """A validator by name, with the parameters a process definition gives it."""
 
     name: str
-    params: Mapping[str, Any] = field(default_factory=lambda: _NO_PARAMS)
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _LazyRegistry(Mapping[str, Validator]):
@@ -121,7 +121,9 @@ def _outcome(check: Check, artifact: Artifact, companions: Mapping[str, bytes]) 
     try:
         return resolve(check.name)(artifact, Context(check.params, companions))
     except UnknownValidatorError as error:
-        return (_not_evaluated("validator.unknown", check, artifact, str(error), error.remedy),)
+        # The error's own remedy lists every name, which is more than a finding should carry.
+        remedy = "name a validator that exists in the process definition"
+        return (_not_evaluated("validator.unknown", check, artifact, str(error), remedy),)
     except BadParameterError as error:
         message = f"the check {quoted(check.name)} was not run: {error}"
         return (_not_evaluated("validator.bad_parameter", check, artifact, message, error.remedy),)
@@ -151,4 +153,6 @@ def _as_warning(finding: Finding) -> Finding:
 
 
 def _not_evaluated(code: str, check: Check, artifact: Artifact, message: str, remedy: str) -> Finding:
-    return Finding(code, artifact.name, f"check {check.name}", message, remedy, Severity.NOT_EVALUATED)
+    return Finding(
+        code, artifact.name, f"check {printable(check.name)}", message, remedy, Severity.NOT_EVALUATED
+    )

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from phasegate.validators.errors import MalformedJsonError
 from phasegate.validators.limits import LIMITS
-from phasegate.validators.quoting import quoted
+from phasegate.validators.quoting import printable, quoted
 
 
 def parse(content: bytes, max_bytes: int = LIMITS.max_json_bytes) -> Any:
@@ -45,10 +45,13 @@ def parse(content: bytes, max_bytes: int = LIMITS.max_json_bytes) -> Any:
 
 
 def pointer(path: list[str | int]) -> str:
-    """Return the RFC 6901 JSON pointer of `path`, or `document` for the root."""
+    """Return the RFC 6901 JSON pointer of `path`, or `document` for the root.
+
+    It is for people to read: characters that do not print are escaped, and a long one is cut.
+    """
     if not path:
         return "document"
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    return printable("".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path))
 
 
 def _decoded(content: bytes) -> str:

@@ -86,7 +86,9 @@ def audit_task(engine: Engine, task: str) -> TaskAudit:
     except IntegrityError as error:
         return TaskAudit(task, "unknown", (), (), (str(error),))
     claimed = state.completed
-    findings = tuple(finding for phase in claimed for finding in _phase_findings(engine, process, state, phase))
+    findings = tuple(
+        finding for phase in claimed for finding in _phase_findings(engine, process, state, phase)
+    )
     status = "completed" if state.status is Status.COMPLETED else f"in {state.phase}"
     return TaskAudit(task, status, claimed, findings, faults)
 
@@ -131,7 +133,9 @@ def _evidence_findings(
     standing = digest_of(engine.home.root / evidence.path, follow=False)
     if content is None:
         text = f"the snapshot of `{evidence.name}` is gone or damaged"
-        yield Finding("evidence.snapshot_damaged", evidence.name, evidence.path, text, "restore the object store")
+        yield Finding(
+            "evidence.snapshot_damaged", evidence.name, evidence.path, text, "restore the object store"
+        )
         return
     if standing != evidence.digest:
         text = f"`{evidence.name}` was deleted or changed in the evidence folder"

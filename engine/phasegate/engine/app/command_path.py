@@ -73,7 +73,7 @@ class CommandPath:
             yield from_json(orjson.loads(row.body))
 
     def pin(self, definition: Process) -> None:
-        """Keep a definition as an object, so that its digest can be resolved for as long as the ledger lives."""
+        """Keep a definition as an object, so that its digest resolves for as long as the ledger lives."""
         self._shelf.keep(definition.canonical())
         self._processes[definition.digest] = definition
 
@@ -82,7 +82,9 @@ class CommandPath:
         if digest not in self._processes:
             process = stored_process(self._shelf.load(digest))
             if process.digest != digest:
-                raise IntegrityError(f"definition `{digest}` does not hash to itself", "restore it from a backup")
+                raise IntegrityError(
+                    f"definition `{digest}` does not hash to itself", "restore it from a backup"
+                )
             self._processes[digest] = process
         return self._processes[digest]
 

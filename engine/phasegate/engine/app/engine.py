@@ -122,7 +122,9 @@ class Engine:
         """
         name = parse_task_id(task)
         definition = process if isinstance(process, Process) else load_process(process)
-        return self._path.open(name, definition, OpenTask(parse_line(title or task, "title", TITLE_CHARS_MAX)))
+        return self._path.open(
+            name, definition, OpenTask(parse_line(title or task, "title", TITLE_CHARS_MAX))
+        )
 
     def add_evidence(self, task: str, files: Sequence[Path], name: str | None = None) -> Result:
         """Offer files as claimed evidence of the current phase; `name` renames a single file."""
@@ -166,7 +168,9 @@ class Engine:
             echo: show its output on standard error while it runs.
         """
         reports = {Witness.JUNIT: junit, Witness.COVERAGE: coverage}
-        job = Job(tuple(argv), cwd or Path.cwd(), {kind: file for kind, file in reports.items() if file}, echo)
+        job = Job(
+            tuple(argv), cwd or Path.cwd(), {kind: file for kind, file in reports.items() if file}, echo
+        )
         name, before = parse_task_id(task), self.state(task)
         asked, attempt = parse_phase(phase), before.attempts.get(phase.upper(), 0)
         refused = self._path.run(name, RecordWitness(asked, attempt, None, ()))
@@ -174,7 +178,9 @@ class Engine:
             return Witnessed(refused, None, ())
         started_at = self.clock.now()
         seen = observe(job)
-        event, offered, problems = as_witnessed(self._shelf, self.process(before.process_digest), before, seen, started_at)
+        event, offered, problems = as_witnessed(
+            self._shelf, self.process(before.process_digest), before, seen, started_at
+        )
         command = RecordWitness(asked, attempt, event, tuple(item.offer for item in offered))
         result = self.record_witness(task, command, offered)
         return Witnessed(result, event, problems)
@@ -200,7 +206,9 @@ class Engine:
 
     def offer(self, task: str, name: str, content: bytes, witness: Witness) -> Offered:
         """Snapshot bytes the engine made, as an offer for the current phase of a task."""
-        return self._shelf.make_offer(task, self.state(task).phase, parse_artifact_name(name), content, witness)
+        return self._shelf.make_offer(
+            task, self.state(task).phase, parse_artifact_name(name), content, witness
+        )
 
     # -- questions ------------------------------------------------------------------------------------
 

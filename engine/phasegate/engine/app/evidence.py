@@ -40,7 +40,9 @@ def read_regular(path: Path, *, follow: bool) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise BadInput(f"`{path}` is not a regular file", "offer a plain file as evidence")
         if status.st_size > ARTIFACT_BYTES_MAX:
-            raise BadInput(f"`{path}` has {status.st_size} bytes", f"keep artifacts within {ARTIFACT_BYTES_MAX} bytes")
+            raise BadInput(
+                f"`{path}` has {status.st_size} bytes", f"keep artifacts within {ARTIFACT_BYTES_MAX} bytes"
+            )
         return file.read(ARTIFACT_BYTES_MAX + 1)
 
 
@@ -68,7 +70,9 @@ class Shelf:
         try:
             content = read_regular(file, follow=True)
         except OSError as error:
-            raise BadInput(f"cannot read `{file}`: {error.strerror}", "give the path of an existing file") from error
+            raise BadInput(
+                f"cannot read `{file}`: {error.strerror}", "give the path of an existing file"
+            ) from error
         return self._offered(task, phase, name, content, source=str(file.resolve()))
 
     def make_offer(

@@ -87,7 +87,9 @@ def create_home(root: Path) -> tuple[Home, str]:
         for folder in _FOLDERS:
             (home.root / folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"cannot create `{root}`: {error.strerror}", "choose a folder you can write to") from error
+        raise BadInput(
+            f"cannot create `{root}`: {error.strerror}", "choose a folder you can write to"
+        ) from error
     return home, f"phasegate-{uuid.uuid4().hex}"
 
 
@@ -110,7 +112,9 @@ def find_home(option: Path | None, environ: Mapping[str, str], start: Path) -> H
     if named is not None:
         home = Home(named.resolve())
         if not home.initialised():
-            raise HomeMissing(f"`{named}` is not an initialised home", f"create it: `engine init --home {named}`")
+            raise HomeMissing(
+                f"`{named}` is not an initialised home", f"create it: `engine init --home {named}`"
+            )
         return home
     for folder in _candidates(start.resolve()):
         home = Home(folder / "state")

@@ -74,4 +74,6 @@ class Witnessed:
     @property
     def passed(self) -> bool:
         """Whether the command ended with 0 and every report counted."""
-        return self.event is not None and self.result.accepted and not self.event.exit_code and not self.problems
+        return (
+            self.event is not None and self.result.accepted and not self.event.exit_code and not self.problems
+        )

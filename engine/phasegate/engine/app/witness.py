@@ -110,11 +110,11 @@ class _Capture:
         self.log = bytearray()
         self._lock = threading.Lock()
 
-    def follow(self, stream: IO[bytes], own: bytearray, echo: bool) -> None:
+    def follow(self, stream: IO[bytes], own: bytearray, *, echo: bool) -> None:
         while chunk := os.read(stream.fileno(), _CHUNK_BYTES):
             with self._lock:
-                for kept in (own, self.log):
-                    kept += chunk[: OUTPUT_BYTES_MAX - len(kept)]
+                own.extend(chunk[: OUTPUT_BYTES_MAX - len(own)])
+                self.log.extend(chunk[: OUTPUT_BYTES_MAX - len(self.log)])
                 if echo:
                     sys.stderr.buffer.write(chunk)
                     sys.stderr.flush()
@@ -123,14 +123,22 @@ class _Capture:
 def _run(job: Job) -> tuple[int, _Capture]:
     try:
         process = subprocess.Popen(
-            list(job.argv), cwd=job.cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            list(job.argv),
+            cwd=job.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
     except (OSError, ValueError) as error:
-        raise BadInput(f"cannot run `{job.argv[0]}`: {error}", "give a command that exists, after `--`") from error
+        raise BadInput(
+            f"cannot run `{job.argv[0]}`: {error}", "give a command that exists, after `--`"
+        ) from error
     capture = _Capture()
     with process:
         threads = [
-            threading.Thread(target=capture.follow, args=(stream, own, job.echo), daemon=True)
+            threading.Thread(
+                target=capture.follow, args=(stream, own), kwargs={"echo": job.echo}, daemon=True
+            )
             for stream, own in ((process.stdout, capture.stdout), (process.stderr, capture.stderr))
         ]
         for thread in threads:
@@ -167,7 +175,9 @@ def _mark(path: Path) -> _Mark | None:
 def _fresh_report(path: Path, before: _Mark | None) -> bytes:
     after = _mark(path)
     if after is None:
-        raise BadInput(f"the command wrote no `{path}`", "give the file that the command writes its report to")
+        raise BadInput(
+            f"the command wrote no `{path}`", "give the file that the command writes its report to"
+        )
     if after == before:
         raise BadInput(
             f"`{path}` was there before and the command did not write it",
@@ -194,7 +204,12 @@ def _git(cwd: Path, *args: str) -> str:
     """Output of a git command; empty when there is no git or no repository."""
     try:
         done = subprocess.run(
-            ["git", *args], cwd=cwd, capture_output=True, timeout=GIT_TIMEOUT_S, check=False, stdin=subprocess.DEVNULL
+            ["git", *args],
+            cwd=cwd,
+            capture_output=True,
+            timeout=GIT_TIMEOUT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -49,7 +49,7 @@ def _content(rule: EvidenceRule, state: TaskState, seen: Observation, problems: 
         current = state.evidence.get(rule.name)
         wanted = not seen.asked_reports or current is None or not is_current(state, current)
         return seen.log if wanted else None
-    if rule.witness not in seen.reports:
+    if rule.witness is None or rule.witness not in seen.reports:
         return None
     try:
         converted = _CONVERTERS[rule.witness](seen.reports[rule.witness])

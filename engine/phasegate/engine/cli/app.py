@@ -77,7 +77,10 @@ def init(home: HomeOption = None) -> None:
 def open_(
     task: TaskArgument,
     process: Annotated[
-        str, typer.Option("--process", "-p", metavar="NAME|FILE.yaml", help="autopilot, evaluation, or a YAML file.")
+        str,
+        typer.Option(
+            "--process", "-p", metavar="NAME|FILE.yaml", help="autopilot, evaluation, or a YAML file."
+        ),
     ],
     title: Annotated[str, typer.Option("--title", "-t", help="What the task is about.")] = "",
     home: HomeOption = None,
@@ -105,7 +108,10 @@ def status(
 
 @app.command()
 def history(
-    task: TaskArgument, home: HomeOption = None, format_: FormatOption = Format.TABLE, json_: JsonOption = False
+    task: TaskArgument,
+    home: HomeOption = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
 ) -> None:
     """Tell the story of one task from the ledger."""
     from phasegate.engine.cli import ledger_story, tasks
@@ -115,7 +121,10 @@ def history(
 
 @app.command()
 def gate(
-    task: TaskArgument, home: HomeOption = None, format_: FormatOption = Format.TABLE, json_: JsonOption = False
+    task: TaskArgument,
+    home: HomeOption = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
 ) -> None:
     """Try the current gate without passing it: what is missing, where, and what to do."""
     from phasegate.engine.cli import tasks
@@ -161,7 +170,8 @@ def witness(
         Path | None, typer.Option("--junit", metavar="FILE", help="JUnit XML that the command writes.")
     ] = None,
     coverage: Annotated[
-        Path | None, typer.Option("--coverage", metavar="FILE", help="`coverage json` that the command writes.")
+        Path | None,
+        typer.Option("--coverage", metavar="FILE", help="`coverage json` that the command writes."),
     ] = None,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
@@ -177,7 +187,9 @@ def witness(
 def evidence_add(
     task: TaskArgument,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to offer.")],
-    name: Annotated[str | None, typer.Option("--as", metavar="NAME", help="Artifact name, for a single file.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="Artifact name, for a single file.")
+    ] = None,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
     json_: JsonOption = False,
@@ -190,7 +202,10 @@ def evidence_add(
 
 @evidence.command("list")
 def evidence_list(
-    task: TaskArgument, home: HomeOption = None, format_: FormatOption = Format.TABLE, json_: JsonOption = False
+    task: TaskArgument,
+    home: HomeOption = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
 ) -> None:
     """List the evidence of a task and whether it still counts."""
     from phasegate.engine.cli import tasks
@@ -201,11 +216,21 @@ def evidence_list(
 @ledger.command("show")
 def ledger_show(
     task: Annotated[str | None, typer.Option("--task", metavar="T", help="Only this task's entries.")] = None,
-    type_: Annotated[str | None, typer.Option("--type", metavar="X", help="Only entries of this type.")] = None,
-    phase: Annotated[str | None, typer.Option("--phase", metavar="P", help="Only entries of this phase.")] = None,
-    since: Annotated[int, typer.Option("--since", metavar="SEQ", min=0, help="Only entries after this one.")] = 0,
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The latest N of them.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new entries until interrupted.")] = False,
+    type_: Annotated[
+        str | None, typer.Option("--type", metavar="X", help="Only entries of this type.")
+    ] = None,
+    phase: Annotated[
+        str | None, typer.Option("--phase", metavar="P", help="Only entries of this phase.")
+    ] = None,
+    since: Annotated[
+        int, typer.Option("--since", metavar="SEQ", min=0, help="Only entries after this one.")
+    ] = 0,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="The latest N of them.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new entries until interrupted.")
+    ] = False,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
     json_: JsonOption = False,
@@ -231,21 +256,29 @@ def ledger_verify(
 def run_evaluation(
     suite: Annotated[str, typer.Option("--suite", metavar="humaneval|FILE.jsonl", help="The problems.")],
     model: Annotated[
-        str, typer.Option("--model", metavar="stub|replay:FILE", help="stub[:CHANCE], or replay of recorded rows.")
+        str,
+        typer.Option(
+            "--model", metavar="stub|replay:FILE", help="stub[:CHANCE], or replay of recorded rows."
+        ),
     ],
     samples: Annotated[
         str, typer.Option("--samples", metavar="1,4,16", help="The k of pass@k; the largest is generated.")
     ] = "1,4,16",
-    tasks: Annotated[int | None, typer.Option("--tasks", metavar="N", min=1, help="Only the first N problems.")] = None,
+    tasks: Annotated[
+        int | None, typer.Option("--tasks", metavar="N", min=1, help="Only the first N problems.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Seed of all randomness.")] = 42,
     task_id: Annotated[
-        str | None, typer.Option("--task-id", metavar="ID", help="Task to run as; chosen from the settings without it.")
+        str | None,
+        typer.Option("--task-id", metavar="ID", help="Task to run as; chosen from the settings without it."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", metavar="N", min=1, max=256, help="Sandbox workers; one a core.")
+        int | None,
+        typer.Option("--workers", metavar="N", min=1, max=256, help="Sandbox workers; one a core."),
     ] = None,
     isolation: Annotated[
-        str, typer.Option("--isolation", metavar="full|reduced", help="`reduced` runs with fewer protections.")
+        str,
+        typer.Option("--isolation", metavar="full|reduced", help="`reduced` runs with fewer protections."),
     ] = "full",
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
@@ -255,5 +288,5 @@ def run_evaluation(
     from phasegate.engine.cli import evaluation
     from phasegate.engine.cli.output import chosen
 
-    order = evaluation.Order(suite, model, samples, tasks, seed, task_id, workers, isolation)
-    evaluation.run(home, chosen(format_, json_), order)
+    request = evaluation.Request(suite, model, samples, tasks, seed, task_id, workers, isolation)
+    evaluation.run(home, chosen(format_, json_), request)

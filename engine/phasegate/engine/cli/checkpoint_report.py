@@ -68,6 +68,6 @@ def _print_audit(found: Audit) -> None:
     problem = found.ledger.problem
     if problem:
         out.print(Text(f"ledger: entry {problem.seq} ({problem.code}): {problem.message}", "bold red"))
-    word = _WORDS[found.exit_code]
-    out.print(Text(f"{word}: {found.ledger.entries} entries, head {found.ledger.head.hash}", "bold"))
+    result = _WORDS[found.exit_code]
+    out.print(Text(f"{result}: {found.ledger.entries} entries, head {found.ledger.head.hash}", "bold"))
     out.print(Text(f"not ruled out: {'; '.join(found.ledger.not_ruled_out)}; trust: {TRUST_EMBEDDED}", "dim"))

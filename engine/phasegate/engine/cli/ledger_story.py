@@ -76,10 +76,10 @@ def history(home: Path | None, format_: Format, task: str) -> None:
 
 def verify(home: Path | None, format_: Format) -> None:
     """Verify the ledger; exit 4 when it does not hold."""
+    import os
+
     from phasegate.engine.app.home import find_home
     from phasegate.ledger.sqlite_verify import verify_sqlite
-
-    import os
 
     found = find_home(home, os.environ, Path.cwd())
     began = time.monotonic()
@@ -89,12 +89,18 @@ def verify(home: Path | None, format_: Format) -> None:
     if format_ is Format.TABLE:
         out = console()
         head = f"{verification.entries} entries, head {verification.head.hash}"
-        word = Text("the ledger holds", "bold green") if verification.ok else Text("the ledger does not hold", "bold red")
+        word = (
+            Text("the ledger holds", "bold green")
+            if verification.ok
+            else Text("the ledger does not hold", "bold red")
+        )
         out.print(word.append(f": {head} ({elapsed:.2f} s)", "default"))
         if problem:
             place = f"entry {problem.seq}" if problem.seq else "the ledger"
             out.print(Text(f"first bad: {place} ({problem.code}): {problem.message}", "red"))
-        out.print(Text("checked: every entry's bytes, order, chain, columns, triggers and the recorded head", "dim"))
+        out.print(
+            Text("checked: every entry's bytes, order, chain, columns, triggers and the recorded head", "dim")
+        )
         out.print(Text(f"not ruled out: {'; '.join(verification.not_ruled_out)}", "dim"))
         out.print(Text(f"trust: {TRUST_EMBEDDED}", "dim"))
     else:
@@ -115,8 +121,7 @@ def verify(home: Path | None, format_: Format) -> None:
 
 def entry_json(entry: Entry) -> dict[str, Any]:
     """An entry with its hash, as plain data."""
-    fields = {name: getattr(entry, name) for name in entry._fields if name != "bytes"}
-    return fields
+    return {name: getattr(entry, name) for name in entry._fields if name != "bytes"}
 
 
 def _print_entries(format_: Format, entries: list[Entry]) -> None:
@@ -162,9 +167,12 @@ def _tell(entry: Entry) -> str:
         case "phase.entered":
             return f"entered (attempt {entry.attempt})" + (f" from {p['previous']}" if p["previous"] else "")
         case "evidence.added":
-            return f"evidence {p['name']} ({p['origin']}, {p['size_bytes']} bytes, {p['digest'][:HASH_SHOWN]})"
+            return (
+                f"evidence {p['name']} ({p['origin']}, {p['size_bytes']} bytes, {p['digest'][:HASH_SHOWN]})"
+            )
         case "witness.recorded":
-            return f"witnessed `{' '.join(p['argv'])[:80]}`: exit code {p['exit_code']} after {p['duration_ms']} ms"
+            command = " ".join(p["argv"])[:80]
+            return f"witnessed `{command}`: exit code {p['exit_code']} after {p['duration_ms']} ms"
         case "gate.passed":
             return f"gate passed over {len(p['evidence'])} artifact(s), {len(p['checks'])} check(s)"
         case "phase.completed":

@@ -19,7 +19,9 @@ class Format(StrEnum):
 
 HomeOption = Annotated[
     Path | None,
-    typer.Option("--home", metavar="DIR", help="Home to use; else PHASEGATE_HOME, else the nearest state/ upward."),
+    typer.Option(
+        "--home", metavar="DIR", help="Home to use; else PHASEGATE_HOME, else the nearest state/ upward."
+    ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the data.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Short for --format json.")]

@@ -46,14 +46,18 @@ def chosen(format_: Format, json_: bool) -> Format:
     return Format.JSON if json_ else format_
 
 
-def print_rows(format_: Format, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str = "") -> None:
+def print_rows(
+    format_: Format, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str = ""
+) -> None:
     """Rows as a table of the given columns, as one JSON list, or as JSON lines."""
     if format_ is Format.JSON:
         print_json(list(rows))
     elif format_ is Format.JSONL:
         print_jsonl(rows)
     else:
-        table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+        table = Table(
+            title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False
+        )
         for column in columns:
             table.add_column(column)
         for row in rows:
@@ -79,7 +83,9 @@ def print_findings(findings: Sequence[Finding]) -> None:
     for finding in findings:
         line = Text("  ")
         line.append(finding.code, style=_STYLES[finding.severity])
-        line.append(f"  {finding.artifact}  {finding.place}\n" if finding.artifact else f"  {finding.place}\n", "dim")
+        line.append(
+            f"  {finding.artifact}  {finding.place}\n" if finding.artifact else f"  {finding.place}\n", "dim"
+        )
         line.append(f"    {finding.message}\n    ")
         line.append("remedy: ", style="bold")
         line.append(finding.remedy)

@@ -35,7 +35,8 @@ def export_telemetry(engine: Engine) -> None:
     """Let the telemetry follow the ledger up to its head."""
     try:
         from phasegate.telemetry.follow import follow
-    except ImportError: return
+    except ImportError:
+        return
 
     problem = follow(engine.store, engine.home.telemetry)
     if problem:
@@ -57,7 +58,8 @@ def exit_code_of(error: Exception) -> int:
     if isinstance(error, LedgerError):
         say(f"error: {error}")
         return 5 if isinstance(error, StoreBusy) else 4 if isinstance(error, StoreCorrupt) else 1
-    say(f"internal error: {error!r}\nremedy: report this with what you did; PHASEGATE_DEBUG=1 shows the traceback")
+    say(f"internal error: {error!r}")
+    say("remedy: report this with what you did; PHASEGATE_DEBUG=1 shows the traceback")
     if os.environ.get("PHASEGATE_DEBUG"):
         traceback.print_exc(file=sys.stderr)
     return EXIT_BUG

@@ -13,7 +13,15 @@ from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.home import inside_worktree
 from phasegate.engine.app.results import TRUST_EMBEDDED, Result, Witnessed
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import chosen, console, finding_json, print_findings, print_json, print_rows, say
+from phasegate.engine.cli.output import (
+    chosen,
+    console,
+    finding_json,
+    print_findings,
+    print_json,
+    print_rows,
+    say,
+)
 from phasegate.engine.cli.session import session
 from phasegate.engine.core.events import Event, payload
 from phasegate.engine.core.state import Status, TaskState, is_current, to_json
@@ -66,11 +74,14 @@ def backtrack(home: Path | None, format_: Format, task: str, to: str, reason: st
     """Backtrack a task."""
     with session(home) as engine:
         result = engine.backtrack(task, to, reason)
-        text = f"{task}: back to {result.state.phase}, attempt {result.state.attempt}; evidence from there on is void"
+        where = f"{result.state.phase}, attempt {result.state.attempt}"
+        text = f"{task}: back to {where}; evidence from there on is void"
         _answer(engine, format_, result, text)
 
 
-def evidence_add(home: Path | None, format_: Format, task: str, files: Sequence[Path], name: str | None) -> None:
+def evidence_add(
+    home: Path | None, format_: Format, task: str, files: Sequence[Path], name: str | None
+) -> None:
     """Offer files as evidence."""
     with session(home) as engine:
         result = engine.add_evidence(task, files, name)
@@ -97,7 +108,9 @@ def evidence_list(home: Path | None, format_: Format, task: str) -> None:
         ]
     if format_ is Format.TABLE:
         rows = [{**row, "digest": str(row["digest"])[:DIGEST_SHOWN]} for row in rows]
-    print_rows(format_, rows, ["phase", "attempt", "name", "origin", "counts", "size_bytes", "digest", "path"])
+    print_rows(
+        format_, rows, ["phase", "attempt", "name", "origin", "counts", "size_bytes", "digest", "path"]
+    )
 
 
 def gate(home: Path | None, format_: Format, task: str) -> None:
@@ -107,7 +120,9 @@ def gate(home: Path | None, format_: Format, task: str) -> None:
     if format_ is Format.TABLE:
         word = Text("open", "green") if report.open else Text("shut", "bold red")
         target = ", ".join(report.leads_to) or "completion"
-        console().print(Text(f"{task} {report.phase} (attempt {report.attempt}) to {target}: gate ").append_text(word))
+        console().print(
+            Text(f"{task} {report.phase} (attempt {report.attempt}) to {target}: gate ").append_text(word)
+        )
         print_findings(report.findings)
     else:
         print_json(
@@ -152,9 +167,11 @@ def _print_witnessed(task: str, witnessed: Witnessed) -> None:
     if witnessed.event is None:
         _print_refusal(witnessed.result)
         return
-    bound = [entry.payload["name"] for entry in witnessed.result.entries if entry.type == "evidence.added"]
-    code = witnessed.event.exit_code
-    text = f"{task}: exit code {code} after {witnessed.event.duration_ms} ms; witnessed: {', '.join(map(str, bound)) or 'nothing'}"
+    bound = [
+        str(entry.payload["name"]) for entry in witnessed.result.entries if entry.type == "evidence.added"
+    ]
+    ended = f"exit code {witnessed.event.exit_code} after {witnessed.event.duration_ms} ms"
+    text = f"{task}: {ended}; witnessed: {', '.join(bound) or 'nothing'}"
     console().print(Text(text, "green" if witnessed.passed else "red"))
     for problem in witnessed.problems:
         console().print(Text(f"  {problem}", "red"))
@@ -182,7 +199,8 @@ def status(home: Path | None, format_: Format, task: str | None) -> None:
         print_rows(format_, rows, ["task", "process", "phase", "attempt", "status", "violations", "title"])
     console().print(
         Text(f"{head.size} entries, head {head.hash[:DIGEST_SHOWN]}; trust: {TRUST_EMBEDDED} ", "dim").append(
-            "(agent and engine share a user: tampering shows against a checkpoint kept elsewhere, it is not prevented)"
+            "(agent and engine share a user: tampering shows against a checkpoint kept elsewhere, "
+            "it is not prevented)"
         )
     )
 
@@ -211,7 +229,9 @@ def _print_phases(process: Process, state: TaskState) -> None:
 
 def _phase_line(process: Process, state: TaskState, phase: str) -> Text:
     here = phase == state.phase and state.status is Status.OPEN
-    mark, style = ("done", "green") if phase in state.completed else ("now", "bold yellow") if here else ("", "dim")
+    mark, style = (
+        ("done", "green") if phase in state.completed else ("now", "bold yellow") if here else ("", "dim")
+    )
     names = [
         name + ("" if state.evidence.get(name) and is_current(state, state.evidence[name]) else " (missing)")
         for name in process.evidence_rules[phase]

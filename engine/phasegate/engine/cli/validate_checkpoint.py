@@ -11,7 +11,9 @@ from phasegate.engine.cli.options import Format, FormatOption, HomeOption, JsonO
 
 
 def validate(
-    tasks: Annotated[list[str] | None, typer.Argument(metavar="[TASK...]", help="Tasks; all without any.")] = None,
+    tasks: Annotated[
+        list[str] | None, typer.Argument(metavar="[TASK...]", help="Tasks; all without any.")
+    ] = None,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
     json_: JsonOption = False,
@@ -28,7 +30,9 @@ def validate(
 
 def main() -> None:
     """Run the `validate_checkpoint` command."""
-    app = typer.Typer(pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
+    app = typer.Typer(
+        pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+    )
     app.command()(validate)
     try:
         app()

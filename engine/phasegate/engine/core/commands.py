@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from phasegate.engine.core.events import RunnerEvent, WitnessRecorded
+from phasegate.engine.core.events import RunnerEvent, StepFinished, WitnessRecorded
 from phasegate.policies.model import Witness
 
 
@@ -47,7 +47,7 @@ class AddEvidence:
 
 @dataclass(frozen=True, slots=True)
 class RecordWitness:
-    """Record a command the engine ran and bind what came of it.
+    """Record what the engine did itself, a command or a runner's step, and bind what came of it.
 
     `phase` and `attempt` are those the command was started for; when the task has moved on since, the
     result belongs to nothing and is refused.
@@ -55,7 +55,7 @@ class RecordWitness:
 
     phase: str
     attempt: int
-    witnessed: WitnessRecorded | None
+    witnessed: WitnessRecorded | StepFinished | None
     offers: tuple[Offer, ...]
 
 

@@ -111,7 +111,7 @@ def decide(process: Process, state: TaskState | None, command: Command, facts: F
         case AddEvidence():
             return _add_evidence(process, state, command, facts)
         case RecordWitness():
-            return _record_witness(process, state, command, facts)
+            return _record_witness(process, state, command)
         case Advance():
             return _advance(process, state, command, facts)
         case Backtrack():
@@ -161,7 +161,9 @@ def _open(process: Process, state: TaskState | None, command: OpenTask) -> Decis
         process_digest=process.digest,
         title=command.title,
     )
-    return Accepted((Recorded(process.first, 1, opened), Recorded(process.first, 1, PhaseEntered(previous=""))))
+    return Accepted(
+        (Recorded(process.first, 1, opened), Recorded(process.first, 1, PhaseEntered(previous="")))
+    )
 
 
 def _add_evidence(process: Process, state: TaskState, command: AddEvidence, facts: Facts) -> Decision:
@@ -181,7 +183,9 @@ def _offer_refusal(
     rules = process.evidence_rules[state.phase]
     rule = rules.get(offer.name)
     if rule is None:
-        home = next((phase for phase, named in process.evidence_rules.items() if offer.name in named), "no phase")
+        home = next(
+            (phase for phase, named in process.evidence_rules.items() if offer.name in named), "no phase"
+        )
         text = f"`{offer.name}` is evidence of {home}, and the task is in {state.phase}"
         remedy = f"{state.phase} takes: {', '.join(rules) or 'nothing'}; name it with `--as NAME`"
         return _refuse(state, command, Kind.UNEXPECTED_EVIDENCE, text, remedy)
@@ -237,7 +241,7 @@ def _accept(state: TaskState, events: list[Event]) -> Accepted:
     return Accepted(tuple(Recorded(state.phase, state.attempt, event) for event in events))
 
 
-def _record_witness(process: Process, state: TaskState, command: RecordWitness, facts: Facts) -> Decision:
+def _record_witness(process: Process, state: TaskState, command: RecordWitness) -> Decision:
     moved = _moved_on(state, command)
     if moved:
         return moved
@@ -247,7 +251,9 @@ def _record_witness(process: Process, state: TaskState, command: RecordWitness, 
         rule = rules.get(offer.name)
         if rule is None or rule.witness is None or rule.witness is not offer.witness:
             text = f"{state.phase} takes no `{offer.name}` from this witness"
-            return _refuse(state, command, Kind.UNEXPECTED_EVIDENCE, text, f"{state.phase} takes: {', '.join(rules)}")
+            return _refuse(
+                state, command, Kind.UNEXPECTED_EVIDENCE, text, f"{state.phase} takes: {', '.join(rules)}"
+            )
         events.append(_bound(offer, Origin.WITNESSED))
     return _accept(state, events)
 
@@ -270,7 +276,9 @@ def _advance(process: Process, state: TaskState, command: Advance, facts: Facts)
     if blocking:
         text = f"the gate of {state.phase} is shut: {len(blocking)} finding(s), first `{blocking[0].code}`"
         remedy = f"{blocking[0].remedy}; `engine gate {state.task}` lists all"
-        return _refuse(state, command, Kind.GATE_FAILED, text, remedy, target=command.to or "", findings=findings)
+        return _refuse(
+            state, command, Kind.GATE_FAILED, text, remedy, target=command.to or "", findings=findings
+        )
     target = command.to or (options[0] if options else "")
     return Accepted(_passed(process, state, facts.gate, findings, target))
 

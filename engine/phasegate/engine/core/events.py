@@ -208,7 +208,7 @@ class RunEnded(_Event):
     outcome: Short
     success_level: Short
     reasons: Annotated[tuple[Text, ...], Field(strict=False, max_length=FINDINGS_IN_ENTRY_MAX)]
-    report: Hex
+    report: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
 
 
 Event = (
@@ -252,10 +252,10 @@ def parse_event(kind: str, body: Any) -> Event:
         IntegrityError: an unknown type, or a payload that does not fit it.
     """
     if kind not in EVENT_TYPES:
-        raise IntegrityError(f"entry type `{kind[:80]}` is unknown", "read this ledger with the version that wrote it")
+        raise IntegrityError(
+            f"entry type `{kind[:80]}` is unknown", "read this ledger with the version that wrote it"
+        )
     try:
         return EVENT_TYPES[kind].model_validate(body)
     except ValidationError as error:
         raise IntegrityError(f"payload of `{kind}` does not fit: {error.errors()[0]['msg']}") from error
-
-

@@ -74,7 +74,9 @@ def _standing_findings(process: Process, state: TaskState, facts: GateFacts, pha
 
 
 def _missing(rule: EvidenceRule, phase: str) -> Finding:
-    return Finding("evidence.missing", rule.name, phase, f"phase {phase} has left no `{rule.name}`", _how_to_add(rule))
+    return Finding(
+        "evidence.missing", rule.name, phase, f"phase {phase} has left no `{rule.name}`", _how_to_add(rule)
+    )
 
 
 def _binding_finding(rule: EvidenceRule, evidence: Evidence | None, state: TaskState) -> Finding | None:
@@ -96,18 +98,25 @@ def _binding_finding(rule: EvidenceRule, evidence: Evidence | None, state: TaskS
 def _integrity_findings(evidence: Evidence, fact: EvidenceFact | None) -> Iterator[Finding]:
     name, place = evidence.name, evidence.path
     if fact is None:
-        text, remedy = f"`{name}` was not examined", "run `engine gate TASK` and see what keeps it from being read"
+        text, remedy = (
+            f"`{name}` was not examined",
+            "run `engine gate TASK` and see what keeps it from being read",
+        )
         yield Finding("evidence.not_evaluated", name, place, text, remedy, Severity.NOT_EVALUATED)
         return
     if fact.snapshot != evidence.digest:
         text = f"the snapshot of `{name}` is gone or damaged"
-        yield Finding("evidence.snapshot_damaged", name, place, text, "run `engine ledger verify`, then add it again")
+        yield Finding(
+            "evidence.snapshot_damaged", name, place, text, "run `engine ledger verify`, then add it again"
+        )
     if fact.standing is None:
         text = f"`{name}` was deleted from the evidence folder"
         yield Finding("evidence.deleted", name, place, text, "add it again with `engine evidence add`")
     elif fact.standing != evidence.digest:
         text = f"`{name}` was changed in the evidence folder after it was recorded"
-        yield Finding("evidence.altered", name, place, text, "add the changed file as new evidence, or restore it")
+        yield Finding(
+            "evidence.altered", name, place, text, "add the changed file as new evidence, or restore it"
+        )
     if fact.source is not None and fact.source != evidence.digest:
         text = f"`{evidence.source}` has changed since it was added as `{name}`"
         yield Finding("evidence.source_changed", name, evidence.source, text, "add the changed file again")
@@ -118,7 +127,9 @@ def _how_to_add(rule: EvidenceRule) -> str:
         case None:
             return f"add it: `engine evidence add TASK {rule.name}`"
         case "junit" | "coverage":
-            return f"let the engine run it: `engine witness TASK --phase PHASE --{rule.witness} FILE -- COMMAND`"
+            return (
+                f"let the engine run it: `engine witness TASK --phase PHASE --{rule.witness} FILE -- COMMAND`"
+            )
         case "output":
             return "let the engine run it: `engine witness TASK --phase PHASE -- COMMAND`"
         case _:

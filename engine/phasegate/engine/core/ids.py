@@ -25,7 +25,9 @@ _ARTIFACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 def parse_task_id(text: str) -> TaskId:
     """A task id such as `IMP-27`: a letter, then letters, digits, `_` or `-`, at most 64 in all."""
     if not _TASK.fullmatch(text):
-        raise BadInput(f"`{text[:80]}` is not a task id", "use a letter, then letters, digits, `-` or `_`, at most 64")
+        raise BadInput(
+            f"`{text[:80]}` is not a task id", "use a letter, then letters, digits, `-` or `_`, at most 64"
+        )
     return TaskId(text)
 
 
@@ -40,7 +42,9 @@ def parse_phase(text: str) -> PhaseName:
 def parse_artifact_name(text: str) -> ArtifactName:
     """An artifact name such as `spec.md`: one path component, ASCII, at most 128 characters."""
     if not _ARTIFACT.fullmatch(text):
-        raise BadInput(f"`{text[:150]}` is not an artifact name", "give it a plain file name with `--as NAME`")
+        raise BadInput(
+            f"`{text[:150]}` is not an artifact name", "give it a plain file name with `--as NAME`"
+        )
     return ArtifactName(text)
 
 
@@ -50,7 +54,7 @@ def parse_line(text: str, what: str, chars_max: int) -> str:
         raise BadInput(f"the {what} is empty", f"give a {what} in words")
     if len(text) > chars_max:
         raise BadInput(f"the {what} has {len(text)} characters", f"keep it within {chars_max}")
-    if any(ch < " " and ch not in "\n\t" or "\ud800" <= ch <= "\udfff" or ch == "\x7f" for ch in text):
+    if any((ch < " " and ch not in "\n\t") or "\ud800" <= ch <= "\udfff" or ch == "\x7f" for ch in text):
         raise BadInput(f"the {what} contains control characters", "use plain text")
     return text
 

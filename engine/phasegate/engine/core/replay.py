@@ -55,7 +55,9 @@ class Replay:
             if message:
                 self.faults.append(Fault(seq, message))
             try:
-                self.state = begin(self.task, recorded) if self.state is None else evolve(self.state, recorded)
+                self.state = (
+                    begin(self.task, recorded) if self.state is None else evolve(self.state, recorded)
+                )
             except IntegrityError as error:
                 self.faults.append(Fault(seq, str(error)))
                 break
@@ -105,7 +107,10 @@ class Replay:
         return ""
 
     def _backtrack_fault(self, state: TaskState, recorded: Recorded, event: PhaseBacktracked) -> str:
-        if event.target not in self.process.backtrack_targets(state.phase) or event.target not in state.attempts:
+        if (
+            event.target not in self.process.backtrack_targets(state.phase)
+            or event.target not in state.attempts
+        ):
             return f"{state.phase} does not go back to {event.target}"
         if (recorded.phase, recorded.attempt) != (event.target, state.attempts[event.target] + 1):
             return f"back to {event.target} as attempt {recorded.attempt}, out of count"

@@ -123,7 +123,14 @@ def evolve(state: TaskState, recorded: Recorded) -> TaskState:
             return replace(state, outcome=event.outcome)
         case TaskOpened():
             raise IntegrityError(f"task `{state.task}` is opened twice")
-        case WitnessRecorded() | GatePassed() | StepStarted() | StepFinished() | SampleGenerated() | SampleExecuted():
+        case (
+            WitnessRecorded()
+            | GatePassed()
+            | StepStarted()
+            | StepFinished()
+            | SampleGenerated()
+            | SampleExecuted()
+        ):
             return state
         case _:
             assert_never(event)
@@ -194,6 +201,6 @@ def _evidence_json(item: Evidence) -> dict[str, Any]:
 
 
 def is_current(state: TaskState, evidence: Evidence) -> bool:
-    """Whether evidence counts now: its phase was not voided since, and it is of that phase's latest attempt."""
+    """Whether evidence counts now: its phase is not voided, and it is of that phase's latest attempt."""
     reached = evidence.phase == state.phase or evidence.phase in state.completed
     return reached and state.attempts[evidence.phase] == evidence.attempt

@@ -3,11 +3,12 @@
 What a model sends is one of: the continuation of the prompt, the function again from its header (perhaps with
 imports, helpers or the whole prompt), or either of these in a Markdown fence with talk around it. The rules:
 
-1.  If the prompt followed by the text parses, that is the program, byte for byte: the program that the HumanEval
-    harness runs (Chen et al. 2021), so verdicts agree with it.
+1.  If the prompt followed by the text parses and defines the entry point, that is the program, byte for byte:
+    what the HumanEval harness runs (Chen et al. 2021), so verdicts agree with it.
 2.  Otherwise, if the text has Markdown fences (CommonMark 0.31, section 4.5), the code is taken out of them.
-3.  Code that is a module of its own and defines the entry point replaces the head of the function: it runs after
-    what the prompt says before that head, with its `__future__` imports moved to the top where they must be.
+3.  Code that is a module of its own and defines the entry point replaces the head of the function: it runs
+    after what the prompt says before that head, with its `__future__` imports moved to the top where they
+    must be.
 4.  Anything else is joined to the prompt as it stands, and fails with its own syntax error.
 
 Nothing is ever repaired: no re-indentation, no missing import, no cutting of trailing text outside a fence.
@@ -19,10 +20,13 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from phasegate.engine.runners.suites import Problem
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from phasegate.engine.runners.suites import Problem
 
 COMPLETION_MAX_CHARS = 1_000_000
 
@@ -73,9 +77,14 @@ def _may_differ(problem: Problem, completion: str) -> bool:
 
 
 def _continues(problem: Problem, code: str) -> bool:
-    """Whether the prompt followed by `code` is a module; `__future__` imports below the top make it none."""
+    """Whether the prompt followed by `code` is a module that defines the entry point.
+
+    A `__future__` import below the top makes it none, and a prompt that ends within a comment swallows a header.
+    """
     module = _module(problem.prompt + code)
-    return module is not None and not _late_future_import(module)
+    return (
+        module is not None and _defines(module, problem.entry_point) and not _late_future_import(module)
+    )
 
 
 def _module(source: str) -> ast.Module | None:
@@ -120,7 +129,7 @@ def _bound_names(statement: ast.stmt) -> Iterator[str]:
 
 
 def _has_body(module: ast.Module, name: str) -> bool:
-    """Whether `name` is more than a head with a docstring, `pass` or `...`: a restated prompt is no answer."""
+    """Whether `name` is more than a restated head: more than a docstring, `pass` or `...`."""
     for statement in module.body:
         if name not in _bound_names(statement):
             continue
@@ -177,9 +186,10 @@ def _blanked(code: str, statements: list[ast.ImportFrom]) -> str:
 def _unfenced(problem: Problem, completion: str) -> str | None:
     """The code inside the fences of `completion` that answers the problem; None if there is no fence.
 
-    Preference: the first block that defines the entry point with a body; then the first that defines it at all;
-    then text before a lone closing fence (the opening one was in the prompt that the model was given); then the
-    first block that continues the prompt; then the first Python block; then the first block.
+    Preference: the first block that defines the entry point with a body; then the first that defines it at
+        all;
+    then text before a lone closing fence (the opening one was in the prompt that the model was given);
+    then the first block that continues the prompt; then the first Python block; then the first block.
     """
     leading, blocks = _split_fences(completion)
     if not blocks:
@@ -193,7 +203,9 @@ def _unfenced(problem: Problem, completion: str) -> str | None:
         return defining[0][0]
     if _INDENTED.match(leading) and _continues(problem, leading):
         return leading
-    python = [block.code for block in blocks if block.info in _PYTHON_INFO] or [block.code for block in blocks]
+    python = [block.code for block in blocks if block.info in _PYTHON_INFO] or [
+        block.code for block in blocks
+    ]
     return next((code for code in python if code.strip() and _continues(problem, code)), python[0])
 
 

@@ -1,21 +1,23 @@
 """Power analysis, done in THINK before any data: what can a run of this size show?
 
 Sources: Wilson (1927) for the interval; Kish, Survey Sampling (1965), section 5.4, for the design effect of
-several samples of one problem; McNemar (1947), exact, for the uplift; Fleiss, Levin and Paik, Statistical Methods
-for Rates and Proportions (2003), section 4.2, for two runs; Miller, Adding Error Bars to Evals (2024), for
-treating problems as the clusters.
+several samples of one problem; McNemar (1947), exact, for the uplift; Fleiss, Levin and Paik, Statistical
+Methods for Rates and Proportions (2003), section 4.2, for two runs; Miller, Adding Error Bars to Evals
+(2024), for treating problems as the clusters.
 """
 
 from __future__ import annotations
 
 from math import ceil, comb, sqrt
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phasegate.engine.runners.errors import EstimateError
 from phasegate.engine.runners.statistics.significance import mcnemar_exact
-from phasegate.engine.runners.statistics.wilson import normal_quantile, wilson
-from phasegate.engine.runners.targets import Targets
+from phasegate.engine.runners.statistics.proportion import normal_quantile, wilson
+
+if TYPE_CHECKING:
+    from phasegate.engine.runners.targets import Targets
 
 WITHIN_PROBLEM_CORRELATION = 0.5
 """Assumed likeness of the samples of one problem; an assumption of the analysis, stated in its result."""
@@ -29,13 +31,14 @@ def analyse_power(problems: int, samples: int, targets: Targets) -> dict[str, An
     Returns:
         A JSON object, numbers as numbers, with
 
-        - `half_width_pp`: expected half-width of the interval of pass@1 if the truth is at each target, percentage
-          points: `reported` with the problems as trials (what the report gives), and `with_samples` with
-          N n / (1 + (n - 1) r) trials for the stated within-problem correlation r;
-        - `minimal_detectable_uplift_pp`: smallest true share of problems gained by further samples that the exact
-          McNemar test finds significant with the wanted power; None with one sample or if no share is enough;
-        - `minimal_detectable_difference_pp`: smallest difference in pass@1 between two runs on unpaired problems,
-          (z_(1 - alpha/2) + z_power) sqrt(2 p (1 - p) / N) at each target;
+        - `half_width_pp`: expected half-width of the interval of pass@1 if the truth is at each target, in
+          percentage points: `reported` with the problems as trials (what the report gives), and
+          `with_samples` with N n / (1 + (n - 1) r) trials for the stated within-problem correlation r;
+        - `minimal_detectable_uplift_pp`: smallest true share of problems gained by further samples that
+          the exact McNemar test finds significant with the wanted power; None with one sample or if no
+          share is enough;
+        - `minimal_detectable_difference_pp`: smallest difference in pass@1 between two runs on unpaired
+          problems, (z_(1 - alpha/2) + z_power) sqrt(2 p (1 - p) / N) at each target;
         - `formulas` and `assumptions` in words.
 
     Raises:
@@ -43,7 +46,8 @@ def analyse_power(problems: int, samples: int, targets: Targets) -> dict[str, An
     """
     if problems < 1 or samples < 1:
         raise EstimateError(
-            f"a run of `{problems}` problems with `{samples}` samples shows nothing", remedy="use 1 or more of each"
+            f"a run of `{problems}` problems with `{samples}` samples shows nothing",
+            remedy="use 1 or more of each",
         )
     points = {"primary": targets.pass_at_1.primary, "fallback": targets.pass_at_1.fallback}
     effective = max(1, round(problems * samples / (1 + (samples - 1) * WITHIN_PROBLEM_CORRELATION)))
@@ -102,13 +106,13 @@ def detectable_share(problems: int, needed: int, power: float) -> float | None:
 
 
 def detectable_difference(share: float, problems: int, targets: Targets) -> float:
-    """The smallest difference between two independent runs found at alpha with the wanted power, from 0 to 1."""
+    """The smallest difference, from 0 to 1, between independent runs that is found with the wanted power."""
     z = normal_quantile(1 - targets.alpha) + NormalDist().inv_cdf(targets.power)
     return min(1.0, z * sqrt(2 * share * (1 - share) / problems))
 
 
 def problems_needed(half_width: float, share: float, confidence: float) -> int:
-    """Problems for an interval of pass@1 with this half-width, by the normal approximation z^2 p (1 - p) / h^2.
+    """Problems for an interval of pass@1 with this half-width, by z^2 p (1 - p) / h^2 (normal).
 
     Raises:
         EstimateError: the half-width is not between 0 and 1.
@@ -119,7 +123,9 @@ def problems_needed(half_width: float, share: float, confidence: float) -> int:
 
 
 def _chance_at_least(trials: int, needed: int, chance: float) -> float:
-    return 1 - sum(comb(trials, hits) * chance**hits * (1 - chance) ** (trials - hits) for hits in range(needed))
+    return 1 - sum(
+        comb(trials, hits) * chance**hits * (1 - chance) ** (trials - hits) for hits in range(needed)
+    )
 
 
 def _half_width(share: float, trials: int, confidence: float) -> float:

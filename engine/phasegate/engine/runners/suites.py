@@ -131,7 +131,9 @@ def _parse(path: Path, name: str) -> Suite:
 def _problem(file: Jsonl, row: Row) -> Problem:
     task_id = field_text(file, row, "task_id")
     if not task_id or len(task_id) > TASK_ID_MAX_CHARS or not task_id.isprintable():
-        raise malformed(file, row, f"has a `task_id` that is not 1 to {TASK_ID_MAX_CHARS} printable characters")
+        raise malformed(
+            file, row, f"has a `task_id` that is not 1 to {TASK_ID_MAX_CHARS} printable characters"
+        )
     entry_point = field_text(file, row, "entry_point")
     if not entry_point.isidentifier() or keyword.iskeyword(entry_point):
         raise malformed(file, row, f"has an `entry_point` `{entry_point[:80]}` that is not a name")

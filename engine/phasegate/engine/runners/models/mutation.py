@@ -2,21 +2,24 @@
 
 Six operators of the classical set (DeMillo, Lipton and Sayward 1978; Offutt et al. 1996): comparison (ROR),
 arithmetic (AOR), boundary (an index, slice or range end off by one), constant, return value, and statement
-deletion (SDL). A mutant may by chance behave as the reference does (an equivalent mutant); whether it does can
-only be seen by running it.
+deletion (SDL). A mutant may by chance behave as the reference does (an equivalent mutant); whether it does
+can only be seen by running it.
 """
 
 from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phasegate.engine.runners.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from random import Random
 
 
 class Operator(StrEnum):
@@ -54,6 +57,8 @@ class _Site:
     change: Callable[[Any], None]
 
 
+_Change = tuple[Operator, Callable[[Any], None]]
+
 _COMPARISONS: tuple[type[ast.cmpop], ...] = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.In: ast.NotIn,
@@ -62,16 +67,20 @@ _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.IsNot: ast.Is,
 }
 _ARITHMETIC: tuple[type[ast.operator], ...] = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod)
-_KEPT = (ast.While, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+_NEVER_DELETED = (
+    *(ast.Pass, ast.While, ast.FunctionDef, ast.AsyncFunctionDef),
+    *(ast.ClassDef, ast.Import, ast.ImportFrom),
+)
 
 
 def mutate(source: str, entry_point: str, rng: Random) -> Mutant:
-    """One mutant of `entry_point` in `source`, drawn by `rng`: first the operator, then the place, then the change.
+    """One mutant of `entry_point` in `source`; `rng` draws first the operator, then place and change.
 
     Args:
         source: a module that defines the function; it is parsed, never run.
         entry_point: name of the function to change.
-        rng: a seeded generator; only `random()` is drawn from, whose sequence Python keeps from version to version.
+        rng: a seeded generator; only `random()` is drawn from, whose sequence Python keeps from version to
+            version.
 
     Returns:
         The mutant; its source holds the function without its docstring, and the top-level code after it.
@@ -107,7 +116,8 @@ def _tail(source: str, entry_point: str) -> ast.Module:
         module = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ModelError(
-            f"the reference solution of `{entry_point}` does not parse", remedy="correct it in the suite's file"
+            f"the reference solution of `{entry_point}` does not parse",
+            remedy="correct it in the suite's file",
         ) from error
     for index, statement in enumerate(module.body):
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.name == entry_point:
@@ -145,35 +155,58 @@ def _sites(module: ast.Module) -> Iterator[_Site]:
 
 
 def _loop_drivers(module: ast.Module) -> set[int]:
-    """Every node of a `while` loop: a loop that no longer ends costs a whole time budget and shows nothing more."""
+    """Every node of a `while` loop: one that no longer ends costs a time budget and shows nothing more."""
     loops = [node for node in ast.walk(module) if isinstance(node, ast.While)]
     return {id(node) for loop in loops for node in ast.walk(loop) if not isinstance(node, ast.Return)}
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[Operator, Callable[[Any], None]]]:
-    match node:
-        case ast.Compare(ops=ops):
-            for index, operator in enumerate(ops):
-                for other in _other_comparisons(type(operator)):
-                    yield Operator.COMPARISON, _set_comparison(index, other)
-        case ast.BinOp(op=op) | ast.AugAssign(op=op) if isinstance(op, _ARITHMETIC):
-            for replacement in _ARITHMETIC:
-                if not isinstance(op, replacement):
-                    yield Operator.ARITHMETIC, _set_arithmetic(replacement)
-        case ast.Subscript() | ast.Call(func=ast.Name(id="range"), args=[_, *_]):
-            for step in (1, -1):
-                yield Operator.BOUNDARY, _shift_end(step)
-        case ast.Constant(value=bool() | int() | float() | str()):
-            yield Operator.CONSTANT, _raise_constant
-        case ast.Return(value=ast.expr() as value):
-            yield Operator.RETURN, _set_return(ast.Constant(value=None))
-            if not isinstance(value, ast.Constant | ast.JoinedStr):
-                yield Operator.RETURN, _negate_return
+def _changes(node: ast.AST) -> Iterator[_Change]:
+    for kind, changes in _CHANGES_BY_NODE.items():
+        if isinstance(node, kind):
+            yield from changes(node)
+    if not isinstance(node, ast.Module):
+        yield from _deletions(node)
+
+
+def _comparison_changes(node: ast.Compare) -> Iterator[_Change]:
+    for index, operator in enumerate(node.ops):
+        for other in _other_comparisons(type(operator)):
+            yield Operator.COMPARISON, _set_comparison(index, other)
+
+
+def _arithmetic_changes(node: ast.BinOp | ast.AugAssign) -> Iterator[_Change]:
+    if isinstance(node.op, _ARITHMETIC):
+        for other in _ARITHMETIC:
+            if not isinstance(node.op, other):
+                yield Operator.ARITHMETIC, _set_arithmetic(other)
+
+
+def _boundary_changes(node: ast.Subscript | ast.Call) -> Iterator[_Change]:
+    is_range = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
+    if isinstance(node, ast.Subscript) or (is_range and node.args):
+        for step in (1, -1):
+            yield Operator.BOUNDARY, _shift_end(step)
+
+
+def _constant_changes(node: ast.Constant) -> Iterator[_Change]:
+    if isinstance(node.value, bool | int | float | str):
+        yield Operator.CONSTANT, _raise_constant
+
+
+def _return_changes(node: ast.Return) -> Iterator[_Change]:
+    if node.value is None:
+        return
+    yield Operator.RETURN, _set_return(ast.Constant(value=None))
+    if not isinstance(node.value, ast.Constant | ast.JoinedStr):
+        yield Operator.RETURN, _negate_return
+
+
+def _deletions(node: ast.AST) -> Iterator[_Change]:
     for block in ("body", "orelse"):
         statements = getattr(node, block, None)
-        if isinstance(statements, list) and not isinstance(node, ast.Module):
+        if isinstance(statements, list):
             for index, statement in enumerate(statements):
-                if not isinstance(statement, (*_KEPT, ast.Pass)):
+                if not isinstance(statement, _NEVER_DELETED):
                     yield Operator.DELETED_STATEMENT, _delete(block, index)
 
 
@@ -247,3 +280,14 @@ def _delete(block: str, index: int) -> Callable[[Any], None]:
             statements.append(ast.Pass())
 
     return change
+
+
+_CHANGES_BY_NODE: dict[type[ast.AST], Callable[[Any], Iterator[_Change]]] = {
+    ast.Compare: _comparison_changes,
+    ast.BinOp: _arithmetic_changes,
+    ast.AugAssign: _arithmetic_changes,
+    ast.Subscript: _boundary_changes,
+    ast.Call: _boundary_changes,
+    ast.Constant: _constant_changes,
+    ast.Return: _return_changes,
+}

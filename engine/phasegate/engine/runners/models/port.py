@@ -1,18 +1,21 @@
 """What a model is to the evaluation: a named source of completions that always gives the same one again.
 
-A resumed run asks only for the samples it has not got, so `complete` depends on the model's configuration, the
-problem and the sample's number, and on nothing that happened before.
+A resumed run asks only for the samples it has not got, so `complete` depends on the model's configuration,
+the problem and the sample's number, and on nothing that happened before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from phasegate.engine.runners.errors import ModelError
-from phasegate.engine.runners.suites import Problem, Suite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from phasegate.engine.runners.suites import Problem, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,8 @@ def open_model(source: str, *, seed: int = 0) -> Model:
     """The model that `source` names.
 
     Args:
-        source: `stub`, `stub:CHANCE` with a success chance from 0 to 1 such as `stub:0.6`, or `replay:FILE` with
-            a `.jsonl` or `.jsonl.gz` file of recorded completions.
+        source: `stub`, `stub:CHANCE` with a success chance from 0 to 1 such as `stub:0.6`, or
+            `replay:FILE` with a `.jsonl` or `.jsonl.gz` file of recorded completions.
         seed: seed of the stub; a replay has none.
 
     Raises:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from phasegate.engine.runners.errors import DataError, ModelError
 from phasegate.engine.runners.jsonl import Jsonl, Row, field_text, malformed, read_jsonl
 from phasegate.engine.runners.models.port import Completion
-from phasegate.engine.runners.suites import Problem, Suite
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from phasegate.engine.runners.suites import Problem, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,9 @@ class ReplayModel:
     @classmethod
     def _from_rows(cls, file: Jsonl) -> ReplayModel:
         if not file.rows:
-            raise DataError(f"`{file.name}` holds no completion", remedy="give a file with one completion a line")
+            raise DataError(
+                f"`{file.name}` holds no completion", remedy="give a file with one completion a line"
+            )
         synthetic = any(row.fields.get("synthetic") is True for row in file.rows)
         completions: dict[str, list[Completion]] = {}
         first_line: dict[str, int] = {}
@@ -67,7 +73,7 @@ class ReplayModel:
         for task_id, line in self.first_line.items():
             if task_id not in known:
                 raise ModelError(
-                    f"`{self.name}` line {line} has a `task_id` `{task_id[:200]}` that suite `{suite.name}` lacks",
+                    f"`{self.name}` line {line}: suite `{suite.name}` has no problem `{task_id[:200]}`",
                     remedy="replay a recording of this suite, or name the suite it was recorded on",
                 )
         for problem in problems:

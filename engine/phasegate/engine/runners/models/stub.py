@@ -1,30 +1,34 @@
 """The stub: a seeded mutator of the reference solutions, for trying the pipeline without a model.
 
-It imitates the shape of a model's results, not a model. Each problem has its own success chance, drawn once from
-seed and task. With `c` the stated success chance, `w = (1 - c) / 5` and `u` uniform on [0, 1):
+It imitates the shape of a model's results, not a model. Each problem has its own success chance, drawn
+once from seed and task. With `c` the stated success chance, `w = (1 - c) / 5` and `u` uniform on [0, 1):
 
     a share w of the problems is out of reach:      chance 0
     of the others, with v = (u - w) / (1 - w):      chance v ** ((1 - w) / c - 1)
 
-whose mean over problems is exactly `c` (the power function of v has mean 1 / (1 + exponent) = c / (1 - w), on a
-share 1 - w). So some problems are always solved, some never and many sometimes, and pass@k grows with k and
-levels off below 1, as it does for models. A sample that does not succeed is a mutant of the reference. A mutant
-may pass the tests by being equivalent or by slipping through them, so measured pass@1 lies somewhat above `c`.
+whose mean over problems is exactly `c` (the power function of v has mean 1 / (1 + exponent) = c / (1 - w),
+on a share 1 - w). So some problems are always solved, some never and many sometimes, and pass@k grows with
+k and levels off below 1, as it does for models. A sample that does not succeed is a mutant of the
+reference. A mutant may pass the tests by being equivalent or by slipping through them, so measured pass@1
+lies somewhat above `c`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from phasegate.engine.runners.errors import ModelError
 from phasegate.engine.runners.models.mutation import mutate
 from phasegate.engine.runners.models.port import Completion
-from phasegate.engine.runners.suites import Problem, Suite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from phasegate.engine.runners.suites import Problem, Suite
 
 SUCCESS_CHANCE = 0.55
 """Success chance of a plain `stub`: with the mutants that slip through, the middle of published models."""
@@ -68,7 +72,7 @@ class StubModel:
             self._mutant(problem, sample=0)
 
     def complete(self, problem: Problem, sample: int) -> Completion:
-        """See `Model.complete`; on success the reference's continuation, else a mutant of the whole function."""
+        """See `Model.complete`; on success the reference's continuation, else a whole mutant."""
         if problem.canonical_solution is None:
             raise _no_reference("", problem)
         succeeds = self._rng("success", problem.task_id, sample).random() < self.chance(problem.task_id)

@@ -5,7 +5,6 @@ A figure without the ledger entry it came from is refused here, so no renderer c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from phasegate.engine.runners.errors import ReportError
 from phasegate.engine.runners.statistics.latency import LatencySummary, summarise_latency
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from phasegate.engine.runners.statistics.estimate import Estimate
     from phasegate.engine.runners.statistics.level import LevelDecision
     from phasegate.engine.runners.statistics.significance import PairedTest

@@ -13,7 +13,7 @@ SCHEMA = "phasegate/evaluation-report/v1"
 
 
 def report_document(data: ReportData) -> dict[str, Any]:
-    """The JSON object of a report: numbers as numbers, and beside each figure the ledger entry it came from."""
+    """The JSON object of a report: beside each figure stands the ledger entry it came from."""
     return {
         "schema": SCHEMA,
         "synthetic": data.synthetic,

@@ -91,9 +91,7 @@ def _latency(data: ReportData) -> Iterator[str]:
     if data.latency is None:
         yield "Not measured."
         return
-    rows = [
-        (name, duration(e.value), duration_interval(e)) for name, e in data.latency.quantiles_ms.items()
-    ]
+    rows = [(name, duration(e.value), duration_interval(e)) for name, e in data.latency.quantiles_ms.items()]
     yield from _table(("quantile", "value", f"{100 * data.targets.confidence:g}% interval"), rows)
     yield ""
     yield (
@@ -118,9 +116,17 @@ def _provenance(data: ReportData) -> Iterator[tuple[str, str, str]]:
     yield "suite", f"{data.suite}, sha256 {data.suite_digest}", NOTHING
     yield "model", f"{data.model}, sha256 {data.model_digest}, seed {data.seed}", NOTHING
     yield "targets", f"sha256 {data.targets.digest()}", data.sources["targets"]
-    yield "executed", f"{count(data.executed)} programs in {data.elapsed_s:.1f} s, {rate}", data.sources["throughput"]
+    yield (
+        "executed",
+        f"{count(data.executed)} programs in {data.elapsed_s:.1f} s, {rate}",
+        data.sources["throughput"],
+    )
     yield "isolation", f"{given}; not given: {missing}", data.sources["isolation"]
-    yield "ledger", f"{count(data.ledger_entries)} entries, head {data.ledger_head}, trust {data.trust}", NOTHING
+    yield (
+        "ledger",
+        f"{count(data.ledger_entries)} entries, head {data.ledger_head}, trust {data.trust}",
+        NOTHING,
+    )
     yield "report made", data.made_at, NOTHING
 
 

@@ -20,16 +20,13 @@ def text(x: float, y: float, content: str, css: str = "", anchor: str = "start")
 
 def line(x1: float, y1: float, x2: float, y2: float, css: str) -> str:
     """A straight line."""
-    return (
-        f'<line x1="{number(x1)}" y1="{number(y1)}" x2="{number(x2)}" y2="{number(y2)}" class="{css}"/>'
-    )
+    return f'<line x1="{number(x1)}" y1="{number(y1)}" x2="{number(x2)}" y2="{number(y2)}" class="{css}"/>'
 
 
-def rect(x: float, y: float, width: float, height: float, css: str, title: str = "") -> str:
+def rect(x: float, y: float, width: float, height: float, css: str, *, title: str = "") -> str:
     """A rectangle; its title shows when it is pointed at."""
-    start = (
-        f'<rect x="{number(x)}" y="{number(y)}" width="{number(width)}" height="{number(height)}" class="{css}"'
-    )
+    place = f'x="{number(x)}" y="{number(y)}" width="{number(width)}" height="{number(height)}"'
+    start = f'<rect {place} class="{css}"'
     return f"{start}><title>{escape(title)}</title></rect>" if title else f"{start}/>"
 
 
@@ -45,7 +42,7 @@ def path(places: list[tuple[float, float]], css: str, *, closed: bool = False) -
     return f'<path d="M{steps}{"Z" if closed else ""}" class="{css}"/>'
 
 
-def drawing(name: str, width: float, height: float, title: str, description: str, parts: list[str]) -> str:
+def drawing(name: str, width: float, height: float, title: str, description: str, *, parts: list[str]) -> str:
     """A whole picture that scales with its column and says in words what it shows.
 
     Args:

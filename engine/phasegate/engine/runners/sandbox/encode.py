@@ -48,7 +48,7 @@ class Encoder:
     """
 
     def __init__(self, bounds: Bounds, *, strict: bool) -> None:
-        self._bounds = bounds
+        self.bounds = bounds
         self._strict = strict
         self._out = bytearray()
 
@@ -60,13 +60,13 @@ class Encoder:
             UnsupportedError: strict only; the value, or a part of it, has no encoding.
         """
         self._out = bytearray()
-        self._put(value, self._bounds.depth)
+        self._put(value, self.bounds.depth)
         self._room(0)
         return bytes(self._out)
 
     def _room(self, size: int) -> None:
-        if len(self._out) + size > self._bounds.message_bytes:
-            raise TooLargeError(f"a value takes more than {self._bounds.message_bytes} bytes when encoded")
+        if len(self._out) + size > self.bounds.message_bytes:
+            raise TooLargeError(f"a value takes more than {self.bounds.message_bytes} bytes when encoded")
 
     def _put(self, value: Any, depth: int) -> None:
         kind = type(value)
@@ -164,7 +164,7 @@ class Encoder:
 
     def _stand_in(self, value: Any, kind: type, depth: int) -> None:
         if self._strict:
-            raise UnsupportedError(f"a value of type `{type_name(kind)}` cannot be passed to a solution")
+            raise UnsupportedError(kind)
         name = type_name(kind).encode("utf-8", "replace")
         if depth > 0 and hasattr(kind, "__iter__") and not issubclass(kind, type):
             self._iterable(value, name, depth - 1)
@@ -179,7 +179,7 @@ class Encoder:
         mark, count = len(self._out), 0
         try:
             for item in value:
-                if count >= self._bounds.iterable_items or 2 * len(self._out) > self._bounds.message_bytes:
+                if count >= self.bounds.iterable_items or 2 * len(self._out) > self.bounds.message_bytes:
                     flags = CUT
                     break
                 self._put(item, depth)

@@ -32,4 +32,12 @@ class TooLargeError(SandboxError):
 
 
 class UnsupportedError(SandboxError):
-    """A value of the trusted half has no encoding."""
+    """A value of the trusted half has no encoding.
+
+    Attributes:
+        kind: the type that has none.
+    """
+
+    def __init__(self, kind: type) -> None:
+        super().__init__(f"a value of type `{kind.__name__}` cannot be passed to a solution")
+        self.kind = kind

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from phasegate.engine.runners.statistics.passk import pass_at_k
     from phasegate.engine.runners.statistics.significance import PairedTest, mcnemar_exact
     from phasegate.engine.runners.statistics.summary import ProblemOutcome, Summary, summarise
-    from phasegate.engine.runners.statistics.wilson import wilson
+    from phasegate.engine.runners.statistics.proportion import wilson
 
 _HERE = "phasegate.engine.runners.statistics"
 _HOMES = {
@@ -36,7 +36,7 @@ _HOMES = {
     "require_stats": f"{_HERE}.bootstrap",
     "summarise": f"{_HERE}.summary",
     "summarise_latency": f"{_HERE}.latency",
-    "wilson": f"{_HERE}.wilson",
+    "wilson": f"{_HERE}.proportion",
 }
 
 __all__ = [

@@ -1,15 +1,15 @@
 """Task bootstrap: intervals for a mean over problems, by resampling the problems.
 
-The problem is the unit that is drawn: the samples of one problem belong together, and resampling problems carries
-both how problems differ and how the samples of each do. Intervals are BCa. Sources: Efron, Better bootstrap
-confidence intervals (1987), equations 2.3 and 6.6; DiCiccio and Efron, Bootstrap confidence intervals (1996).
+The problem is the unit that is drawn: the samples of one problem belong together, and resampling problems
+carries both how problems differ and how the samples of each do. Intervals are BCa. Sources: Efron, Better
+bootstrap confidence intervals (1987), equations 2.3 and 6.6; DiCiccio and Efron, Bootstrap confidence
+intervals (1996).
 
 numpy does the resampling and is imported here only; it comes with the extra `stats`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil, floor
 from statistics import NormalDist
@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from phasegate.engine.runners.errors import EstimateError, MissingExtraError
 from phasegate.engine.runners.statistics.estimate import Estimate
-from phasegate.engine.runners.statistics.wilson import wilson
+from phasegate.engine.runners.statistics.proportion import wilson
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
     from numpy import float64
@@ -53,8 +54,8 @@ def bootstrap_means(
 ) -> tuple[Estimate, ...]:
     """BCa intervals for the mean of each column over the same problems.
 
-    All columns are resampled together: a draw takes the same problems for each, so columns that are differences
-    within problems (an uplift) are treated as the paired data they are.
+    All columns are resampled together: a draw takes the same problems for each, so columns that are
+    differences within problems (an uplift) are treated as the paired data they are.
 
     Args:
         columns: one or more sequences of equal length, one number from 0 to 1 for each problem.
@@ -64,8 +65,8 @@ def bootstrap_means(
 
     Returns:
         An estimate for each column, in order. A column of equal numbers has no bootstrap distribution; its
-        interval is Wilson's with the problems as trials, which is wide rather than narrow for a mean of numbers
-        from 0 to 1 (see `wilson`).
+        interval is Wilson's with the problems as trials, which is wide rather than narrow for a mean of
+        numbers from 0 to 1 (see `wilson`).
 
     Raises:
         EstimateError: there is no problem, lengths differ, or a number lies outside [0, 1].
@@ -87,7 +88,9 @@ def _checked_length(columns: Sequence[Sequence[float]]) -> int:
     if not columns or not columns[0]:
         raise EstimateError("there is no outcome to resample", remedy="evaluate at least one problem")
     if any(len(left) != len(right) for left, right in pairwise(columns)):
-        raise EstimateError("figures over different problems cannot be paired", remedy="use the same problems")
+        raise EstimateError(
+            "figures over different problems cannot be paired", remedy="use the same problems"
+        )
     if any(not 0 <= value <= 1 for column in columns for value in column):
         raise EstimateError("a figure of a problem lies outside 0 to 1", remedy="count the outcomes again")
     return len(columns[0])
@@ -127,7 +130,7 @@ def _bca(np: ModuleType, column: NDArray[float64], means: NDArray[float64], conf
 
 
 def _share_below(np: ModuleType, means: NDArray[float64], value: float) -> float:
-    """Share of resampled means below the estimate, ties counted half, kept off 0 and 1 where z is infinite."""
+    """Share of resampled means below the estimate, ties half, kept off 0 and 1 where z is infinite."""
     below = int(np.count_nonzero(means < value - _TIE_TOLERANCE))
     tied = int(np.count_nonzero(np.abs(means - value) <= _TIE_TOLERANCE))
     draws = len(means)

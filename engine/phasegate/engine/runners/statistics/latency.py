@@ -6,13 +6,15 @@ Statistics (2003), section 7.1, for the intervals; Tukey, Exploratory Data Analy
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, exp, floor, isfinite, lgamma, log, log1p, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phasegate.engine.runners.errors import EstimateError
 from phasegate.engine.runners.statistics.estimate import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
@@ -71,9 +73,10 @@ def summarise_latency(durations_ms: Sequence[float], confidence: float = 0.95) -
     """
     if not durations_ms or any(not isfinite(value) or value < 0 for value in durations_ms):
         raise EstimateError(
-            "latency needs one or more finite durations of at least 0 ms", remedy="measure at least one sample"
+            "latency needs one or more finite durations of at least 0 ms",
+            remedy="measure at least one sample",
         )
-    ordered = sorted(durations_ms)
+    ordered = sorted(float(value) for value in durations_ms)
     low_quartile, high_quartile = quantile(ordered, 0.25), quantile(ordered, 0.75)
     iqr = high_quartile - low_quartile
     fences = low_quartile - _FENCE_IQRS * iqr, high_quartile + _FENCE_IQRS * iqr
@@ -99,10 +102,10 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 def quantile_interval(ordered: Sequence[float], share: float, confidence: float) -> Estimate:
     """A quantile with the interval between two order statistics.
 
-    The number of observations at or below the true quantile is binomial, whatever the distribution, so the chance
-    that it lies between the r-th and s-th smallest is known exactly. The ends are the closest ones that leave at
-    most half of the error on each side; an end that no observation can give (the 99th percentile of 20
-    observations has no upper one) is None.
+    The number of observations at or below the true quantile is binomial, whatever the distribution, so the
+    chance that it lies between the r-th and s-th smallest is known exactly. The ends are the closest ones
+    that leave at most half of the error on each side; an end that no observation can give (the 99th
+    percentile of 20 observations has no upper one) is None.
 
     Args:
         ordered: sorted numbers, at least one.

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phasegate.engine.runners.decimals import exact
-from phasegate.engine.runners.statistics.significance import PairedTest
-from phasegate.engine.runners.targets import Targets
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from phasegate.engine.runners.statistics.significance import PairedTest
+    from phasegate.engine.runners.targets import Targets
 
 
 class SuccessLevel(StrEnum):
@@ -36,7 +39,8 @@ class LevelDecision:
 
     Attributes:
         level: the level.
-        basis: the figure that decided: `pass_at_1`, `uplift_pp` or `progressive_significance`; None for FAILED.
+        basis: the figure that decided: `pass_at_1`, `uplift_pp` or `progressive_significance`; None for
+            FAILED.
         reason: one sentence with the figures compared.
         remedies: what would change a FAILED level; empty otherwise.
     """
@@ -104,7 +108,10 @@ def _by_uplift(
         return LevelDecision(SuccessLevel.UPLIFT, "progressive_significance", reason)
     reason = f"{small}, and the improvement by progressive sampling is not significant ({p_value})"
     return LevelDecision(
-        SuccessLevel.FAILED, None, reason, _remedies("take more samples of each problem, planned before the run")
+        SuccessLevel.FAILED,
+        None,
+        reason,
+        _remedies("take more samples of each problem, planned before the run"),
     )
 
 

@@ -1,18 +1,22 @@
 """Unbiased pass@k.
 
-Source: Chen et al., Evaluating Large Language Models Trained on Code (2021), equation 1: of n samples of a problem
-c passed; pass@k = 1 - C(n - c, k) / C(n, k) is the chance that k of them drawn without replacement hold a pass,
-and an unbiased estimate of the same chance for k fresh samples. All arithmetic is in whole numbers and fractions,
-so nothing is rounded before the end.
+Source: Chen et al., Evaluating Large Language Models Trained on Code (2021), equation 1: of n samples of a
+    problem
+c passed; pass@k = 1 - C(n - c, k) / C(n, k) is the chance that k of them drawn without replacement hold a
+pass, and an unbiased estimate of the same chance for k fresh samples. All arithmetic is in whole numbers and
+fractions, so nothing is rounded before the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fractions import Fraction
 from math import comb
+from typing import TYPE_CHECKING
 
 from phasegate.engine.runners.errors import EstimateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def pass_at_k(samples: int, passed: int, k: int) -> Fraction:
@@ -31,7 +35,8 @@ def pass_at_k(samples: int, passed: int, k: int) -> Fraction:
     """
     if not 1 <= k <= samples:
         raise EstimateError(
-            f"pass@{k} cannot be estimated from {samples} samples", remedy=f"take at least {max(k, 1)} samples"
+            f"pass@{k} cannot be estimated from {samples} samples",
+            remedy=f"take at least {max(k, 1)} samples",
         )
     if not 0 <= passed <= samples:
         raise EstimateError(f"{passed} of {samples} samples cannot pass", remedy="count the outcomes again")

@@ -1,23 +1,27 @@
 """Exact McNemar test: did progressive sampling help, and what can that mean?
 
-Source: McNemar, Note on the sampling error of the difference between correlated proportions (1947); the exact form
+Source: McNemar, Note on the sampling error of the difference between correlated proportions (1947); the
+    exact form
 is the sign test on the discordant pairs (Agresti, Categorical Data Analysis, 3rd ed., section 11.1.4).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phasegate.engine.runners.errors import EstimateError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 METHOD = "mcnemar, exact, two-sided"
 MEANING = (
-    "any-of-n contains the first sample, so it can only gain: a small p says that the gain rests on more problems "
-    "than a coin would give, not that it is large or that it could be had without knowing which sample is right"
+    "any-of-n contains the first sample, so it can only gain: a small p says that the gain rests on more "
+    "problems than a coin would give, not that it is large or that it could be had without knowing which "
+    "sample is right"
 )
 
 
@@ -75,10 +79,10 @@ def mcnemar_exact(gained: int, lost: int) -> float:
 def progressive_test(outcomes: Mapping[str, Sequence[bool]], k: int, alpha: float) -> PairedTest:
     """The first sample alone against any of the first `k`, paired within problems.
 
-    The null hypothesis is that a problem whose two results differ is as likely to have gained as to have lost.
-    Since any-of-k contains the first sample, none can lose, and p is 2 ** (1 - gained): the two-sided level of
-    0.05 takes 6 problems. The test therefore guards against calling a handful of lucky problems an improvement,
-    and against nothing else; the size of the gain is what the uplift and its interval are for.
+    The null hypothesis is that a problem whose two results differ is as likely to have gained as to have
+    lost. Since any-of-k contains the first sample, none can lose, and p is 2 ** (1 - gained): the two-sided
+    level of 0.05 takes 6 problems. The test therefore guards against calling a handful of lucky problems an
+    improvement, and against nothing else; the size of the gain is what the uplift and its interval are for.
 
     Args:
         outcomes: passes of each problem, in sample order.

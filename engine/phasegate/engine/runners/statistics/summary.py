@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phasegate.engine.runners.decimals import entry_form
 from phasegate.engine.runners.errors import EstimateError
@@ -14,8 +12,13 @@ from phasegate.engine.runners.statistics.estimate import Estimate
 from phasegate.engine.runners.statistics.level import LevelDecision, decide_level
 from phasegate.engine.runners.statistics.passk import mean, pass_at_k
 from phasegate.engine.runners.statistics.significance import PairedTest, progressive_test
-from phasegate.engine.runners.statistics.wilson import wilson
-from phasegate.engine.runners.targets import Targets
+from phasegate.engine.runners.statistics.proportion import wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from fractions import Fraction
+
+    from phasegate.engine.runners.targets import Targets
 
 _POINTS = 100
 
@@ -47,7 +50,8 @@ class Summary:
         problems: each problem's counts, in the order given.
         samples: samples of every problem that the figures may rest on (the smallest n).
         pass_at: pass@k by k; pass@1 with Wilson's interval, the others with the task bootstrap's.
-        uplift_pp: pass@k - pass@1 by k > 1, percentage points, with task-bootstrap intervals, paired by problem.
+        uplift_pp: pass@k - pass@1 by k > 1, percentage points, with task-bootstrap intervals, paired by
+            problem.
         largest_uplift_k: the k whose uplift is largest; None with one sample.
         progressive: the first sample alone against any of the largest k; None with one sample.
         decision: the success level and why.

@@ -1,6 +1,7 @@
 """Wilson score interval of a proportion.
 
-Source: Wilson, Probable inference, the law of succession, and statistical inference (1927); recommended for small
+Source: Wilson, Probable inference, the law of succession, and statistical inference (1927); recommended
+    for small
 n and p near 0 or 1 by Brown, Cai and DasGupta, Interval estimation for a binomial proportion (2001).
 """
 
@@ -18,12 +19,12 @@ METHOD = "wilson"
 def wilson(proportion: float, trials: int, confidence: float) -> Estimate:
     """Wilson's interval around a proportion seen in independent trials.
 
-    For pass@1 the trials are the problems, whatever the number of samples of each. With one sample that is the
-    usual binomial. With n > 1 the samples of a problem are not independent, and counting them as N * n trials
-    would make the interval up to sqrt(n) too narrow. Each problem then contributes its share of passes, a number
-    in [0, 1]; whose variance is at most p(1 - p) for mean p (Bhatia and Davis, A better bound on the variance,
-    2000), with equality for a single sample. So N trials give an interval that is right for n = 1 and wide rather
-    than narrow for n > 1.
+    For pass@1 the trials are the problems, whatever the number of samples of each. With one sample that is
+    the usual binomial. With n > 1 the samples of a problem are not independent, and counting them as N * n
+    trials would make the interval up to sqrt(n) too narrow. Each problem then contributes its share of
+    passes, a number in [0, 1]; whose variance is at most p(1 - p) for mean p (Bhatia and Davis, A better
+    bound on the variance, 2000), with equality for a single sample. So N trials give an interval that is
+    right for n = 1 and wide rather than narrow for n > 1.
 
     Args:
         proportion: the share seen, from 0 to 1; it need not be a whole number of trials.
@@ -35,7 +36,8 @@ def wilson(proportion: float, trials: int, confidence: float) -> Estimate:
     """
     if trials < 1 or not 0 <= proportion <= 1:
         raise EstimateError(
-            f"a share of `{proportion}` in `{trials}` trials has no interval", remedy="count the outcomes again"
+            f"a share of `{proportion}` in `{trials}` trials has no interval",
+            remedy="count the outcomes again",
         )
     z = normal_quantile(confidence)
     weight = z * z / trials

@@ -1,0 +1,70 @@
+"""The scratch folder between programs: emptied without following what a program left there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STEPS = 20_000  # entries handled before the folder is given up and the worker replaced
+
+
+def empty(folder: str) -> bool:
+    """Remove all content of `folder`; returns False if it holds more than can be removed in reasonable time.
+
+    Folders are taken apart from the top: what lies in a subfolder is moved up, so no nesting, however
+    deep, needs a long path or recursion. Symbolic links are removed, never followed.
+    """
+    steps = 0
+    while True:
+        entries = list(os.scandir(folder))
+        if not entries:
+            return True
+        for entry in entries:
+            for _ in _remove(folder, entry):
+                steps += 1
+                if steps > _STEPS:
+                    return False
+
+
+def _remove(folder: str, entry: os.DirEntry[str]) -> Iterator[None]:
+    yield
+    if not entry.is_dir(follow_symlinks=False):
+        os.unlink(entry.path)
+        return
+    os.chmod(entry.path, stat.S_IRWXU)
+    for number, inner in enumerate(list(os.scandir(entry.path))):
+        yield
+        if inner.is_dir(follow_symlinks=False):
+            os.rename(inner.path, _free_name(folder, number))
+        else:
+            os.unlink(inner.path)
+    os.rmdir(entry.path)
+
+
+def _free_name(folder: str, number: int) -> str:
+    while os.path.lexists(name := os.path.join(folder, f"moved-{number}")):
+        number += _STEPS
+    return name
+
+
+def used_bytes(folder: str) -> int:
+    """Return the bytes allocated below `folder`, counting at most the first 20,000 entries."""
+    total, pending, steps = 0, [folder], 0
+    while pending and steps < _STEPS:
+        try:
+            entries = list(os.scandir(pending.pop()))
+        except OSError:
+            continue  # gone or unreadable: it is counted when it is removed
+        for entry in entries:
+            steps += 1
+            try:
+                total += entry.stat(follow_symlinks=False).st_blocks * 512
+            except OSError:
+                continue  # gone meanwhile
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(entry.path)
+    return total

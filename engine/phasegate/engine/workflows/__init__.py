@@ -1,0 +1,1 @@
+"""Workflows: runners wired to a process."""

@@ -1,0 +1,1 @@
+"""The evaluation of a code model, from STRATEGIZE to MONITOR."""
