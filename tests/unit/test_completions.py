@@ -138,7 +138,9 @@ def test_given_strange_escapes_when_assembled_then_no_warning_of_theirs_is_ours(
         "humaneval_wizardlm-30b.jsonl.gz",
     ],
 )
-def test_given_real_unfenced_recordings_when_assembled_then_each_is_what_the_humaneval_harness_runs(recording):
+def test_given_real_unfenced_recordings_when_assembled_then_each_is_what_the_humaneval_harness_runs(
+    recording,
+):
     path = RECORDINGS / recording
     if not path.exists():
         pytest.skip(f"the recording {recording} is not beside the repository")

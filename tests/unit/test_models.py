@@ -87,7 +87,9 @@ def test_given_the_stub_when_more_samples_are_taken_then_more_problems_are_solve
     assert solved[1] + 0.1 < solved[4] < solved[16] < 0.97
 
 
-@pytest.mark.parametrize("source", ["gpt", "stub:", "stub:high", "stub:1.5", "stub:nan", "stub:-0.1", "replay:", "replay", ""])
+@pytest.mark.parametrize(
+    "source", ["gpt", "stub:", "stub:high", "stub:1.5", "stub:nan", "stub:-0.1", "replay:", "replay", ""]
+)
 def test_given_an_unknown_model_when_opened_then_the_remedy_says_what_there_is(source):
     with pytest.raises(ModelError) as refused:
         open_model(source)
@@ -173,7 +175,10 @@ def test_given_a_recording_of_the_stub_when_replayed_then_it_stays_synthetic(tmp
         ({"completion": "x"}, "line 2 has no `task_id`"),
         ({"task_id": "Own/0", "completion": None}, "line 2 has a `completion` that is not text"),
         ({"task_id": "Own/0", "completion": "x", "prompt_tokens": -1}, "line 2 has a `prompt_tokens`"),
-        ({"task_id": "Own/0", "completion": "x", "completion_tokens": True}, "line 2 has a `completion_tokens`"),
+        (
+            {"task_id": "Own/0", "completion": "x", "completion_tokens": True},
+            "line 2 has a `completion_tokens`",
+        ),
         ([], "line 2 is not an object"),
     ],
 )
@@ -201,7 +206,9 @@ def test_given_a_recording_of_another_suite_when_checked_then_line_and_task_are_
 def test_given_too_few_samples_when_checked_or_asked_then_task_and_remedy_are_named(tmp_path):
     model = open_model(f"replay:{recording(tmp_path, {'task_id': 'Own/0', 'completion': 'x'})}")
     model.check(suite(1), suite(1).problems, 1)
-    with pytest.raises(ModelError, match="1 completions of `Own/0` and 4 are asked for; run with --samples 1"):
+    with pytest.raises(
+        ModelError, match="1 completions of `Own/0` and 4 are asked for; run with --samples 1"
+    ):
         model.check(suite(1), suite(1).problems, 4)
     with pytest.raises(ModelError, match="0 completions of `Own/1`.*leave the problem out"):
         model.check(suite(2), suite(2).problems, 1)

@@ -26,12 +26,18 @@ def changed(old, new):
 
 def test_given_the_packaged_targets_when_loaded_then_they_are_those_of_the_specification():
     targets = load_targets("humaneval")
-    assert (targets.pass_at_1.primary, targets.pass_at_1.fallback, targets.pass_at_1.oversight) == (0.6, 0.45, 0.7)
+    assert (targets.pass_at_1.primary, targets.pass_at_1.fallback, targets.pass_at_1.oversight) == (
+        0.6,
+        0.45,
+        0.7,
+    )
     assert (targets.uplift_pp, targets.alpha, targets.p95_ms) == (8, 0.05, 500)
     assert (targets.slip_rate_max, targets.harm_accuracy_min, targets.collusion_max) == (0.001, 0.9, 0.4)
 
 
-def test_given_targets_when_only_comments_change_then_the_digest_stays_and_when_a_value_changes_it_does_not(tmp_path):
+def test_given_targets_when_only_comments_change_then_the_digest_stays_and_when_a_value_changes_it_does_not(
+    tmp_path,
+):
     path = tmp_path / "own.yaml"
     path.write_bytes(b"# another comment\n" + changed(b"0.60", b"0.6"))
     assert load_targets(path).digest() == load_targets().digest()

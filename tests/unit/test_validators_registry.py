@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from jsonschema import Draft202012Validator
 from valid_artifacts import VALID, as_bytes
 
 from phasegate.validators import registry
@@ -110,7 +111,5 @@ def test_given_several_checks_when_run_then_findings_come_in_their_order():
 
 @pytest.mark.parametrize("name", schema_names())
 def test_given_a_schema_that_ships_then_it_is_valid_draft_2020_12_and_says_its_id(name):
-    from jsonschema import Draft202012Validator
-
     Draft202012Validator.check_schema(schema(name))
     assert schema(name)["$id"] == f"urn:phasegate:schema:{name}:v1"

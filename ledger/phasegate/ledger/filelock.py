@@ -93,11 +93,16 @@ class WriterLock:
         # through later would otherwise look like a lock this object holds.
         fd = _open(self._path)
         self._waiting.add(fd)
-        waiter = _Waiter(fd)
-        waiter.start()
-        if waiter.wait(wait_ms / 1000):
+        granted = False
+        try:
+            waiter = _Waiter(fd)
+            waiter.start()
+            granted = waiter.wait(wait_ms / 1000)
+        finally:
+            if not granted:
+                self._waiting.discard(fd)
+        if granted:
             return fd
-        self._waiting.discard(fd)
         raise StoreBusy(f"another writer held the ledger for more than {wait_ms} ms; try again")
 
 

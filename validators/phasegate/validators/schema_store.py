@@ -33,7 +33,7 @@ def schema(name: str) -> dict[str, Any]:
     """
     if name not in schema_names():
         known = ", ".join(f"`{known}`" for known in schema_names())
-        raise BadParameterError(f"there is no schema {quoted(name)}, but {known}", "name one of them")
+        raise BadParameterError(f"there is no schema {quoted(name)}; there are {known}", "name one of them")
     file = resources.files("phasegate.validators") / "schemas" / (name + _SUFFIX)
     loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return loaded

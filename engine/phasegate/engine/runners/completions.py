@@ -82,9 +82,7 @@ def _continues(problem: Problem, code: str) -> bool:
     A `__future__` import below the top makes it none, and a prompt that ends within a comment swallows a header.
     """
     module = _module(problem.prompt + code)
-    return (
-        module is not None and _defines(module, problem.entry_point) and not _late_future_import(module)
-    )
+    return module is not None and _defines(module, problem.entry_point) and not _late_future_import(module)
 
 
 def _module(source: str) -> ast.Module | None:

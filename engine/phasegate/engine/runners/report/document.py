@@ -27,6 +27,8 @@ def report_document(data: ReportData) -> dict[str, Any]:
         "ended_in": data.ended_in,
         "reasons": list(data.reasons),
         "remedies": list(data.remedies),
+        "success_level": str(data.decision.level),
+        "sources": dict(data.sources),
         "figures": _figures(data),
         "gates": [_gate(row) for row in data.gates],
         "ledger": {"head": data.ledger_head, "entries": data.ledger_entries, "trust": data.trust},

@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
+from phasegate.engine.runners.report.data import VERDICTS
 from phasegate.engine.runners.report.svg import circle, drawing, line, path, rect, text
 from phasegate.engine.runners.report.wording import count, duration, percent, percent_interval, verdict_name
 
@@ -167,8 +168,7 @@ def latency_histogram(data: ReportData) -> str:
 
 def verdict_class(verdict: str) -> str:
     """The style class of a verdict; one that the palette does not know gets the neutral colour."""
-    known = ("passed", "failed", "error", "timeout", "memory", "output", "forbidden", "checker_error")
-    return f"v-{verdict}" if verdict in known else "v-other"
+    return f"v-{verdict}" if verdict in VERDICTS else "v-other"
 
 
 class _Axis:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def outcome_of(
         "synthetic": plan.model.synthetic,
         "problems": len(plan.problems),
         "samples": plan.per_problem,
-        "pass_at": {k: _interval(value) for k, value in figures.get("pass_at", {}).items()},
+        "pass_at": _pass_at(figures.get("pass_at", {})),
         "uplift_pp": _interval(uplift) if uplift else None,
         "success_level": ended.success_level if ended else NOT_REVIEWED,
         "level_reason": figures.get("level_reason"),
@@ -96,6 +96,11 @@ def outcome_of(
     }
     accepted = ended is not None and ended.outcome == "accepted"
     return RunOutcome(accepted, document, tuple(ended.reasons) if ended else (), report if figures else None)
+
+
+def _pass_at(figures: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """By k as text, in the order of k."""
+    return {k: _interval(figures[k]) for k in sorted(figures, key=int)}
 
 
 def _interval(value: dict[str, Any]) -> dict[str, float | None]:
