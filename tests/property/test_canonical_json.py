@@ -35,7 +35,7 @@ values = st.recursive(
 objects = st.dictionaries(keys, values, max_size=6)
 
 
-@settings(max_examples=2500, deadline=None)
+@settings(max_examples=2000, deadline=None)
 @given(objects)
 def test_given_any_object_of_the_subset_then_the_bytes_are_those_of_rfc8785(value):
     data = dumps(value)

@@ -26,7 +26,7 @@ from phasegate.engine.runners.report.plots import (
     pass_at_k_plot,
     solved_histogram,
 )
-from phasegate.engine.runners.report.wording import duration, p_value
+from phasegate.engine.runners.report.wording import NOTHING, duration, p_value
 from phasegate.engine.runners.statistics import summarise
 from phasegate.engine.runners.targets import load_targets
 
@@ -196,7 +196,7 @@ def test_given_hostile_names_when_reported_then_they_stay_text():
             ("task", "run_id", "suite", "model", "suite_digest", "ledger_head", "trust"), HOSTILE
         ),
         **dict.fromkeys(("model_digest", "ended_in", "made_at", "latency_of"), HOSTILE),
-        **dict.fromkeys(("isolation", "isolation_missing", "reasons", "remedies"), [HOSTILE]),
+        **dict.fromkeys(("isolation", "isolation_missing", "reasons", "remedies"), (HOSTILE,)),
         sources=dict.fromkeys(FIGURES, HOSTILE),
         gates=[hostile_gate],
         verdicts={HOSTILE: ["passed", HOSTILE, "failed", "error"]},
@@ -315,7 +315,7 @@ def test_given_a_folder_that_cannot_be_made_when_written_then_it_is_a_clear_refu
 
 def test_given_figures_when_worded_then_they_read_as_people_write_them():
     assert [duration(ms) for ms in (None, 0.5, 42.25, 523.4, 3010.0)] == [
-        "–",
+        NOTHING,
         "0.50 ms",
         "42.2 ms",
         "523 ms",

@@ -99,7 +99,7 @@ def test_given_an_unknown_model_when_opened_then_the_remedy_says_what_there_is(s
 
 def test_given_a_problem_without_reference_when_the_stub_is_checked_then_it_is_named():
     lacking = suite(1, solution=None)
-    with pytest.raises(ModelError, match="`Own/0` of suite `own` has no reference solution.*replay:FILE"):
+    with pytest.raises(ModelError, match=r"`Own/0` of suite `own` has no reference solution.*replay:FILE"):
         StubModel(seed=0).check(lacking, lacking.problems, 1)
     with pytest.raises(ModelError, match="no reference solution"):
         StubModel(seed=0).complete(lacking.problems[0], 0)
@@ -210,7 +210,7 @@ def test_given_too_few_samples_when_checked_or_asked_then_task_and_remedy_are_na
         ModelError, match="1 completions of `Own/0` and 4 are asked for; run with --samples 1"
     ):
         model.check(suite(1), suite(1).problems, 4)
-    with pytest.raises(ModelError, match="0 completions of `Own/1`.*leave the problem out"):
+    with pytest.raises(ModelError, match=r"0 completions of `Own/1`.*leave the problem out"):
         model.check(suite(2), suite(2).problems, 1)
     with pytest.raises(ModelError, match="`Own/0` and 2 are asked for"):
         model.complete(problem(), 1)

@@ -80,7 +80,7 @@ def test_given_an_unknown_suite_when_loaded_then_the_remedy_names_what_there_is(
 
 
 def test_given_no_file_when_loaded_then_it_is_refused(tmp_path):
-    with pytest.raises(SuiteError, match="cannot read .*no such file"):
+    with pytest.raises(SuiteError, match=r"cannot read .*no such file"):
         load_suite(tmp_path / "absent.jsonl")
 
 

@@ -70,7 +70,7 @@ def encode(value: Mapping[str, JSON]) -> tuple[bytes, dict[str, JSON]]:
         check_object(value)
         raise CanonicalError(_encode_message(error)) from None
     # What reads back equal and plain was plain; NaN, for one, is written as null and reads back unequal.
-    if again != value or not (data.isascii() and is_plain(again.values(), 1)):
+    if type(again) is not dict or again != value or not (data.isascii() and is_plain(again.values(), 1)):
         check_object(value)
     if len(data) > MAX_ENTRY_BYTES:
         raise EntryTooLarge(len(data), MAX_ENTRY_BYTES)

@@ -1,7 +1,7 @@
 """Where a collector is, by the standard environment variables.
 
-OpenTelemetry specification, "OTLP exporter configuration": the variables of one signal are used as they are, the
-common one gets `v1/traces` or `v1/metrics` appended. `OTEL_SDK_DISABLED=true` turns all off.
+OpenTelemetry specification, "OTLP exporter configuration": the variables of one signal are used as they
+are, the common one gets `v1/traces` or `v1/metrics` appended. `OTEL_SDK_DISABLED=true` turns all off.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_US = 1_000
 MAX_ATTRIBUTE_CHARS = 1_000
 MAX_ATTRIBUTE_ITEMS = 64
@@ -16,27 +16,59 @@ class EntryLike(Protocol):
     """A committed entry; `phasegate.ledger.entry.Entry` is one."""
 
     @property
-    def seq(self) -> int: ...
+    def seq(self) -> int:
+        """Place in the ledger, from 1."""
+        ...
+
     @property
-    def at(self) -> str: ...
+    def at(self) -> str:
+        """Time of the commit, RFC 3339 with microseconds."""
+        ...
+
     @property
-    def ledger(self) -> str: ...
+    def ledger(self) -> str:
+        """Id of the ledger."""
+        ...
+
     @property
-    def task(self) -> str: ...
+    def task(self) -> str:
+        """Task id; empty for what concerns the whole ledger."""
+        ...
+
     @property
-    def phase(self) -> str: ...
+    def phase(self) -> str:
+        """Phase; empty where none applies."""
+        ...
+
     @property
-    def attempt(self) -> int: ...
+    def attempt(self) -> int:
+        """Visit to that phase."""
+        ...
+
     @property
-    def type(self) -> str: ...
+    def type(self) -> str:
+        """Type of the event, such as `task.opened`."""
+        ...
+
     @property
-    def actor(self) -> str: ...
+    def actor(self) -> str:
+        """Who caused it."""
+        ...
+
     @property
-    def trace(self) -> str: ...
+    def trace(self) -> str:
+        """`<32 hex trace id>-<16 hex span id>`, or empty."""
+        ...
+
     @property
-    def payload(self) -> Mapping[str, Any]: ...
+    def payload(self) -> Mapping[str, Any]:
+        """What happened."""
+        ...
+
     @property
-    def hash(self) -> str: ...
+    def hash(self) -> str:
+        """SHA-256 of the entry in hex."""
+        ...
 
 
 class EntrySource(Protocol):
@@ -57,7 +89,7 @@ def time_ns(at: str) -> int:
     except ValueError:
         return 0
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
+        moment = moment.replace(tzinfo=UTC)
     return max(0, (moment - _EPOCH) // timedelta(microseconds=1)) * _NS_PER_US
 
 
@@ -79,14 +111,6 @@ def objects(payload: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     if not isinstance(value, Sequence) or isinstance(value, str):
         return []
     return [item for item in value[:MAX_ATTRIBUTE_ITEMS] if isinstance(item, Mapping)]
-
-
-def strings(payload: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """Return the strings in a list of the payload, at most `MAX_ATTRIBUTE_ITEMS`."""
-    value = payload.get(key)
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        return ()
-    return tuple(item[:MAX_ATTRIBUTE_CHARS] for item in value[:MAX_ATTRIBUTE_ITEMS] if isinstance(item, str))
 
 
 def violation_kind(payload: Mapping[str, Any]) -> str:

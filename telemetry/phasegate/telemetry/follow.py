@@ -1,14 +1,14 @@
 """The follower: reads committed entries after a cursor and exports what they say.
 
-A command calls `Follower.run` once, after its work is committed. Two stages, each with a cursor and a lock of its
-own, so that neither waits for the other:
+A command calls `Follower.run` once, after its work is committed. Two stages, each with a cursor and a lock
+of its own, so that neither waits for the other:
 
 1. JSON Lines: append the batch, then move the cursor. A crash between the two exports that batch again.
-2. OTLP, if an endpoint is set: send, then move the cursor. What was not sent goes with a later command, after a
-   pause that grows with each failure.
+2. OTLP, if an endpoint is set: send, then move the cursor. What was not sent goes with a later command, after
+   a pause that grows with each failure.
 
-So everything is exported at least once, and a span exported twice has the same ids. Nothing here raises: whatever
-goes wrong with telemetry is told in the outcome and changes no result.
+So everything is exported at least once, and a span exported twice has the same ids. Nothing here raises:
+whatever goes wrong with telemetry is told in the outcome and changes no result.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 CURSOR = "cursor.json"
 OTLP_CURSOR = "otlp_cursor.json"
 
+_MAX_DOUBLINGS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -44,6 +46,7 @@ class Settings:
         batch_entries: entries read before they are written; commands are never split.
         run_entries: entries exported by one run; the rest goes with later ones.
         lock_wait_ms: how long to wait while another process writes JSON Lines.
+        send_budget_ms: no further batch is sent after this; a backlog goes with several commands.
         first_pause_s: pause after a failed OTLP export; doubled with each further failure.
         longest_pause_s: where the doubling ends.
     """
@@ -51,6 +54,7 @@ class Settings:
     batch_entries: int = 2_000
     run_entries: int = 50_000
     lock_wait_ms: int = 100
+    send_budget_ms: int = 400
     first_pause_s: int = 5
     longest_pause_s: int = 300
 
@@ -72,7 +76,7 @@ class Outcome:
     otlp: str = "off"
 
 
-Send = Callable[[Endpoints, tuple[Span, ...], Counters], None]
+Send = Callable[[Endpoints, tuple[Span, ...], Counters], str]
 
 
 @dataclass(slots=True)
@@ -85,7 +89,7 @@ class Follower:
         environ: where the OTEL_* variables are looked up.
         now: seconds since 1970.
         settings: bounds of one run.
-        send: how spans and counters reach a collector; raises ExportError.
+        send: how spans and counters reach a collector; see `export.send`.
     """
 
     source: EntrySource
@@ -93,7 +97,7 @@ class Follower:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     now: Callable[[], float] = time.time
     settings: Settings = field(default_factory=Settings)
-    send: Send | None = None
+    send: Send = field(default_factory=lambda: _send_otlp)
 
     def run(self) -> Outcome:
         """Export what is new. Never raises for want of disk, lock, network or collector."""
@@ -129,9 +133,7 @@ class Follower:
             cursor.save(path, {"seq": last.seq, "hash": last.hash, "counters": counters.to_json()})
         return counters
 
-    def _append(
-        self, outcome: Outcome, spans: list[Span], changed: list[Point], counters: Counters
-    ) -> None:
+    def _append(self, outcome: Outcome, spans: list[Span], changed: list[Point], counters: Counters) -> None:
         outcome.spans_written += jsonl.append(self.directory / jsonl.TRACES, map(jsonl.span_row, spans))
         rows = [jsonl.point_row(point, counters) for point in changed]
         jsonl.append(self.directory / jsonl.METRICS, rows)
@@ -143,23 +145,29 @@ class Follower:
         # A clock that was set back must not silence telemetry for longer than the longest pause.
         if self.now() < resume_at <= self.now() + self.settings.longest_pause_s:
             return "paused"
+        stop_at = time.monotonic() + self.settings.send_budget_ms / 1000
         entries, _ = self._after(cursor.position_in(state))
         for batch in _batches(entries, self.settings):
             spans = tuple(span for command in batch for span in spans_of(command))
             try:
                 if spans:
-                    (self.send or _send_otlp)(endpoints, spans, counters or self._known_counters())
+                    outcome.problem = self.send(endpoints, spans, counters or self._known_counters())
             except ExportError as error:
-                pause_s = min(self.settings.first_pause_s * 2 ** min(failures, 16), self.settings.longest_pause_s)
-                backoff = {"failures": failures + 1, "resume_at": int(self.now()) + pause_s}
-                cursor.save(path, {**state, **backoff})
+                cursor.save(path, {**state, **self._pause_after(failures)})
                 outcome.problem = str(error)
                 return "failed"
             outcome.spans_sent += len(spans)
             last = batch[-1][-1]
             state = {"seq": last.seq, "hash": last.hash}
             cursor.save(path, state)
+            if time.monotonic() >= stop_at:
+                break
         return "sent" if outcome.spans_sent else "current"
+
+    def _pause_after(self, failures: int) -> dict[str, int]:
+        doubled_s = self.settings.first_pause_s * 2 ** min(failures, _MAX_DOUBLINGS)
+        pause_s = min(doubled_s, self.settings.longest_pause_s)
+        return {"failures": failures + 1, "resume_at": int(self.now()) + pause_s}
 
     def _known_counters(self) -> Counters:
         return _counters_in(cursor.load(self.directory / CURSOR))
@@ -177,6 +185,15 @@ class Follower:
         if at_position is not None and (at_position.seq, at_position.hash) == (position.seq, position.hash):
             return entries, True
         return self.source.entries(since=0), False
+
+
+def follow(source: EntrySource, directory: Path) -> str:
+    """Export what is new in a ledger, as a command does when it ends.
+
+    Returns:
+        What went wrong, for the log; empty if nothing did.
+    """
+    return Follower(source, directory).run().problem
 
 
 def _batches(entries: Iterator[EntryLike], settings: Settings) -> Iterator[list[tuple[EntryLike, ...]]]:
@@ -209,7 +226,7 @@ def _backoff_in(state: Mapping[str, Any]) -> tuple[int, int]:
     return 0, 0
 
 
-def _send_otlp(endpoints: Endpoints, spans: tuple[Span, ...], counters: Counters) -> None:
+def _send_otlp(endpoints: Endpoints, spans: tuple[Span, ...], counters: Counters) -> str:
     from phasegate.telemetry.export import send  # noqa: PLC0415  # only where a collector is configured
 
-    send(endpoints, spans, counters)
+    return send(endpoints, spans, counters)

@@ -1,4 +1,4 @@
-"""Append-only JSON Lines files: one `write` per batch, so that readers and other writers see whole batches."""
+"""Append-only JSON Lines files: one `write` per batch, so that readers see whole batches."""
 
 from __future__ import annotations
 

@@ -87,7 +87,9 @@ class Counters:
             "seq": self.seq,
             "since": self.since,
             "until": self.until,
-            "by_phase": {counter.value: dict(sorted(by.items())) for counter, by in sorted(self.by_phase.items())},
+            "by_phase": {
+                counter.value: dict(sorted(by.items())) for counter, by in sorted(self.by_phase.items())
+            },
             "refused_tasks": sorted(self.refused_tasks),
         }
 

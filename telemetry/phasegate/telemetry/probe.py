@@ -1,8 +1,8 @@
 """Is somebody listening who answers? Asked before anything heavy is imported.
 
-An empty POST is a valid, empty OTLP request. Any HTTP status means a live server; what it thinks of the request
-is the exporter's business. The question is asked on a thread of its own, because looking a name up cannot be
-given a time limit.
+An empty POST is a valid, empty OTLP request. Any HTTP status means a live server; what it thinks of the
+request is the exporter's business. The question is asked on a thread of its own, because looking a name up
+cannot be given a time limit.
 """
 
 from __future__ import annotations
@@ -38,9 +38,19 @@ def probe(endpoint: str) -> None:
         problems.append(f"no answer within {ANSWER_TIMEOUT_MS} ms")
     if problems:
         raise ExportError(
-            f"the collector at `{endpoint}` is not there: {problems[0]}",
+            f"the collector at {shown(endpoint)} is not there: {problems[0]}",
             "start the collector, or unset the OTEL_EXPORTER_OTLP_* endpoint; entries are sent later",
         )
+
+
+def shown(endpoint: str) -> str:
+    """Return an endpoint for a message: without user, password and query, which may be secret."""
+    try:
+        parts = urlsplit(endpoint)
+        port = f":{parts.port}" if parts.port is not None else ""
+    except ValueError:
+        return "the configured endpoint"
+    return f"`{parts.scheme}://{parts.hostname or ''}{port}{parts.path}`"
 
 
 def _ask(endpoint: str) -> str:

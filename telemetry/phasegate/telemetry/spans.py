@@ -1,30 +1,32 @@
 """Committed entries to spans. Pure: the same entries give the same spans, ids included.
 
-    task.opened, phase.completed, phase.backtracked   agent.state.transition   } one per command: they carry
-    violation.recorded                                process.violation        } the command's own span id
-    gate.passed, witness.recorded                     agent.verify             } their ids are derived from the
-    step.finished                                     runner.step              } entry's hash
+    task.opened, phase.completed, phase.backtracked   agent.state.transition
+    violation.recorded                                process.violation
+    gate.passed, witness.recorded                     agent.verify
+    step.finished                                     runner.step
 
-All other entries of a command become events of its first span. Every span and event names its entry by ledger,
-sequence number and hash, and its artifacts by name, digest and path; so one gets from entry to span to artifact
-and back. Entries of one command lie together, because they are committed together; a command that decides
-nothing (evidence added, a sample executed) leaves no span.
+The span that decides (transition or violation, else the first) carries the command's own span id; the
+others are its children, with ids derived from their entries' hashes; all other entries of the command are
+its events. Every span and event names its entry by ledger, sequence number and hash, and its artifacts by
+name, digest and path; so one gets from entry to span to artifact and back. Entries of one command lie
+together, because they are committed together; a command that decides nothing (evidence added, a sample
+executed) leaves no span.
 
-Ids: an entry's `trace` is "<32 hex trace id>-<16 hex span id>", one trace per task and one span per command.
-Where it is empty or malformed, both are derived from ledger and task, and from the entry's hash.
+Ids: an entry's `trace` is "<32 hex trace id>-<16 hex span id>", one trace per task and one span per
+command. Where it is empty or malformed, both are derived from ledger and task, and from the entry's hash.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TypeAlias
 
 from phasegate.telemetry import names
-from phasegate.telemetry.entry_like import EntryLike, count, objects, strings, text, time_ns, violation_kind
+from phasegate.telemetry.entry_like import EntryLike, count, objects, text, time_ns, violation_kind
 from phasegate.telemetry.names import EntryType, SpanName
 
 Value: TypeAlias = str | int | bool | tuple[str, ...]
@@ -96,18 +98,13 @@ def spans_of(command: tuple[EntryLike, ...]) -> tuple[Span, ...]:
     made = [(entry, _span(entry)) for entry in command if entry.type in _SPAN_OF]
     if not made:
         return ()
-    decisive = [index for index, (_, span) in enumerate(made) if span.name in _DECISIVE]
-    first = decisive[0] if decisive else 0
-    spans: list[Span] = []
-    for index, (entry, span) in enumerate(made):
-        if index == first and decisive:
-            continue
-        parent = made[first][1].span_id if decisive else None
-        # Only one span may carry the command's id; a second decision in one command becomes its child.
-        spans.append(replace(span, span_id=_derived_span_id(entry), parent_id=parent))
-    head = made[first][1] if decisive else spans.pop(0)
+    decisive = (index for index, (_, span) in enumerate(made) if span.name in _DECISIVE)
+    _, head = made.pop(next(decisive, 0))
+    children = [
+        replace(span, span_id=_derived_span_id(entry), parent_id=head.span_id) for entry, span in made
+    ]
     events = tuple(_event(entry) for entry in command if entry.type not in _SPAN_OF)
-    return (_enclosing(replace(head, events=events), spans), *spans)
+    return (_enclosing(replace(head, events=events), children), *children)
 
 
 def ids_of(entry: EntryLike) -> tuple[str, str]:
@@ -115,7 +112,7 @@ def ids_of(entry: EntryLike) -> tuple[str, str]:
     match = _TRACE.fullmatch(entry.trace)
     if match and match[1] != _NO_TRACE and match[2] != _NO_SPAN:
         return match[1], match[2]
-    trace = hashlib.sha256(f"trace\0{entry.ledger}\0{entry.task}".encode()).hexdigest()[:32]
+    trace = hashlib.sha256(f"{entry.ledger}\n{entry.task}".encode()).hexdigest()[:32]
     return trace, _derived_span_id(entry)
 
 
@@ -170,47 +167,39 @@ def _identity(entry: EntryLike) -> dict[str, Value]:
 
 
 def _details(entry: EntryLike) -> dict[str, Value]:
+    details = _DETAILS.get(entry.type)
+    return details(entry) if details else {}
+
+
+def _opened(entry: EntryLike) -> dict[str, Value]:
+    return {
+        names.PROCESS: text(entry.payload, "process"),
+        names.PROCESS_DIGEST: text(entry.payload, "process_digest"),
+        names.PHASE_TO: entry.phase,
+    }
+
+
+def _backtracked(entry: EntryLike) -> dict[str, Value]:
+    return {
+        names.PHASE_FROM: text(entry.payload, "source"),
+        names.PHASE_TO: text(entry.payload, "target"),
+        names.REASON: text(entry.payload, "reason"),
+    }
+
+
+def _ended(entry: EntryLike) -> dict[str, Value]:
+    return {
+        names.RUN_OUTCOME: text(entry.payload, "outcome"),
+        names.SUCCESS_LEVEL: text(entry.payload, "success_level"),
+    }
+
+
+def _step(entry: EntryLike) -> dict[str, Value]:
+    return {names.STEP: text(entry.payload, "step")}
+
+
+def _violation(entry: EntryLike) -> dict[str, Value]:
     payload = entry.payload
-    match entry.type:
-        case EntryType.TASK_OPENED:
-            found: dict[str, Value] = {
-                names.PROCESS: text(payload, "process"),
-                names.PROCESS_DIGEST: text(payload, "process_digest"),
-                names.PHASE_TO: entry.phase,
-            }
-        case EntryType.PHASE_COMPLETED:
-            found = {names.PHASE_FROM: entry.phase, names.PHASE_TO: text(payload, "next")}
-        case EntryType.PHASE_ENTERED:
-            found = {names.PHASE_FROM: text(payload, "previous"), names.PHASE_TO: entry.phase}
-        case EntryType.PHASE_BACKTRACKED:
-            found = {
-                names.PHASE_FROM: text(payload, "source"),
-                names.PHASE_TO: text(payload, "target"),
-                names.REASON: text(payload, "reason"),
-            }
-        case EntryType.VIOLATION_RECORDED:
-            found = _violation(payload)
-        case EntryType.GATE_PASSED:
-            found = _artifacts(objects(payload, "evidence"))
-        case EntryType.EVIDENCE_ADDED:
-            found = _artifacts([payload])
-        case EntryType.WITNESS_RECORDED:
-            found = {names.COMMAND_ARGS: strings(payload, "argv"), **_witnessed(payload)}
-        case EntryType.STEP_STARTED | EntryType.STEP_FINISHED:
-            found = {names.STEP: text(payload, "step")}
-        case EntryType.SAMPLE_EXECUTED:
-            found = {names.VERDICT: text(payload, "verdict")}
-        case EntryType.RUN_ENDED:
-            found = {
-                names.RUN_OUTCOME: text(payload, "outcome"),
-                names.SUCCESS_LEVEL: text(payload, "success_level"),
-            }
-        case _:
-            found = {}
-    return found
-
-
-def _violation(payload: Mapping[str, object]) -> dict[str, Value]:
     return {
         names.VIOLATION_KIND: violation_kind(payload),
         names.COMMAND: text(payload, "command"),
@@ -229,14 +218,25 @@ def _artifacts(evidence: list[Mapping[str, object]]) -> dict[str, Value]:
     }
 
 
-def _witnessed(payload: Mapping[str, object]) -> dict[str, Value]:
-    """Digests of what a witness kept: its output, and the reports it converted."""
+def _witnessed(entry: EntryLike) -> dict[str, Value]:
+    """Return what was run, how it ended, and digests of its output and of the reports made from it.
+
+    Arguments are named by their digest only: they may hold secrets, and a collector is further away than the
+    ledger that has them.
+    """
+    payload = entry.payload
     kept = {"stdout": text(payload, "stdout_digest"), "stderr": text(payload, "stderr_digest")}
     reports = payload.get("reports")
     if isinstance(reports, Mapping):
         kept |= {str(name): text(reports, name) for name in sorted(reports)}
     kept = {name: digest for name, digest in kept.items() if digest}
-    found: dict[str, Value] = {names.ARTIFACT_NAMES: tuple(kept), names.ARTIFACT_DIGESTS: tuple(kept.values())}
+    argv = payload.get("argv")
+    found: dict[str, Value] = {
+        names.EXECUTABLE: str(argv[0]) if isinstance(argv, Sequence) and argv else "",
+        names.ARGV_DIGEST: text(payload, "argv_digest"),
+        names.ARTIFACT_NAMES: tuple(kept),
+        names.ARTIFACT_DIGESTS: tuple(kept.values()),
+    }
     exit_code = count(payload, "exit_code")
     return found if exit_code is None else {**found, names.EXIT_CODE: exit_code}
 
@@ -248,3 +248,25 @@ def _error_message(entry: EntryLike) -> str:
     if entry.type == EntryType.WITNESS_RECORDED and exit_code:
         return f"the command exited with {exit_code}"
     return ""
+
+
+_DETAILS: Mapping[str, Callable[[EntryLike], dict[str, Value]]] = {
+    EntryType.TASK_OPENED: _opened,
+    EntryType.PHASE_COMPLETED: lambda entry: {
+        names.PHASE_FROM: entry.phase,
+        names.PHASE_TO: text(entry.payload, "next"),
+    },
+    EntryType.PHASE_ENTERED: lambda entry: {
+        names.PHASE_FROM: text(entry.payload, "previous"),
+        names.PHASE_TO: entry.phase,
+    },
+    EntryType.PHASE_BACKTRACKED: _backtracked,
+    EntryType.VIOLATION_RECORDED: _violation,
+    EntryType.GATE_PASSED: lambda entry: _artifacts(objects(entry.payload, "evidence")),
+    EntryType.EVIDENCE_ADDED: lambda entry: _artifacts([entry.payload]),
+    EntryType.WITNESS_RECORDED: _witnessed,
+    EntryType.STEP_STARTED: _step,
+    EntryType.STEP_FINISHED: _step,
+    EntryType.SAMPLE_EXECUTED: lambda entry: {names.VERDICT: text(entry.payload, "verdict")},
+    EntryType.RUN_ENDED: _ended,
+}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from phasegate.engine.app.command_path import recorded
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.evidence import digest_of, validate
+from phasegate.engine.app.evidence import validate
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import Recorded, TaskOpened
 from phasegate.engine.core.replay import Replay
@@ -130,7 +130,7 @@ def _evidence_findings(
         name: engine.snapshot(item.digest) for name, item in state.evidence.items() if is_current(state, item)
     }
     content = contents[evidence.name]
-    standing = digest_of(engine.home.root / evidence.path, follow=False)
+    standing = engine.standing(evidence)
     if content is None:
         text = f"the snapshot of `{evidence.name}` is gone or damaged"
         yield Finding(

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from phasegate.engine.app.command_path import CommandPath
-from phasegate.engine.app.evidence import Offered, Shelf
+from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.home import Home, create_home, find_home, mark_home
 from phasegate.engine.app.results import GateReport, Result, Witnessed
 from phasegate.engine.app.system import SystemClock, SystemIds, local_actor
@@ -23,7 +23,7 @@ from phasegate.engine.core.commands import (
     AddEvidence,
     Advance,
     Backtrack,
-    Command,
+    Offer,
     OpenTask,
     RecordProgress,
     RecordWitness,
@@ -41,7 +41,7 @@ from phasegate.engine.core.ids import (
     parse_task_id,
 )
 from phasegate.engine.core.ports import Clock, Ids
-from phasegate.engine.core.state import TaskState
+from phasegate.engine.core.state import Evidence, TaskState
 from phasegate.ledger.entry import Entry
 from phasegate.ledger.objects import ObjectStore
 from phasegate.ledger.sqlite import SqliteStore
@@ -132,17 +132,17 @@ class Engine:
             raise BadInput("a name was given for several files", "add them one at a time with `--as NAME`")
         if not files:
             raise BadInput("no file was given", "give the files to add")
-        offered: list[Offered] = []
+        offers: list[Offer] = []
 
         def gather(_process: Process, state: TaskState | None) -> Facts:
-            offered[:] = [self._read(task, state, file, name) for file in files]
-            return self._offer_facts(files, offered)
+            offers[:] = [self._read(task, state, file, name) for file in files]
+            return self._offer_facts(files, offers)
 
-        def command() -> Command:
-            return AddEvidence(tuple(item.offer for item in offered))
+        def command() -> AddEvidence:
+            return AddEvidence(tuple(offers))
 
         result = self._path.run(parse_task_id(task), command, gather)
-        self._place(result, offered)
+        self._settle(result, offers)
         return result
 
     def witness(
@@ -178,11 +178,11 @@ class Engine:
             return Witnessed(refused, None, ())
         started_at = self.clock.now()
         seen = observe(job)
-        event, offered, problems = as_witnessed(
+        event, offers, problems = as_witnessed(
             self._shelf, self.process(before.process_digest), before, seen, started_at
         )
-        command = RecordWitness(asked, attempt, event, tuple(item.offer for item in offered))
-        result = self.record_witness(task, command, offered)
+        command = RecordWitness(asked, attempt, event, tuple(offers))
+        result = self.record_witness(task, command)
         return Witnessed(result, event, problems)
 
     def advance(self, task: str, to: str | None = None) -> Result:
@@ -194,17 +194,17 @@ class Engine:
         command = Backtrack(parse_phase(to), parse_line(reason, "reason", REASON_CHARS_MAX))
         return self._path.run(parse_task_id(task), command)
 
-    def record_witness(self, task: str, command: RecordWitness, offered: Sequence[Offered]) -> Result:
+    def record_witness(self, task: str, command: RecordWitness) -> Result:
         """Record what the engine itself produced: a witnessed command or a runner's evidence."""
         result = self._path.run(parse_task_id(task), command)
-        self._place(result, offered)
+        self._settle(result, command.offers)
         return result
 
     def record_progress(self, task: str, phase: str, attempt: int, events: Sequence[RunnerEvent]) -> Result:
         """Record events of a phase runner."""
         return self._path.run(parse_task_id(task), RecordProgress(phase, attempt, tuple(events)))
 
-    def offer(self, task: str, name: str, content: bytes, witness: Witness) -> Offered:
+    def offer(self, task: str, name: str, content: bytes, witness: Witness) -> Offer:
         """Snapshot bytes the engine made, as an offer for the current phase of a task."""
         return self._shelf.make_offer(
             task, self.state(task).phase, parse_artifact_name(name), content, witness
@@ -243,6 +243,10 @@ class Engine:
         """Bytes of a snapshot; None when they are gone or damaged."""
         return self._shelf.snapshot(digest)
 
+    def standing(self, evidence: Evidence) -> str | None:
+        """Digest of an artifact's readable copy as it stands; None when it is gone."""
+        return self._shelf.standing(evidence)
+
     def keep(self, content: bytes) -> str:
         """Keep bytes in the object store; returns their digest."""
         return self._shelf.keep(content)
@@ -252,20 +256,20 @@ class Engine:
     def _gate_facts(self, process: Process, state: TaskState | None) -> Facts:
         return Facts(gate=self._shelf.gate_facts(process, state)) if state else Facts()
 
-    def _read(self, task: str, state: TaskState | None, file: Path, name: str | None) -> Offered:
+    def _read(self, task: str, state: TaskState | None, file: Path, name: str | None) -> Offer:
         phase = state.phase if state else ""
         return self._shelf.read_offer(task, phase, file, parse_artifact_name(name or file.name))
 
-    def _offer_facts(self, files: Sequence[Path], offered: Sequence[Offered]) -> Facts:
-        pairs = tuple(zip(offered, files, strict=True))
-        owners = {item.offer.name: self._shelf.owner(file) for item, file in pairs}
-        bindings = {item.offer.digest: self._path.binding(item.offer.digest) for item in offered}
+    def _offer_facts(self, files: Sequence[Path], offers: Sequence[Offer]) -> Facts:
+        pairs = tuple(zip(offers, files, strict=True))
+        owners = {item.name: self._shelf.owner(file) for item, file in pairs}
+        bindings = {item.digest: self._path.binding(item.digest) for item in offers}
         return Facts(
             bindings={digest: found for digest, found in bindings.items() if found},
             owners={name: owner for name, owner in owners.items() if owner},
         )
 
-    def _place(self, result: Result, offered: Sequence[Offered]) -> None:
-        if result.accepted:
-            for item in offered:
-                self._shelf.place(item)
+    def _settle(self, result: Result, offers: Sequence[Offer]) -> None:
+        finish = self._shelf.settle if result.accepted else self._shelf.discard
+        for offer in offers:
+            finish(offer.path, offer.digest)

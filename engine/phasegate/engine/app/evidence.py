@@ -6,11 +6,11 @@ validated all come from those same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from phasegate.engine.app.home import Home
@@ -46,14 +46,6 @@ def read_regular(path: Path, *, follow: bool) -> bytes:
         return file.read(ARTIFACT_BYTES_MAX + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """An offer and the bytes behind it."""
-
-    offer: Offer
-    content: bytes
-
-
 class Shelf:
     """Snapshots and readable copies of evidence under one home."""
 
@@ -61,7 +53,7 @@ class Shelf:
         self._home = home
         self._objects = objects
 
-    def read_offer(self, task: str, phase: str, file: Path, name: str) -> Offered:
+    def read_offer(self, task: str, phase: str, file: Path, name: str) -> Offer:
         """Read a file once and snapshot it.
 
         Raises:
@@ -73,15 +65,15 @@ class Shelf:
             raise BadInput(
                 f"cannot read `{file}`: {error.strerror}", "give the path of an existing file"
             ) from error
-        return self._offered(task, phase, name, content, source=str(file.resolve()))
+        return self._keep_offer(task, phase, name, content, source=str(file.resolve()))
 
     def make_offer(
         self, task: str, phase: str, name: str, content: bytes, witness: Witness, exit_code: int | None = None
-    ) -> Offered:
+    ) -> Offer:
         """Snapshot bytes the engine made itself."""
-        return self._offered(task, phase, name, content, witness=witness, exit_code=exit_code)
+        return self._keep_offer(task, phase, name, content, witness=witness, exit_code=exit_code)
 
-    def _offered(
+    def _keep_offer(
         self,
         task: str,
         phase: str,
@@ -91,10 +83,11 @@ class Shelf:
         source: str = "",
         witness: Witness | None = None,
         exit_code: int | None = None,
-    ) -> Offered:
+    ) -> Offer:
         digest = self._objects.put(content)
-        path = self._home.evidence_path(task, phase, name).relative_to(self._home.root)
-        return Offered(Offer(name, digest, len(content), str(path), source, witness, exit_code), content)
+        path = str(self._home.evidence_path(task, phase, name).relative_to(self._home.root))
+        self._stage(path, digest, content)
+        return Offer(name, digest, len(content), path, source, witness, exit_code)
 
     def owner(self, file: Path) -> str | None:
         """Task whose evidence folder a file lies in, links resolved; None when it lies elsewhere."""
@@ -104,13 +97,43 @@ class Shelf:
             return None
         return inside.parts[0] if inside.parts else None
 
-    def place(self, offered: Offered) -> None:
-        """Put the readable copy in its place, atomically; called after the commit, again on a repeat."""
-        target = self._home.root / offered.offer.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        temporary.write_bytes(offered.content)
-        temporary.replace(target)
+    def _stage(self, path: str, digest: str, content: bytes) -> None:
+        """Write the readable copy beside its place, before the commit.
+
+        If we crash before the commit, a hidden file is left that nothing names. If we crash after it, the
+        evidence is recorded and `settle` finds the staged copy by its digest.
+        """
+        staged = self._staged(path, digest)
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        beside = staged.with_name(f"{staged.name}.{os.getpid()}")
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(staged)
+
+    def settle(self, path: str, digest: str) -> None:
+        """Move a staged copy of recorded evidence to its place; nothing happens where none is staged.
+
+        Called after the commit, and again by every later look at the evidence, which completes what a crash
+        interrupted. A copy that was deleted or changed afterwards has no staged twin and stays so.
+        """
+        with contextlib.suppress(OSError):
+            self._staged(path, digest).replace(self._home.root / path)
+
+    def discard(self, path: str, digest: str) -> None:
+        """Remove what was staged for an offer that was refused."""
+        with contextlib.suppress(OSError):
+            self._staged(path, digest).unlink()
+
+    def standing(self, evidence: Evidence) -> str | None:
+        """Digest of the readable copy as it stands; None when it is gone or no plain file."""
+        self.settle(evidence.path, evidence.digest)
+        return digest_of(self._home.root / evidence.path, follow=False)
+
+    def _staged(self, path: str, digest: str) -> Path:
+        target = self._home.root / path
+        return target.with_name(f".{target.name}.{digest}")
 
     def gate_facts(self, process: Process, state: TaskState) -> GateFacts:
         """What an examination of the current gate needs, every artifact read once."""
@@ -144,7 +167,7 @@ class Shelf:
         *,
         here: bool,
     ) -> EvidenceFact:
-        standing = digest_of(self._home.root / evidence.path, follow=False)
+        standing = self.standing(evidence)
         source = digest_of(Path(evidence.source), follow=True) if here and evidence.source else None
         if content is None:
             return EvidenceFact(None, standing, source)

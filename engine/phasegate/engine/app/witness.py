@@ -160,7 +160,7 @@ def _read_reports(
         try:
             reports[kind] = _fresh_report(job.cwd / path, marks[kind])
         except BadInput as error:
-            problems.append(f"{error}: {error.remedy}")
+            problems.append(str(error))
     return reports, tuple(problems)
 
 

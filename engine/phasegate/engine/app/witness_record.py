@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 
 import orjson
 
-from phasegate.engine.app.evidence import Offered, Shelf
+from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.witness import Observation
+from phasegate.engine.core.commands import Offer
 from phasegate.engine.core.events import ARGV_ITEMS_MAX, WitnessRecorded
 from phasegate.engine.core.state import TaskState, is_current
 from phasegate.policies.model import EvidenceRule, Process, Witness
@@ -27,21 +28,21 @@ _CONVERTERS: Mapping[str, Callable[[bytes], Mapping[str, object]]] = {
 
 def as_witnessed(
     shelf: Shelf, process: Process, state: TaskState, seen: Observation, started_at: str
-) -> tuple[WitnessRecorded, list[Offered], tuple[str, ...]]:
+) -> tuple[WitnessRecorded, list[Offer], tuple[str, ...]]:
     """The event, the evidence offered and the reports that do not count, with the reason.
 
     A command's output becomes evidence when it wrote no report, or when no output is current yet: a later
     test run does not replace the log of the build.
     """
     problems = list(seen.problems)
-    offered: list[Offered] = []
+    offers: list[Offer] = []
     for rule in process.phase(state.phase).evidence:
         content = _content(rule, state, seen, problems)
         if content is not None and rule.witness is not None:
-            offered.append(
+            offers.append(
                 shelf.make_offer(state.task, state.phase, rule.name, content, rule.witness, seen.exit_code)
             )
-    return _event(shelf, seen, started_at), offered, tuple(problems)
+    return _event(shelf, seen, started_at), offers, tuple(problems)
 
 
 def _content(rule: EvidenceRule, state: TaskState, seen: Observation, problems: list[str]) -> bytes | None:

@@ -50,7 +50,7 @@ def exit_code_of(error: Exception) -> int:
     from phasegate.policies.errors import PolicyError
 
     if isinstance(error, EngineError):
-        say(f"error: {error}" + (f"\nremedy: {error.remedy}" if error.remedy else ""))
+        say(f"error: {error.message}" + (f"\nremedy: {error.remedy}" if error.remedy else ""))
         return error.exit_code
     if isinstance(error, PolicyError):
         say(f"error: {error}")

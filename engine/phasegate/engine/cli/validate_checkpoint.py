@@ -40,3 +40,7 @@ def main() -> None:
         from phasegate.engine.cli.session import exit_code_of
 
         sys.exit(exit_code_of(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,7 @@ class EngineError(Exception):
     """Root of the engine's errors.
 
     Attributes:
+        message: what is wrong, lowercase, the user's input in backticks.
         remedy: what to do about it, as one sentence.
         exit_code: process exit code of a command that ends with this error.
     """
@@ -20,7 +21,8 @@ class EngineError(Exception):
     exit_code: ClassVar[int] = 70
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
+        super().__init__(f"{message}; {remedy}" if remedy else message)
+        self.message = message
         self.remedy = remedy
 
 

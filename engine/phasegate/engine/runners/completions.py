@@ -79,7 +79,7 @@ def _may_differ(problem: Problem, completion: str) -> bool:
 def _continues(problem: Problem, code: str) -> bool:
     """Whether the prompt followed by `code` is a module that defines the entry point.
 
-    A `__future__` import below the top makes it none, and a prompt that ends within a comment swallows a header.
+    A `__future__` import below the top makes it none; a prompt that ends within a comment swallows a header.
     """
     module = _module(problem.prompt + code)
     return module is not None and _defines(module, problem.entry_point) and not _late_future_import(module)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from phasegate.engine.core.errors import BadInput
 
-class RunnerError(Exception):
+
+class RunnerError(BadInput):
     """Root of everything a runner refuses.
 
     Attributes:
@@ -12,9 +14,7 @@ class RunnerError(Exception):
     """
 
     def __init__(self, message: str, *, remedy: str) -> None:
-        super().__init__(f"{message}; {remedy}")
-        self.message = message
-        self.remedy = remedy
+        super().__init__(message, remedy)
 
 
 class DataError(RunnerError):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
+
 from phasegate.engine.runners.errors import DataError
 
 if TYPE_CHECKING:

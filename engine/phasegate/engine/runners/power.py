@@ -1,8 +1,8 @@
 """Power analysis, done in THINK before any data: what can a run of this size show?
 
-Sources: Wilson (1927) for the interval; Kish, Survey Sampling (1965), section 5.4, for the design effect of
+Sources: Wilson (1927) for the interval; Kish, Survey Sampling (1965), for the design effect of
 several samples of one problem; McNemar (1947), exact, for the uplift; Fleiss, Levin and Paik, Statistical
-Methods for Rates and Proportions (2003), section 4.2, for two runs; Miller, Adding Error Bars to Evals
+Methods for Rates and Proportions (2003), for two runs; Miller, Adding Error Bars to Evals
 (2024), for treating problems as the clusters.
 """
 
@@ -13,8 +13,8 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from phasegate.engine.runners.errors import EstimateError
-from phasegate.engine.runners.statistics.significance import mcnemar_exact
 from phasegate.engine.runners.statistics.proportion import normal_quantile, wilson
+from phasegate.engine.runners.statistics.significance import mcnemar_exact
 
 if TYPE_CHECKING:
     from phasegate.engine.runners.targets import Targets

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal
 
 import orjson
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
 from phasegate.engine.runners.decimals import entry_form
 from phasegate.engine.runners.errors import TargetsError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 TARGETS_FILE_MAX_BYTES = 65_536
 

@@ -15,7 +15,6 @@ from phasegate.engine.runners.power import analyse_power
 from phasegate.engine.runners.sandbox import Limits
 from phasegate.engine.runners.targets import Targets
 
-
 _PERCENT = 100
 
 

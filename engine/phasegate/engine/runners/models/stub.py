@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from phasegate.engine.runners.suites import Problem, Suite
 
 SUCCESS_CHANCE = 0.55
-"""Success chance of a plain `stub`: with the mutants that slip through, the middle of published models."""
+"""Success chance of a plain `stub`, between the fallback and the primary target of pass@1."""
 
 _OUT_OF_REACH_SHARE = 0.2
 _SCHEME = 1

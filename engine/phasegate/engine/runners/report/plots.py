@@ -95,7 +95,7 @@ def outcome_strip(data: ReportData) -> str:
     description = "; ".join(
         f"{verdict_name(name)} {number}" for name, number in data.verdicts().items() if number
     )
-    parts += _synthetic_mark(data, _WIDTH, height)
+    parts += _synthetic_mark(data, _WIDTH, height, "watermark on-cells")
     return drawing("plot-strip", _WIDTH, height, "Verdict of every sample", description, parts=parts)
 
 
@@ -261,7 +261,7 @@ def _tick_step(columns: int) -> int:
     return 10 if columns <= 82 else 20  # noqa: PLR2004 - by eye
 
 
-def _synthetic_mark(data: ReportData, width: float, height: float) -> list[str]:
+def _synthetic_mark(data: ReportData, width: float, height: float, css: str = "watermark") -> list[str]:
     """The word across the picture, so that it stays when the picture is cut out of the page."""
-    css = "watermark" if width >= _WIDTH else "watermark small-mark"
+    css = css if width >= _WIDTH else f"{css} small-mark"
     return [text(width / 2, height / 2, _MARK, css, "middle")] if data.synthetic else []

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import orjson
+
 from phasegate.engine.runners.errors import ReportError
 from phasegate.engine.runners.report.document import report_document
 from phasegate.engine.runners.report.html import report_html

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import resource
 import signal
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 _DEVICES = ("/dev/null", "/dev/urandom")
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
+_SPARE_FD = 32
 _HIGHEST_FD = 1024  # a worker is started with a handful and may never open as many
 
 
@@ -186,7 +186,8 @@ def _keep(*kept: int) -> None:
     """Move `kept` to descriptors 3, 4, ... and close all others above the standard three."""
     first = 3
     end = first + len(kept)
-    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD, end) if fd < end else fd for fd in kept]
-    for target, fd in enumerate(moved, first):
-        os.dup2(fd, target)
+    for spare, fd in enumerate(kept, _SPARE_FD):
+        os.dup2(fd, spare)
+    for target, spare in zip(range(first, end), range(_SPARE_FD, _SPARE_FD + len(kept)), strict=True):
+        os.dup2(spare, target)
     os.closerange(end, _HIGHEST_FD)

@@ -27,8 +27,7 @@ _WATCH_S = 0.1  # how often a program that still runs is looked at
 
 # What candidates commonly import; loaded once here, a fork has it for nothing.
 _PRELOADED = (
-    "bisect", "collections", "copy", "datetime", "functools", "hashlib", "heapq", "itertools", "math",
-    "operator", "random", "re", "string", "typing",
+    "bisect", "collections", "copy", "functools", "heapq", "itertools", "math", "operator", "re", "string", "typing",
 )  # fmt: skip
 
 

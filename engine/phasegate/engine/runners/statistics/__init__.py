@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from phasegate.engine.runners.statistics.latency import LatencySummary, summarise_latency
     from phasegate.engine.runners.statistics.level import LevelDecision, SuccessLevel
     from phasegate.engine.runners.statistics.passk import pass_at_k
+    from phasegate.engine.runners.statistics.proportion import wilson
     from phasegate.engine.runners.statistics.significance import PairedTest, mcnemar_exact
     from phasegate.engine.runners.statistics.summary import ProblemOutcome, Summary, summarise
-    from phasegate.engine.runners.statistics.proportion import wilson
 
 _HERE = "phasegate.engine.runners.statistics"
 _HOMES = {

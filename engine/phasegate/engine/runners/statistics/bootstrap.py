@@ -2,7 +2,7 @@
 
 The problem is the unit that is drawn: the samples of one problem belong together, and resampling problems
 carries both how problems differ and how the samples of each do. Intervals are BCa. Sources: Efron, Better
-bootstrap confidence intervals (1987), equations 2.3 and 6.6; DiCiccio and Efron, Bootstrap confidence
+bootstrap confidence intervals (1987); DiCiccio and Efron, Bootstrap confidence
 intervals (1996).
 
 numpy does the resampling and is imported here only; it comes with the extra `stats`.

@@ -1,7 +1,7 @@
 """Latency: quantiles with distribution-free intervals, and outliers.
 
 Sources: Hyndman and Fan, Sample quantiles in statistical packages (1996), type 7; David and Nagaraja, Order
-Statistics (2003), section 7.1, for the intervals; Tukey, Exploratory Data Analysis (1977), for the fences.
+Statistics (2003), for the intervals; Tukey, Exploratory Data Analysis (1977), for the fences.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Source: McNemar, Note on the sampling error of the difference between correlated proportions (1947); the
     exact form
-is the sign test on the discordant pairs (Agresti, Categorical Data Analysis, 3rd ed., section 11.1.4).
+is the sign test on the discordant pairs (Agresti, Categorical Data Analysis).
 """
 
 from __future__ import annotations

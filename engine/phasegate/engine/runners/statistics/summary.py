@@ -11,8 +11,8 @@ from phasegate.engine.runners.statistics.bootstrap import bootstrap_means
 from phasegate.engine.runners.statistics.estimate import Estimate
 from phasegate.engine.runners.statistics.level import LevelDecision, decide_level
 from phasegate.engine.runners.statistics.passk import mean, pass_at_k
-from phasegate.engine.runners.statistics.significance import PairedTest, progressive_test
 from phasegate.engine.runners.statistics.proportion import wilson
+from phasegate.engine.runners.statistics.significance import PairedTest, progressive_test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -197,11 +197,11 @@ class _Driver:
         self._checked(self._engine.record_progress(self._task, state.phase, state.attempt, [event]))
 
     def _finish(self, state: TaskState, finished: StepFinished, produced: Sequence[Produced]) -> None:
-        offered = [
+        offers = [
             self._engine.offer(self._task, item.name, item.content, Witness.RUNNER) for item in produced
         ]
-        command = RecordWitness(state.phase, state.attempt, finished, tuple(item.offer for item in offered))
-        self._checked(self._engine.record_witness(self._task, command, offered))
+        command = RecordWitness(state.phase, state.attempt, finished, tuple(offers))
+        self._checked(self._engine.record_witness(self._task, command))
 
     def _end(self, outcome: str, findings: Sequence[Finding]) -> None:
         state = self._engine.state(self._task)

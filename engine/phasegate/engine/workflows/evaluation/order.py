@@ -11,6 +11,7 @@ from phasegate.engine.core.ids import TaskId, parse_task_id
 from phasegate.engine.core.state import Status, TaskState
 from phasegate.engine.runners.evaluation.run import Plan
 from phasegate.engine.runners.models import open_model
+from phasegate.engine.runners.statistics import require_stats
 from phasegate.engine.runners.suites import load_suite
 from phasegate.engine.runners.targets import load_targets
 
@@ -63,6 +64,8 @@ def resolve(order: Order) -> Plan:
     Raises:
         BadInput, RunnerError: something it names does not exist or does not fit.
     """
+    if order.samples[-1] > 1:
+        require_stats()
     suite = load_suite(order.suite)
     count = len(suite.problems)
     if order.problems is not None and order.problems > count:
