@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 LEDGER = "ledger-1"
@@ -96,3 +98,9 @@ def story():
             "source": "VERIFY", "target": "IMPLEMENT", "reason": "tests fail", "voided": ["VERIFY"],
         }, trace=at(13), attempt=2),
     ]  # fmt: skip
+
+
+def child_environment():
+    """The environment of a child process that imports this module."""
+    paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -236,6 +236,9 @@ class LedgerStoreContract:
         assert found(phase="SPEC", limit=2) == [1, 4]
         assert found(limit=0) == []
         assert found(task="unknown") == []
+        assert found(task="\ud800") == found(type="\0") == found(since=2**70) == []
+        assert store.get(2**70) is None
+        assert store.get(-1) is None
 
     def test_given_more_entries_than_a_chunk_then_both_directions_see_each_once(self, store):
         store.append([draft(n) for n in range(1300)], at=at(1))

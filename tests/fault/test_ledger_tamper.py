@@ -106,6 +106,7 @@ def test_given_one_byte_changed_anywhere_in_the_entries_in_the_file_then_it_is_f
     path.write_bytes(pristine)
     chosen = random.Random(SEED)
     for seq, data in rows:
+        assert pristine.count(data) == 1
         start = pristine.index(data)
         for place in [0, len(data) - 1, *chosen.sample(range(len(data)), 3)]:
             changed = bytearray(pristine)
@@ -114,7 +115,6 @@ def test_given_one_byte_changed_anywhere_in_the_entries_in_the_file_then_it_is_f
             assert problem(path).seq in (seq, seq + 1), (seq, place)
 
 
-@pytest.mark.slow
 def test_given_any_byte_of_the_pages_that_hold_entries_changed_then_no_entry_reads_differently(path):
     """Structure included: whatever verifies must read exactly as before."""
     pristine = path.read_bytes()
@@ -140,12 +140,15 @@ def test_given_a_byte_changed_in_the_log_then_the_entries_it_drops_are_missed(tm
     store = SqliteStore.create(path, LEDGER, at=CREATED)
     for n in range(20):
         store.append([draft(n)], at=at(n))
+    # Copied while it is open, as after a crash: closing would fold the log into the file.
+    for suffix in ("", "-wal", "-lock"):
+        shutil.copy(f"{path}{suffix}", f"{tmp_path / 'crashed.db'}{suffix}")
     store.close()
+    path = tmp_path / "crashed.db"
     log = Path(f"{path}-wal")
     data = bytearray(log.read_bytes())
     data[len(data) // 2] ^= 1
     log.write_bytes(data)
-    Path(f"{path}-shm").unlink(missing_ok=True)
     found = problem(path)
     assert found.code == "truncated"
     assert found.seq is not None

@@ -8,10 +8,9 @@ import os
 import subprocess
 import sys
 from collections import Counter as Tally
-from pathlib import Path
 
 import pytest
-from telemetry_ledger import FakeEntry, FakeSource, story, violation
+from telemetry_ledger import FakeEntry, FakeSource, child_environment, story, violation
 
 from phasegate.ledger.entry import Draft
 from phasegate.ledger.memory import MemoryStore
@@ -176,14 +175,15 @@ def test_given_four_processes_when_they_follow_one_ledger_at_once_then_no_span_i
     program = (
         "import sys; from pathlib import Path; from telemetry_ledger import FakeSource, violation;"
         "from phasegate.telemetry.follow import Follower, Settings;"
-        "e=[violation(n,'out_of_sequence','SPEC') for n in range(1,301)];"
-        "[Follower(FakeSource(e[:k]), Path(sys.argv[1]), {}, settings=Settings(lock_wait_ms=2000, batch_entries=7)).run() for k in range(20,301,20)]"
+        "source = FakeSource(violation(n, 'out_of_sequence', 'SPEC') for n in range(1, 301));"
+        "settings = Settings(lock_wait_ms=2000, batch_entries=7, run_entries=14);"
+        "[Follower(source, Path(sys.argv[1]), {}, settings=settings).run() for _ in range(25)]"
     )
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    env = child_environment()
     running = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], env=env) for _ in range(4)]
     assert [process.wait(timeout=60) for process in running] == [0, 0, 0, 0]
     times = Tally(row["attributes"]["phasegate.ledger.seq"] for row in spans_in(tmp_path))
-    assert set(times) == set(range(1, 301))
+    assert times == dict.fromkeys(range(1, 301), 1)
     assert latest(tmp_path)["phase_skips_attempted"] == 300
 
 
@@ -241,15 +241,15 @@ def test_given_counters_refused_when_spans_were_taken_then_spans_are_not_sent_ag
 
 
 def test_given_a_real_store_when_followed_then_its_entries_are_read(tmp_path):
-    store = MemoryStore("ledger-1")
+    store = MemoryStore("ledger-1", at="2026-01-02T03:04:05.000000Z")
     payload = {"violation": "out_of_sequence", "command": "advance", "message": "no", "remedy": "in order"}
-    store.append(
+    (last,) = store.append(
         [Draft("T-1", "SPEC", 1, "violation.recorded", "local:me", "", payload)],
         at="2026-01-02T03:04:05.000000Z",
     )
     assert follow(store, tmp_path) == ""
     (row,) = spans_in(tmp_path)
-    assert row["attributes"]["phasegate.ledger.hash"] == store.get(1).hash
+    assert row["attributes"]["phasegate.ledger.hash"] == last.hash
     assert row["name"] == "process.violation"
 
 
@@ -259,8 +259,18 @@ def test_given_no_endpoint_when_followed_then_opentelemetry_is_not_imported(tmp_
         "from phasegate.telemetry.follow import Follower; Follower(FakeSource(story()), Path(sys.argv[1]), {}).run();"
         "print([m for m in sys.modules if m.startswith(('opentelemetry', 'requests', 'http.client'))])"
     )
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    env = child_environment()
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], env=env, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_given_an_exporter_that_cannot_be_imported_when_followed_then_it_is_told_and_nothing_raises(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("phasegate.telemetry.export.probe", lambda endpoint: None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
+    outcome = Follower(FakeSource(story()), tmp_path, COLLECTOR).run()
+    assert (outcome.otlp, outcome.spans_written) == ("failed", 10)
+    assert "cannot be imported" in outcome.problem

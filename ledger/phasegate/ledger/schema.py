@@ -40,6 +40,8 @@ class Queryable(Protocol):
 
 SCHEMA_VERSION: Final = 1
 BUSY_TIMEOUT_MS: Final = 5_000
+LOG_LIMIT_BYTES: Final = 64 * 1024 * 1024
+"""A longer log is cut to this after a checkpoint; any is cut to nothing when the last writer closes."""
 
 OBJECTS: Final = (
     "table_entries",
@@ -59,10 +61,14 @@ SOUND_BACKPORTS: Final = {(3, 50): 7, (3, 44): 6}
 _EVERY_OBJECT: Final = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
 _is_head = re.compile(r"(0|[1-9][0-9]{0,15}) ([0-9a-f]{64}) ([0-9TZ:.-]{27})").fullmatch
 
-_CODES: Final[dict[type[apsw.Error], tuple[type[StoreError], str]]] = {
+DATABASE_ERRORS: Final = (apsw.Error, UnicodeDecodeError)
+"""What apsw raises: its own errors, and the codec's for stored text that is no longer UTF-8."""
+
+_CODES: Final[dict[type[Exception], tuple[type[StoreError], str]]] = {
     apsw.BusyError: (StoreBusy, "another program has the file locked; try again"),
     apsw.LockedError: (StoreBusy, "another connection has the file locked; try again"),
     apsw.CorruptError: (StoreCorrupt, "run `engine ledger verify` and restore a good copy"),
+    UnicodeDecodeError: (StoreCorrupt, "run `engine ledger verify` and restore a good copy"),
     apsw.NotADBError: (StoreCorrupt, "this is not a ledger file; restore a good copy"),
     apsw.CantOpenError: (StoreFailed, "check the folder and its permissions"),
     apsw.ReadOnlyError: (StoreReadOnly, "open it for writing as a user who may write it"),
@@ -92,8 +98,8 @@ def check_sqlite(version: str) -> None:
     )
 
 
-def translate(error: apsw.Error, path: Path) -> StoreError:
-    """Return the store's error for one of apsw's."""
+def translate(error: Exception, path: Path) -> StoreError:
+    """Return the store's error for one of `DATABASE_ERRORS`."""
     kind, remedy = next(
         (found for known, found in _CODES.items() if isinstance(error, known)),
         (StoreFailed, "check the disk and the file"),
@@ -176,7 +182,7 @@ def connect(path: Path, *, readonly: bool) -> apsw.Connection:
         raise StoreMissing(f"there is no ledger at `{path}`; run `engine init` or name another home")
     try:
         return _configure(_open(path, readonly=readonly), readonly=readonly)
-    except apsw.Error as error:
+    except DATABASE_ERRORS as error:
         raise translate(error, path) from None
 
 
@@ -209,7 +215,7 @@ def create_file(path: Path, ledger: str, head: Head) -> None:
         _sync_folder(path.parent)
     except FileExistsError:
         raise StoreExists(f"`{path}` exists already; open it or choose another place") from None
-    except apsw.Error as error:
+    except DATABASE_ERRORS as error:
         raise translate(error, path) from None
     except OSError as error:
         raise StoreFailed(f"cannot create `{path}`: {error.strerror}; check its folder") from None
@@ -267,6 +273,9 @@ def _configure(connection: apsw.Connection, *, readonly: bool) -> apsw.Connectio
         return connection
     connection.execute("PRAGMA journal_mode=WAL").fetchall()
     connection.execute("PRAGMA synchronous=FULL")
+    # No stale copies of entries in freed parts of pages: what the file holds of an entry is the entry.
+    connection.execute("PRAGMA secure_delete=FAST").fetchall()
+    connection.execute(f"PRAGMA journal_size_limit={LOG_LIMIT_BYTES}").fetchall()
     persist_wal(connection)
     return connection
 

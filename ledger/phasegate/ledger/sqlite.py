@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 import apsw
 
 from phasegate.ledger.chain import Head, check_name, extend, genesis, head_after, rows_for
-from phasegate.ledger.entry import Entry, checked_ledger, parse
+from phasegate.ledger.entry import MAX_INTEGER, Entry, checked_ledger, parse
 from phasegate.ledger.errors import (
     CanonicalError,
     EntryError,
@@ -25,7 +25,7 @@ from phasegate.ledger.errors import (
     VersionConflict,
 )
 from phasegate.ledger.filelock import read_mark
-from phasegate.ledger.schema import create_file, read_head, read_meta, translate, write_head
+from phasegate.ledger.schema import DATABASE_ERRORS, create_file, read_head, read_meta, translate, write_head
 from phasegate.ledger.sqlite_file import SqliteFile
 from phasegate.ledger.store import Expect, Projection, Projections, RawEntry, Row
 
@@ -160,7 +160,7 @@ class SqliteStore:
 
     def get(self, seq: int) -> Entry | None:
         """Return the entry with that sequence number, or None."""
-        rows = self._file.query(f"{_COLUMNS} WHERE seq = ?", (seq,))
+        rows = self._file.query(f"{_COLUMNS} WHERE seq = ?", (seq,)) if 0 < seq <= MAX_INTEGER else []
         return _parsed(RawEntry(*rows[0])) if rows else None
 
     def entries(
@@ -219,7 +219,7 @@ class SqliteStore:
                 self._head = None
                 self._file.roll_back()
                 raise
-        except apsw.Error as error:
+        except DATABASE_ERRORS as error:
             raise translate(error, self._file.path) from error
         self._head = head_after(entries[-1])
         self._head_version = self._file.version()
@@ -242,6 +242,8 @@ class SqliteStore:
         What is there never changes, so chunks read at different times fit together.
         """
         low = max(since, 0)
+        if low > MAX_INTEGER or not all(value.isprintable() for value in columns.values() if value):
+            return  # no entry has such a number or text, and SQLite could not be asked for it
         high = self._file.query("SELECT coalesce(max(seq), 0) FROM entries")[0][0]
         wanted = {name: value for name, value in columns.items() if value is not None}
         where = "".join(f" AND {name} = ?" for name in wanted)

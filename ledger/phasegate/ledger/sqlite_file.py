@@ -16,7 +16,7 @@ import apsw
 
 from phasegate.ledger.errors import StoreClosed
 from phasegate.ledger.filelock import LOCK_SUFFIX, WriterLock
-from phasegate.ledger.schema import connect, translate
+from phasegate.ledger.schema import DATABASE_ERRORS, connect, translate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ class SqliteFile:
         with self.using:
             try:
                 return self.cursor().execute(sql, tuple(values)).fetchall()
-            except apsw.Error as error:
+            except DATABASE_ERRORS as error:
                 raise translate(error, self.path) from error
 
     def version(self) -> tuple[int, int]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import apsw
-
 from phasegate.ledger.chain import Head
 from phasegate.ledger.entry import ZERO_HASH
 from phasegate.ledger.errors import RowUnreadable, StoreCorrupt
 from phasegate.ledger.filelock import LOCK_SUFFIX, read_mark
-from phasegate.ledger.schema import read_head, read_meta, shipped_objects, stored_objects
+from phasegate.ledger.schema import DATABASE_ERRORS, read_head, read_meta, shipped_objects, stored_objects
 from phasegate.ledger.sqlite_file import SqliteFile
 from phasegate.ledger.verify import NOT_RULED_OUT, Problem, Verification, verify_chain
 
@@ -74,7 +72,7 @@ def _verify(file: SqliteFile, mark: bytes, ledger: str | None) -> Verification:
 def _rows(file: SqliteFile) -> Iterator[StoredRow]:
     try:
         yield from file.cursor().execute(_ROWS)
-    except (apsw.Error, UnicodeDecodeError) as error:
+    except DATABASE_ERRORS as error:
         raise RowUnreadable(f"the row cannot be read ({str(error).lower()}); restore a good copy") from None
 
 

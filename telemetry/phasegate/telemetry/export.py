@@ -79,9 +79,16 @@ def _resource() -> Resource:
     return Resource.create(
         {
             "service.name": os.environ.get("OTEL_SERVICE_NAME") or names.SERVICE_NAME,
-            "service.version": metadata.version("phasegate"),
+            "service.version": _version(),
         }
     )
+
+
+def _version() -> str:
+    try:
+        return metadata.version("phasegate")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _readable(span: Span, resource: Resource) -> ReadableSpan:

@@ -229,4 +229,9 @@ def _backoff_in(state: Mapping[str, Any]) -> tuple[int, int]:
 def _send_otlp(endpoints: Endpoints, spans: tuple[Span, ...], counters: Counters) -> str:
     from phasegate.telemetry.export import send  # noqa: PLC0415  # only where a collector is configured
 
-    return send(endpoints, spans, counters)
+    try:
+        return send(endpoints, spans, counters)
+    except ImportError as error:
+        raise ExportError(
+            f"the OpenTelemetry exporter cannot be imported: {error}", "install the package anew"
+        ) from error

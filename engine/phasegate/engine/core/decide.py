@@ -34,13 +34,15 @@ from phasegate.engine.core.events import (
     PhaseCompleted,
     PhaseEntered,
     Recorded,
+    StepFinished,
     TaskCompleted,
     TaskOpened,
     ViolationRecorded,
+    WitnessRecorded,
 )
 from phasegate.engine.core.gate import GateFacts, examine
 from phasegate.engine.core.state import Status, TaskState
-from phasegate.policies.model import Origin, Process
+from phasegate.policies.model import Origin, Process, Witness
 from phasegate.validators.interface import Finding
 
 
@@ -61,7 +63,7 @@ class Facts:
     Attributes:
         gate: what was seen of the evidence, for an advance.
         bindings: earlier bindings of offered digests.
-        owners: task whose evidence folder an offered file was read from, by artifact name.
+        owners: task whose evidence folder an offered file was read from, by the offer's source.
     """
 
     gate: GateFacts = field(default_factory=GateFacts)
@@ -193,7 +195,7 @@ def _offer_refusal(
         text = f"`{offer.name}` must be {rule.origin}; a file that was handed in does not count"
         remedy = "let the engine produce it: `engine witness TASK --phase PHASE -- COMMAND`, or its runner"
         return _refuse(state, command, Kind.NOT_WITNESSED, text, remedy)
-    owner = facts.owners.get(offer.name, state.task)
+    owner = facts.owners.get(offer.source, state.task)
     if owner != state.task:
         text = f"`{offer.source}` is evidence of task `{owner}`"
         return _refuse(state, command, Kind.FOREIGN_EVIDENCE, text, f"produce `{offer.name}` for this task")
@@ -249,6 +251,10 @@ def _record_witness(process: Process, state: TaskState, command: RecordWitness) 
     rules = process.evidence_rules[state.phase]
     for offer in command.offers:
         rule = rules.get(offer.name)
+        if not _vouches(command, offer):
+            text = f"nothing was witnessed that `{offer.name}` could come from"
+            remedy = "let the engine produce it: `engine witness TASK --phase PHASE -- COMMAND`, or its runner"
+            return _refuse(state, command, Kind.NOT_WITNESSED, text, remedy)
         if rule is None or rule.witness is None or rule.witness is not offer.witness:
             text = f"{state.phase} takes no `{offer.name}` from this witness"
             return _refuse(
@@ -256,6 +262,12 @@ def _record_witness(process: Process, state: TaskState, command: RecordWitness) 
             )
         events.append(_bound(offer, Origin.WITNESSED))
     return _accept(state, events)
+
+
+def _vouches(command: RecordWitness, offer: Offer) -> bool:
+    """Whether what was witnessed is of the kind the offer is said to come from."""
+    kind = StepFinished if offer.witness is Witness.RUNNER else WitnessRecorded
+    return isinstance(command.witnessed, kind)
 
 
 def _moved_on(state: TaskState, command: RecordWitness | RecordProgress) -> Refused | None:
@@ -330,7 +342,7 @@ def _backtrack(process: Process, state: TaskState, command: Backtrack) -> Decisi
         text, remedy = f"the process has no phase `{target}`", f"its phases are: {', '.join(process.order)}"
         return _refuse(state, command, Kind.UNKNOWN_PHASE, text, remedy, target=target)
     allowed = process.backtrack_targets(state.phase)
-    if target not in allowed or target not in state.attempts:
+    if target not in allowed or target not in state.completed:
         text = f"{state.phase} does not go back to {target}"
         remedy = f"from {state.phase} you may go back to: {', '.join(allowed) or 'nothing'}"
         return _refuse(state, command, Kind.ILLEGAL_BACKTRACK, text, remedy, target=target)

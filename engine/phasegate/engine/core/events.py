@@ -21,6 +21,8 @@ Short = Annotated[str, StringConstraints(max_length=300)]
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
+Number = Annotated[int, Field(gt=-(2**53), lt=2**53)]
+FigureName = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,128}$")]
 _LaxTuple = Field(strict=False)
 
 
@@ -83,7 +85,7 @@ class EvidenceAdded(_Event):
     origin: Annotated[Origin, Field(strict=False)]
     path: Text
     source: Text
-    exit_code: int | None = None
+    exit_code: Number | None = None
 
 
 class WitnessRecorded(_Event):
@@ -93,7 +95,7 @@ class WitnessRecorded(_Event):
     argv: Annotated[tuple[Text, ...], Field(strict=False, max_length=ARGV_ITEMS_MAX)]
     argv_digest: Hex
     cwd: Text
-    exit_code: int
+    exit_code: Number
     started_at: Short
     duration_ms: Count
     stdout_digest: Hex
@@ -174,7 +176,7 @@ class StepFinished(_Event):
     kind = "step.finished"
     step: Short
     duration_ms: Count
-    figures: Annotated[dict[str, int | str | bool | None], Field(max_length=64)]
+    figures: Annotated[dict[FigureName, Number | Text | bool | None], Field(max_length=64)]
 
 
 class SampleGenerated(_Event):

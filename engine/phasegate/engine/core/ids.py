@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from typing import NewType
 
 from phasegate.engine.core.errors import BadInput
@@ -16,6 +17,8 @@ Actor = NewType("Actor", str)
 
 REASON_CHARS_MAX = 2_000
 TITLE_CHARS_MAX = 300
+
+_CONTROLS = frozenset({"Cc", "Cs"})
 
 _TASK = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _PHASE = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
@@ -54,7 +57,7 @@ def parse_line(text: str, what: str, chars_max: int) -> str:
         raise BadInput(f"the {what} is empty", f"give a {what} in words")
     if len(text) > chars_max:
         raise BadInput(f"the {what} has {len(text)} characters", f"keep it within {chars_max}")
-    if any((ch < " " and ch not in "\n\t") or "\ud800" <= ch <= "\udfff" or ch == "\x7f" for ch in text):
+    if any(unicodedata.category(ch) in _CONTROLS and ch not in "\n\t" for ch in text):
         raise BadInput(f"the {what} contains control characters", "use plain text")
     return text
 

@@ -7,7 +7,7 @@ and names each one that the process does not permit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from phasegate.engine.core.errors import IntegrityError
@@ -18,8 +18,10 @@ from phasegate.engine.core.events import (
     PhaseCompleted,
     PhaseEntered,
     Recorded,
+    StepFinished,
     TaskCompleted,
     TaskOpened,
+    WitnessRecorded,
 )
 from phasegate.engine.core.state import Status, TaskState, begin, evolve, is_current
 from phasegate.policies.model import Origin, Process
@@ -40,13 +42,17 @@ class Replay:
     Attributes:
         state: the task after the entries seen so far; None before the first.
         faults: what was not permitted, in order.
+        binders: task that bound bytes first, by digest; what it does not name counts as this task's own.
     """
 
     process: Process
     task: str
     state: TaskState | None = None
     faults: list[Fault] = field(default_factory=list)
+    binders: Mapping[str, str] = field(default_factory=dict)
     _previous: Recorded | None = None
+    _bound: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _witnessed: tuple[str, int] = ("", 0)
 
     def run(self, history: Iterable[tuple[int, Recorded]]) -> TaskState | None:
         """Walk the whole history, pairs of sequence number and event; returns the final state."""
@@ -61,8 +67,15 @@ class Replay:
             except IntegrityError as error:
                 self.faults.append(Fault(seq, str(error)))
                 break
-            self._previous = recorded
+            self._remember(recorded)
         return self.state
+
+    def _remember(self, recorded: Recorded) -> None:
+        phase, attempt, event = self._previous = recorded
+        if isinstance(event, EvidenceAdded):
+            self._bound.setdefault(event.digest, (phase, attempt))
+        if isinstance(event, WitnessRecorded | StepFinished):
+            self._witnessed = (phase, attempt)
 
     def _fault(self, recorded: Recorded) -> str:
         event, state = recorded.event, self.state
@@ -83,7 +96,7 @@ class Replay:
         if isinstance(event, PhaseCompleted):
             return self._completion_fault(state, event)
         if isinstance(event, TaskCompleted):
-            return "" if state.completed[-1:] == (state.phase,) else "completed without passing the last gate"
+            return self._task_completion_fault(state)
         return ""
 
     def _opening_fault(self, recorded: Recorded) -> str:
@@ -97,10 +110,11 @@ class Replay:
     def _entering_fault(self, state: TaskState, recorded: Recorded, event: PhaseEntered) -> str:
         before = self._previous.event if self._previous else None
         if isinstance(before, TaskOpened):
-            return "" if not event.previous and recorded.phase == state.phase else "entered from nowhere"
+            began = (recorded.phase, recorded.attempt) == (state.phase, state.attempt)
+            return "" if began and not event.previous else "entered from nowhere"
         if not isinstance(before, PhaseCompleted) or before.next != recorded.phase:
             return f"{recorded.phase} was entered without completing {state.phase}"
-        if recorded.phase not in self.process.next_phases(state.phase):
+        if recorded.phase not in self.process.next_phases(state.phase) or event.previous != state.phase:
             return f"{state.phase} does not lead to {recorded.phase}"
         if recorded.attempt != state.attempts.get(recorded.phase, 0) + 1:
             return f"{recorded.phase} was entered as attempt {recorded.attempt}, out of count"
@@ -109,7 +123,8 @@ class Replay:
     def _backtrack_fault(self, state: TaskState, recorded: Recorded, event: PhaseBacktracked) -> str:
         if (
             event.target not in self.process.backtrack_targets(state.phase)
-            or event.target not in state.attempts
+            or event.target not in state.completed
+            or event.source != state.phase
         ):
             return f"{state.phase} does not go back to {event.target}"
         if (recorded.phase, recorded.attempt) != (event.target, state.attempts[event.target] + 1):
@@ -120,7 +135,16 @@ class Replay:
 
     def _evidence_fault(self, state: TaskState, event: EvidenceAdded) -> str:
         rule = self.process.evidence_rules[state.phase].get(event.name)
-        return "" if rule else f"`{event.name}` is no evidence of {state.phase}"
+        if rule is None:
+            return f"`{event.name}` is no evidence of {state.phase}"
+        here = (state.phase, state.attempt)
+        if event.origin is Origin.WITNESSED:
+            return "" if self._witnessed == here else f"`{event.name}` comes from nothing that was witnessed"
+        if not rule.reusable and self._bound.get(event.digest, here) != here:
+            return f"the bytes of `{event.name}` are evidence of an earlier phase or attempt"
+        if not rule.reusable and self.binders.get(event.digest, self.task) != self.task:
+            return f"the bytes of `{event.name}` are evidence of task `{self.binders[event.digest]}`"
+        return ""
 
     def _gate_fault(self, state: TaskState, event: GatePassed) -> str:
         named = {item.name: item for item in event.evidence}
@@ -132,6 +156,8 @@ class Replay:
                 return f"the gate of {state.phase} passed over other bytes of `{rule.name}` than were added"
             if rule.origin is not Origin.CLAIMED and bound.origin != rule.origin:
                 return f"the gate of {state.phase} passed with `{rule.name}` that is only {bound.origin}"
+            if bound.exit_code:
+                return f"the gate of {state.phase} passed with `{rule.name}` of a command that failed"
         return ""
 
     def _completion_fault(self, state: TaskState, event: PhaseCompleted) -> str:
@@ -140,3 +166,9 @@ class Replay:
         options = self.process.next_phases(state.phase)
         allowed = event.next in options if options else not event.next
         return "" if allowed else f"{state.phase} does not lead to `{event.next}`"
+
+    def _task_completion_fault(self, state: TaskState) -> str:
+        before = self._previous.event if self._previous else None
+        if isinstance(before, PhaseCompleted) and not self.process.next_phases(state.phase):
+            return ""
+        return "completed without passing the last gate"

@@ -180,3 +180,4 @@ class Zygote:
 def _ending(status: int) -> int:
     """Return an exit status as `os.waitstatus_to_exitcode` does: negative for a signal."""
     return os.waitstatus_to_exitcode(status)
+
