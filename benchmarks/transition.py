@@ -14,10 +14,10 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from ledger import Line, compare, floor_file, table
-
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.core.commands import Advance
 from phasegate.engine.core.decide import Facts
@@ -40,7 +40,7 @@ def process() -> Process:
             PhaseRule(name=name, purpose="bench", evidence=(EvidenceRule(name=f"{name}.md", reusable=True),))
             for name in names
         ),
-        forward={a: (b,) for a, b in zip(names, names[1:], strict=False)},
+        forward={a: (b,) for a, b in pairwise(names)},
         backtrack={},
     )
 
@@ -94,9 +94,7 @@ def main() -> int:
         folder = Path(name)
         insert = floor_file(folder / "floor.db")
         data = bytes(ENTRY_BYTES)
-        lines = [
-            measure(folder, chosen.blocks, lambda: insert(data)) for measure in (transition, refusal)
-        ]
+        lines = [measure(folder, chosen.blocks, lambda: insert(data)) for measure in (transition, refusal)]
     print(json.dumps([line._asdict() for line in lines], indent=2) if chosen.json else table(lines))
     return 0
 

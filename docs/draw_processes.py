@@ -1,7 +1,4 @@
-"""Draws the shipped processes from their YAML into `processes.md`; a test holds the two together.
-
-    python docs/draw_processes.py
-"""
+"""Draws the shipped processes from their YAML into `processes.md`; a test holds the two together."""
 
 from __future__ import annotations
 
@@ -29,7 +26,8 @@ def page(text: str) -> str:
     """The page with every drawing made anew between its markers."""
     for name in shipped_processes():
         block = f"<!-- {name} -->\n{drawing(load_process(name))}\n<!-- end {name} -->"
-        text = re.sub(rf"<!-- {name} -->(.*<!-- end {name} -->)?", block.replace("\\", r"\\"), text, flags=re.DOTALL)
+        place = re.compile(rf"<!-- {name} -->(.*<!-- end {name} -->)?", flags=re.DOTALL)
+        text = place.sub(block.replace("\\", r"\\"), text)
     return text
 
 

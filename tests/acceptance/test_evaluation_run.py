@@ -47,7 +47,10 @@ def recording(tmp_path: Path, problems: int, samples: int, *, right: bool) -> Pa
     from phasegate.engine.runners.suites import load_suite
 
     rows = [
-        {"task_id": problem.task_id, "completion": problem.canonical_solution if right else "    return 'wrong'\n"}
+        {
+            "task_id": problem.task_id,
+            "completion": problem.canonical_solution if right else "    return 'wrong'\n",
+        }
         for problem in load_suite("humaneval").problems[:problems]
         for _ in range(samples)
     ]
@@ -191,7 +194,17 @@ def test_a_finished_run_asked_for_by_id_is_shown_and_not_run_again(home: Path) -
 def test_a_run_goes_on_only_under_the_settings_it_began_with(home: Path) -> None:
     evaluate(home, "--model", "stub:1.0", "--tasks", "2", "--samples", "1", "--task-id", "ONCE")
     other = engine(
-        home, "run", "evaluation", "--suite", "humaneval", "--model", "stub:0.2", "--tasks", "2", "--task-id", "ONCE"
+        home,
+        "run",
+        "evaluation",
+        "--suite",
+        "humaneval",
+        "--model",
+        "stub:0.2",
+        "--tasks",
+        "2",
+        "--task-id",
+        "ONCE",
     )
     assert other.returncode == 5
     assert "began with another" in other.stderr

@@ -83,7 +83,14 @@ class LedgerStoreContract:
 
     @pytest.mark.parametrize(
         "time",
-        ["", "2026-01-01", "2026-01-01T00:00:00Z", "2026-02-30T00:00:00.000000Z", "2026-W01-1T00:00:00.000000Z", 5],
+        [
+            "",
+            "2026-01-01",
+            "2026-01-01T00:00:00Z",
+            "2026-02-30T00:00:00.000000Z",
+            "2026-W01-1T00:00:00.000000Z",
+            5,
+        ],
     )
     def test_given_a_malformed_time_then_nothing_is_written(self, store, time):
         with pytest.raises(AppendError, match="not a UTC time"):
@@ -123,7 +130,14 @@ class LedgerStoreContract:
         assert (entry.seq, entry.prev) == (2, before.hash)
 
     def test_given_rows_of_several_kinds_then_they_list_by_kind_prefix_and_key(self, store):
-        rows = [("lease", "a/1"), ("task", "a/2"), ("task", "a/10"), ("task", "b"), ("task", "ä/1"), ("task", "a%1")]
+        rows = [
+            ("lease", "a/1"),
+            ("task", "a/2"),
+            ("task", "a/10"),
+            ("task", "b"),
+            ("task", "ä/1"),
+            ("task", "a%1"),
+        ]
         store.append([draft()], at=at(1), projections=[Projection(kind, key, b"") for kind, key in rows])
         assert [row.key for row in store.projections("task")] == ["a%1", "a/10", "a/2", "b", "ä/1"]
         assert [row.key for row in store.projections("task", "a/")] == ["a/10", "a/2"]
@@ -133,16 +147,27 @@ class LedgerStoreContract:
 
     def test_given_the_version_as_expected_then_the_append_goes_through(self, store):
         store.append(
-            [draft()], at=at(1), projections=[Projection("task", "IMP-1", b"1")], expect=[Expect("task", "IMP-1", 0)]
+            [draft()],
+            at=at(1),
+            projections=[Projection("task", "IMP-1", b"1")],
+            expect=[Expect("task", "IMP-1", 0)],
         )
         store.append(
-            [draft()], at=at(2), projections=[Projection("task", "IMP-1", b"2")], expect=[Expect("task", "IMP-1", 1)]
+            [draft()],
+            at=at(2),
+            projections=[Projection("task", "IMP-1", b"2")],
+            expect=[Expect("task", "IMP-1", 1)],
         )
         assert store.projection("task", "IMP-1") == Row("task", "IMP-1", 2, b"2")
 
     @pytest.mark.parametrize(
         ("expect", "found"),
-        [(Expect("task", "IMP-1", 1), 2), (Expect("task", "IMP-1", 0), 2), (Expect("task", "IMP-1", 3), 2), (Expect("task", "IMP-2", 1), 0)],
+        [
+            (Expect("task", "IMP-1", 1), 2),
+            (Expect("task", "IMP-1", 0), 2),
+            (Expect("task", "IMP-1", 3), 2),
+            (Expect("task", "IMP-2", 1), 0),
+        ],
     )
     def test_given_another_version_then_nothing_is_written(self, store, expect, found):
         store.append([draft(), draft()], at=at(1), projections=[Projection("task", "IMP-1", b"1")])
@@ -194,7 +219,14 @@ class LedgerStoreContract:
 
     @pytest.mark.parametrize(
         "row",
-        [("", "key", b""), ("kind", "", b""), ("k" * 65, "key", b""), ("kind", "k" * 513, b""), ("kind", "\ud800", b""), ("kind", "a\0b", b"")],
+        [
+            ("", "key", b""),
+            ("kind", "", b""),
+            ("k" * 65, "key", b""),
+            ("kind", "k" * 513, b""),
+            ("kind", "\ud800", b""),
+            ("kind", "a\0b", b""),
+        ],
     )
     def test_given_a_projection_no_store_could_hold_then_nothing_is_written(self, store, row):
         with pytest.raises(AppendError, match="projection"):
@@ -208,10 +240,7 @@ class LedgerStoreContract:
     def test_given_filters_then_only_matching_entries_come_in_order(self, store):
         phases = ("PLAN", "SPEC", "VERIFY")
         store.append(
-            [
-                draft(n, task=f"T-{n % 2}", type=f"type.{n % 4}", phase=phases[n % 3])
-                for n in range(1, 25)
-            ],
+            [draft(n, task=f"T-{n % 2}", type=f"type.{n % 4}", phase=phases[n % 3]) for n in range(1, 25)],
             at=at(1),
         )
 

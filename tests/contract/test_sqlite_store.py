@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the statements are this file's own
 from __future__ import annotations
 
 import os
@@ -64,7 +65,7 @@ def test_given_a_file_there_already_then_create_refuses_and_leaves_it(path):
     with pytest.raises(StoreExists, match="exists already"):
         SqliteStore.create(path, LEDGER, at=CREATED)
     assert path.read_bytes() == b"precious"
-    assert os.listdir(path.parent) == [path.name]
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_given_no_folder_or_a_malformed_id_or_time_then_create_leaves_nothing(tmp_path):
@@ -74,7 +75,7 @@ def test_given_no_folder_or_a_malformed_id_or_time_then_create_leaves_nothing(tm
         SqliteStore.create(tmp_path / "ledger.db", "", at=CREATED)
     with pytest.raises(AppendError, match="not a UTC time"):
         SqliteStore.create(tmp_path / "ledger.db", LEDGER, at="today")
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_given_nothing_there_then_open_says_so(path):
@@ -165,7 +166,11 @@ def test_given_a_user_who_may_only_read_then_reading_and_verifying_work(tmp_path
     for file in folder.iterdir():
         file.chmod(0o444)
     parents = [folder, *[p for p in folder.parents if p.stat().st_uid == os.getuid() and p != Path("/")]]
-    modes = [(p, stat.S_IMODE(p.stat().st_mode)) for p in parents if str(p).startswith(str(tmp_path_factory.getbasetemp().parent))]
+    modes = [
+        (p, stat.S_IMODE(p.stat().st_mode))
+        for p in parents
+        if str(p).startswith(str(tmp_path_factory.getbasetemp().parent))
+    ]
 
     def read():
         if os.getuid() == 0:
@@ -306,7 +311,10 @@ def test_given_writes_that_evade_the_store_then_the_next_append_refuses_to_build
         ("INSERT INTO entries VALUES (9223372036854775807, 'x', 'x', x'00')", "max \\+ 1"),
         ("REPLACE INTO entries VALUES (2, 'x', 'x', x'00')", "max \\+ 1"),
         ("INSERT OR IGNORE INTO entries VALUES (1, 'x', 'x', x'00')", "max \\+ 1"),
-        ("INSERT INTO entries VALUES (1, 'x', 'x', x'00') ON CONFLICT (seq) DO UPDATE SET task = 'y'", "max \\+ 1"),
+        (
+            "INSERT INTO entries VALUES (1, 'x', 'x', x'00') ON CONFLICT (seq) DO UPDATE SET task = 'y'",
+            "max \\+ 1",
+        ),
     ],
 )
 @pytest.mark.parametrize("recursive", ["ON", "OFF"])

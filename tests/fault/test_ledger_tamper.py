@@ -1,5 +1,6 @@
 """Attacks on a ledger file: each one is a named problem, none a traceback, none passes."""
 
+# ruff: noqa: S608 - the statements are this file's own; seeded randomness is wanted
 from __future__ import annotations
 
 import random
@@ -253,7 +254,9 @@ def test_given_an_entry_inserted_at_the_end_then_the_recorded_head_does_not_know
     (forged,) = extend(head, [draft(99)], at=at(50), ledger=LEDGER)
     # The triggers allow this one: its number is max + 1.
     execute(
-        path, "INSERT INTO entries VALUES (?, ?, ?, ?)", values=(forged.seq, forged.task, forged.type, forged.bytes)
+        path,
+        "INSERT INTO entries VALUES (?, ?, ?, ?)",
+        values=(forged.seq, forged.task, forged.type, forged.bytes),
     )
     found = problem(path)
     assert (found.seq, found.code) == (ENTRIES + 1, "head_mismatch")
@@ -289,7 +292,9 @@ def test_given_a_plain_column_edited_then_it_is_named(path, column, seq):
 def test_given_the_whole_entry_rewritten_and_relinked_from_there_then_the_recorded_head_differs(path):
     rows = execute(path, "SELECT bytes FROM entries WHERE seq = 30")
     head = Head(29, rows[0][0].split(b'"prev":"')[1][:64].decode(), at(29))
-    forged = extend(head, [draft(n, task=f"T-{n % 3}") for n in range(30, ENTRIES + 1)], at=at(60), ledger=LEDGER)
+    forged = extend(
+        head, [draft(n, task=f"T-{n % 3}") for n in range(30, ENTRIES + 1)], at=at(60), ledger=LEDGER
+    )
     connection = apsw.Connection(str(path))
     shipped = [row[0] for row in connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'trigger'")]
     for name in TRIGGERS:
@@ -304,7 +309,8 @@ def test_given_the_whole_entry_rewritten_and_relinked_from_there_then_the_record
 
 
 @pytest.mark.parametrize(
-    "value", ["", "x", "40", f"{ENTRIES} {'0' * 64} {at(1)}", f"0 {'0' * 64} {at(1)}", f"99 {'0' * 64} {at(1)}"]
+    "value",
+    ["", "x", "40", f"{ENTRIES} {'0' * 64} {at(1)}", f"0 {'0' * 64} {at(1)}", f"99 {'0' * 64} {at(1)}"],
 )
 def test_given_the_recorded_head_edited_then_it_is_a_problem(path, value):
     execute(path, "UPDATE meta SET value = ? WHERE name = 'head'", values=(value,))
@@ -318,7 +324,9 @@ def test_given_another_ledgers_id_then_every_entry_is_foreign(path):
     assert verify_sqlite(path, ledger="third").problem.code == "foreign_ledger"
 
 
-def test_given_a_rewrite_of_everything_the_file_holds_then_verify_says_it_could_not_have_known(path, tmp_path):
+def test_given_a_rewrite_of_everything_the_file_holds_then_verify_says_it_could_not_have_known(
+    path, tmp_path
+):
     """The limit, stated: whoever writes file and mark anew passes, and the report says so."""
     forged = tmp_path / "forged" / "ledger.db"
     forged.parent.mkdir()

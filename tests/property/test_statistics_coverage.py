@@ -20,7 +20,7 @@ def chances(rng, problems):
 
 
 def true_mean(k, draws=200_000):
-    rng = Random(SEED)  # noqa: S311
+    rng = Random(SEED)
     return sum(1 - (1 - chance) ** k for chance in chances(rng, draws)) / draws
 
 
@@ -29,7 +29,7 @@ def samples_of(rng, problems, n):
 
 
 def test_given_clustered_samples_when_wilson_counts_problems_then_it_covers_and_counting_samples_would_not():
-    rng, truth, problems, n, runs = Random(SEED), true_mean(1), 120, 16, 600  # noqa: S311
+    rng, truth, problems, n, runs = Random(SEED), true_mean(1), 120, 16, 600
     by_problem = by_sample = 0
     for _ in range(runs):
         share = sum(samples_of(rng, problems, n)) / (problems * n)
@@ -42,7 +42,7 @@ def test_given_clustered_samples_when_wilson_counts_problems_then_it_covers_and_
 
 def test_given_random_suites_when_bootstrapped_then_pass_at_k_and_uplift_are_covered_nearly_as_promised():
     pytest.importorskip("numpy")
-    rng, problems, n, k, runs = Random(SEED + 1), 80, 8, 4, 400  # noqa: S311
+    rng, problems, n, k, runs = Random(SEED + 1), 80, 8, 4, 400
     truths = [true_mean(k), true_mean(k) - true_mean(1)]
     covered = [0, 0]
     for run in range(runs):
@@ -57,7 +57,7 @@ def test_given_random_suites_when_bootstrapped_then_pass_at_k_and_uplift_are_cov
 
 
 def test_given_skewed_durations_when_an_order_statistic_interval_then_it_covers_at_least_as_promised():
-    rng, runs, truth = Random(SEED + 2), 1_000, 2.995732273553991  # noqa: S311 - p95 of a unit exponential
+    rng, runs, truth = Random(SEED + 2), 1_000, 2.995732273553991
     covered = 0
     for _ in range(runs):
         interval = quantile_interval(sorted(rng.expovariate(1) for _ in range(150)), 0.95, 0.95)

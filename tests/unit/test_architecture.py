@@ -25,7 +25,19 @@ PURE = (
     "policies/phasegate/policies/model.py",
     "validators/phasegate/validators/interface.py",
 )
-IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "now", "utcnow", "today", "uuid4", "urandom", "sleep"}
+IMPURE_CALLS = {
+    "open",
+    "print",
+    "input",
+    "exec",
+    "eval",
+    "now",
+    "utcnow",
+    "today",
+    "uuid4",
+    "urandom",
+    "sleep",
+}
 
 
 def _modules() -> list[Path]:

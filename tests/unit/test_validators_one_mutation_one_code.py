@@ -83,7 +83,7 @@ DOCUMENT_MUTATIONS = [
     ("sections", "```\n" + STRATEGY_MD + "```\n", "sections.missing"),
     ("sections", b"# Problem\n\xff\n", "text.not_utf8"),
     ("sections", b"# Problem\n\0\n", "text.control_character"),
-    ("sections", b"x" * (1024 * 1024 + 1), "text.too_large"),
+    ("sections", b"x" * (512 * 1024 + 1), "text.too_large"),
     ("criteria", SPEC_MD.replace("## Acceptance criteria", "## Wishes"), "criteria.section_missing"),
     (
         "criteria",
@@ -110,6 +110,7 @@ DOCUMENT_MUTATIONS = [
     ("json_schema", b'{"x":' + b"[" * 70 + b"]" * 70 + b"}", "json.too_deep"),
     ("json_schema", b"[" * 200_000, "json.too_deep"),
     ("json_schema", b'{"x": "' + b"a" * (8 * 1024 * 1024) + b'"}', "json.too_large"),
+    ("json_schema", b"[" + b"0," * 500_000 + b"0]", "json.too_large"),
     ("json_schema", {"files": []}, "schema.minitems"),
     ("json_schema", {}, "schema.required"),
     ("json_schema", [], "schema.type"),

@@ -145,10 +145,9 @@ class SqliteStore:
             try:
                 lock.acquire(self._lock_wait_ms)
                 with file.using:
-                    entries = self._commit(drafts, at, projections, expect)
-                head = head_after(entries[-1])
+                    entries, head = self._commit(drafts, at, projections, expect)
                 # Only now: while the lock is held and the commit is durable.
-                lock.write_mark(write_head(head).encode())
+                lock.write_mark(head.encode())
             finally:
                 lock.release()
         return entries
@@ -204,15 +203,17 @@ class SqliteStore:
 
     def _commit(
         self, drafts: Sequence[Draft], at: str, projections: Projections, expect: Sequence[Expect]
-    ) -> tuple[Entry, ...]:
-        """Do the append's transaction; every lock is held."""
+    ) -> tuple[tuple[Entry, ...], str]:
+        """Do the append's transaction, every lock being held; return its entries and written head."""
         cursor = self._file.cursor()
         try:
             cursor.execute("BEGIN IMMEDIATE")
             try:
                 _check_versions(cursor, expect)
                 entries = extend(self._current_head(cursor), drafts, at=at, ledger=self._ledger)
-                _write(cursor, entries, rows_for(projections, entries))
+                head = head_after(entries[-1])
+                written = write_head(head)
+                _write(cursor, entries, rows_for(projections, entries), written)
                 cursor.execute("COMMIT")
             except BaseException:
                 # Whatever went wrong, even a commit of unknown outcome: nothing cached survives it.
@@ -221,9 +222,9 @@ class SqliteStore:
                 raise
         except DATABASE_ERRORS as error:
             raise translate(error, self._file.path) from error
-        self._head = head_after(entries[-1])
+        self._head = head
         self._head_version = self._file.version()
-        return entries
+        return entries, written
 
     def _current_head(self, cursor: apsw.Cursor) -> Head:
         """Return the head the transaction sees: the cached one if nobody else has committed since."""
@@ -282,7 +283,7 @@ def _check_versions(cursor: apsw.Cursor, expect: Sequence[Expect]) -> None:
             raise VersionConflict(kind, key, seq, found)
 
 
-def _write(cursor: apsw.Cursor, entries: tuple[Entry, ...], rows: Sequence[Projection]) -> None:
+def _write(cursor: apsw.Cursor, entries: tuple[Entry, ...], rows: Sequence[Projection], head: str) -> None:
     for entry in entries:
         cursor.execute(_INSERT, (entry.seq, entry.task, entry.type, entry.bytes))
     size = entries[-1].seq
@@ -291,7 +292,7 @@ def _write(cursor: apsw.Cursor, entries: tuple[Entry, ...], rows: Sequence[Proje
             cursor.execute(_FORGET, (kind, key))
         else:
             cursor.execute(_UPSERT, (kind, key, size, body))
-    cursor.execute(_SET_HEAD, (write_head(head_after(entries[-1])),))
+    cursor.execute(_SET_HEAD, (head,))
 
 
 def _parsed(row: RawEntry) -> Entry:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from phasegate.ledger.errors import CanonicalError
 from phasegate.policies.errors import ProcessInvalid, ProcessNotFound
 from phasegate.policies.model import Process
-from phasegate.policies.yaml_lines import Lined, read_yaml
+from phasegate.policies.yaml_lines import FILE_BYTES_MAX, Lined, read_yaml
 from phasegate.validators.registry import REGISTRY
 
 _SUFFIXES = (".yaml", ".yml")
@@ -33,9 +34,13 @@ def load_process(name_or_file: str) -> Process:
     if name_or_file.endswith(_SUFFIXES):
         path = Path(name_or_file)
         try:
-            return parse_process(path.read_bytes(), path.name)
+            with path.open("rb") as opened:
+                text = opened.read(FILE_BYTES_MAX + 1)
         except OSError as error:
             raise ProcessNotFound(f"cannot read `{name_or_file}`: {error.strerror}") from error
+        except ValueError as error:
+            raise ProcessNotFound(f"cannot read `{name_or_file}`: {error}") from error
+        return parse_process(text, path.name)
     if name_or_file not in shipped_processes():
         known = ", ".join(shipped_processes())
         raise ProcessNotFound(f"no process `{name_or_file}`: use one of {known}, or a file ending in .yaml")
@@ -51,12 +56,24 @@ def parse_process(text: bytes, source: str) -> Process:
     except ValidationError as error:
         raise _refusal(lined, error) from error
     _check_validators(process, lined)
+    try:
+        process.canonical()
+    except CanonicalError as error:
+        raise ProcessInvalid(lined.source, 1, f"the definition cannot be hashed: {error}") from error
     return process
 
 
 def stored_process(canonical: bytes) -> Process:
-    """Rebuild a definition from the canonical JSON kept when a task was opened."""
-    return Process.model_validate_json(canonical)
+    """Rebuild a definition from the canonical JSON kept when a task was opened.
+
+    Raises:
+        ProcessInvalid: it is none.
+    """
+    try:
+        return Process.model_validate_json(canonical)
+    except ValidationError as error:
+        reason = error.errors(include_url=False)[0]["msg"]
+        raise ProcessInvalid("stored definition", 1, reason) from error
 
 
 def _refusal(lined: Lined, error: ValidationError) -> ProcessInvalid:

@@ -17,7 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from phasegate.ledger.canonical import dumps
 
 PHASES_MAX = 64
-EVIDENCE_PER_PHASE_MAX = 64
+# A passed gate names every artifact and check of its phase in one entry of at most 65,535 bytes.
+EVIDENCE_PER_PHASE_MAX = 32
+CHECKS_PER_ARTIFACT_MAX = 4
 
 PhaseId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]
 ArtifactName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
@@ -72,7 +74,7 @@ class EvidenceRule(_Frozen):
     origin: Origin = Origin.CLAIMED
     witness: Witness | None = None
     reusable: bool = False
-    checks: tuple[CheckRule, ...] = ()
+    checks: Annotated[tuple[CheckRule, ...], Field(max_length=CHECKS_PER_ARTIFACT_MAX)] = ()
 
     @model_validator(mode="after")
     def _witness_matches_origin(self) -> Self:
@@ -146,20 +148,29 @@ class Process(_Frozen):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        names = [phase.name for phase in self.phases]
-        if len(set(names)) != len(names):
-            raise ValueError("phases: a phase name stands twice")
-        artifacts = [rule.name for phase in self.phases for rule in phase.evidence]
-        if len(set(artifacts)) != len(artifacts):
-            raise ValueError("phases: an artifact name stands twice")
+        seen: set[str] = set()
+        artifacts: set[str] = set()
+        for p, phase in enumerate(self.phases):
+            if phase.name in seen:
+                raise ValueError(f"phases.{p}.name: phase `{phase.name}` stands twice")
+            seen.add(phase.name)
+            for e, rule in enumerate(phase.evidence):
+                if rule.name in artifacts:
+                    raise ValueError(f"phases.{p}.evidence.{e}.name: artifact `{rule.name}` stands twice")
+                artifacts.add(rule.name)
         return self
 
     @model_validator(mode="after")
     def _edges_hold(self) -> Self:
         for kind, table, step in (("forward", self.forward, 1), ("backtrack", self.backtrack, -1)):
             for source, targets in table.items():
-                for target in targets:
-                    _check_edge(self.order, kind, source, target, step)
+                if source not in self.order:
+                    raise ValueError(f"{kind}.{source}: there is no phase `{source}`")
+                for index, target in enumerate(targets):
+                    place = f"{kind}.{source}.{index}"
+                    if target in targets[:index]:
+                        raise ValueError(f"{place}: edge `{source}` to `{target}` stands twice")
+                    _check_edge(self.order, place, source, target, step)
         return self
 
     @model_validator(mode="after")
@@ -174,10 +185,9 @@ class Process(_Frozen):
         return self
 
 
-def _check_edge(order: dict[str, int], kind: str, source: str, target: str, step: int) -> None:
-    for end in (source, target):
-        if end not in order:
-            raise ValueError(f"{kind}.{source}: edge `{source}` to `{target}` names no phase `{end}`")
+def _check_edge(order: dict[str, int], place: str, source: str, target: str, step: int) -> None:
+    if target not in order:
+        raise ValueError(f"{place}: there is no phase `{target}`")
     if (order[target] - order[source]) * step <= 0:
         way = "later" if step > 0 else "earlier"
-        raise ValueError(f"{kind}.{source}: edge `{source}` to `{target}` must lead to a phase listed {way}")
+        raise ValueError(f"{place}: edge `{source}` to `{target}` must lead to a phase listed {way}")

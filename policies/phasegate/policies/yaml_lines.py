@@ -15,6 +15,15 @@ from phasegate.policies.errors import ProcessInvalid
 
 FILE_BYTES_MAX = 1_000_000
 DEPTH_MAX = 24
+INTEGER_MAX = 2**53 - 1
+
+_TAG = "tag:yaml.org,2002:"
+_TAGS: dict[type[yaml.Node], frozenset[str]] = {
+    yaml.MappingNode: frozenset({f"{_TAG}map"}),
+    yaml.SequenceNode: frozenset({f"{_TAG}seq"}),
+    # Floats are let through to be refused with their own remedy.
+    yaml.ScalarNode: frozenset(f"{_TAG}{kind}" for kind in ("str", "int", "bool", "null", "float")),
+}
 
 Path = tuple[str | int, ...]
 
@@ -73,7 +82,10 @@ def _refuse_aliases(text: bytes, source: str) -> None:
 
 
 def _convert(node: yaml.Node, path: Path, lined: Lined) -> Any:
-    lined.lines[path] = node.start_mark.line + 1
+    line = lined.lines[path] = node.start_mark.line + 1
+    if node.tag not in _TAGS[type(node)]:
+        shown = f"`{node.value}` has" if isinstance(node, yaml.ScalarNode) else "a node has"
+        raise ProcessInvalid(lined.source, line, f"{shown} the tag `{node.tag}`, which is not allowed")
     if isinstance(node, yaml.MappingNode):
         return _convert_mapping(node, path, lined)
     if isinstance(node, yaml.SequenceNode):
@@ -88,6 +100,8 @@ def _convert_mapping(node: yaml.MappingNode, path: Path, lined: Lined) -> dict[s
         key = key_node.value
         if not isinstance(key, str) or not isinstance(key_node, yaml.ScalarNode):
             raise ProcessInvalid(lined.source, line, "a key must be a plain string")
+        if key_node.tag != f"{_TAG}str" or not key.isascii():
+            raise ProcessInvalid(lined.source, line, f"key `{key}` must be an ASCII string; put it in quotes")
         if key in result:
             raise ProcessInvalid(lined.source, line, f"key `{key}` stands twice")
         result[key] = _convert(value_node, (*path, key), lined)
@@ -97,18 +111,20 @@ def _convert_mapping(node: yaml.MappingNode, path: Path, lined: Lined) -> dict[s
 
 def _convert_scalar(node: yaml.Node, lined: Lined) -> Any:
     line = node.start_mark.line + 1
-    if node.tag == "tag:yaml.org,2002:float":
+    if node.tag == f"{_TAG}float":
         raise ProcessInvalid(
             lined.source, line, f"put the decimal `{node.value}` in quotes: floats do not hash"
         )
-    if node.tag not in {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "bool", "null")}:
-        raise ProcessInvalid(
-            lined.source, line, f"`{node.value}` has the tag `{node.tag}`, which is not allowed"
-        )
     loader = yaml.SafeLoader("")
     try:
-        return loader.construct_object(node)
-    except ValueError as error:
-        raise ProcessInvalid(lined.source, line, f"`{node.value}` is not a valid {node.tag[18:]}") from error
+        value = loader.construct_object(node)
+    except (ValueError, KeyError, IndexError) as error:
+        kind = node.tag.removeprefix(_TAG)
+        raise ProcessInvalid(lined.source, line, f"`{node.value[:80]}` is not a valid {kind}") from error
     finally:
         loader.dispose()
+    if isinstance(value, int) and abs(value) > INTEGER_MAX:
+        raise ProcessInvalid(lined.source, line, "an integer beyond 2**53 does not hash: put it in quotes")
+    if isinstance(value, str) and any("\ud800" <= ch <= "\udfff" for ch in value):
+        raise ProcessInvalid(lined.source, line, "a string holds a lone surrogate, which no file can keep")
+    return value

@@ -30,7 +30,7 @@ def coverage_json_to_report(report: bytes) -> dict[str, Any]:
         MalformedReportError: it is not such a report, measures nothing, or contradicts itself.
     """
     try:
-        value = parse(report, LIMITS.max_report_bytes)
+        value = parse(report, LIMITS.max_report_bytes, LIMITS.max_report_values)
     except MalformedJsonError as error:
         raise MalformedReportError(f"the coverage report cannot be read: {error}", error.remedy) from error
     files = _member(value, "files", dict)

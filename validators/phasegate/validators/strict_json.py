@@ -15,7 +15,11 @@ from phasegate.validators.limits import LIMITS
 from phasegate.validators.quoting import printable, quoted
 
 
-def parse(content: bytes, max_bytes: int = LIMITS.max_json_bytes) -> Any:
+def parse(
+    content: bytes,
+    max_bytes: int = LIMITS.max_json_bytes,
+    max_values: int = LIMITS.max_json_values,
+) -> Any:
     """Return the value that `content` encodes.
 
     Raises:
@@ -40,7 +44,7 @@ def parse(content: bytes, max_bytes: int = LIMITS.max_json_bytes) -> Any:
     except ValueError:
         # int() refuses literals of more than 4,300 digits with a bare ValueError.
         _number_too_large("a number with thousands of digits")
-    _check_tree(value)
+    _check_tree(value, max_values)
     return value
 
 
@@ -82,14 +86,19 @@ def _no_constant(literal: str) -> NoReturn:
     )
 
 
-def _check_tree(root: Any) -> None:
+def _check_tree(root: Any, max_values: int) -> None:
     """Walk without recursion: the depth is the author's choice."""
     stack: list[tuple[Any, int]] = [(root, 1)]
+    seen = 0
     while stack:
         value, depth = stack.pop()
         if isinstance(value, (dict, list)):
             if depth > LIMITS.max_json_depth:
                 _too_deep()
+            seen += len(value)
+            if seen > max_values:
+                message = f"the document holds more than {max_values} values"
+                _refuse("json.too_large", "document", message, "leave out what is not evidence")
             children = value.values() if isinstance(value, dict) else value
             stack.extend((child, depth + 1) for child in children)
             if isinstance(value, dict):

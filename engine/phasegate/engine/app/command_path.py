@@ -7,6 +7,7 @@ is committed.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
 import orjson
@@ -29,13 +30,15 @@ from phasegate.engine.core.ports import Clock, Ids
 from phasegate.engine.core.state import TaskState, fold, from_json, to_json
 from phasegate.ledger.entry import Draft, Entry
 from phasegate.ledger.errors import VersionConflict
-from phasegate.ledger.store import Expect, Projection, Store
+from phasegate.ledger.store import Expect, Projection, Row, Store
+from phasegate.policies.errors import PolicyError
 from phasegate.policies.loader import stored_process
 from phasegate.policies.model import Process
 
 DECISIONS_MAX = 64
 TASK_ROW = "task"
 BINDING_ROW = "binding"
+STATE_FIELD = "state"
 
 Gather = Callable[[Process, TaskState | None], Facts]
 CommandSource = Callable[[], Command]
@@ -70,7 +73,9 @@ class CommandPath:
     def states(self) -> Iterator[TaskState]:
         """All tasks, by id."""
         for row in self._store.projections(TASK_ROW):
-            yield from_json(orjson.loads(row.body))
+            _, state = self._load(TaskId(row.key))
+            if state is not None:
+                yield state
 
     def pin(self, definition: Process) -> None:
         """Keep a definition as an object, so that its digest resolves for as long as the ledger lives."""
@@ -80,7 +85,10 @@ class CommandPath:
     def process(self, digest: str) -> Process:
         """The definition with this digest, as it was when a task was opened under it."""
         if digest not in self._processes:
-            process = stored_process(self._shelf.load(digest))
+            try:
+                process = stored_process(self._shelf.load(digest))
+            except PolicyError as error:
+                raise IntegrityError(f"object `{digest}` is no process definition: {error}") from error
             if process.digest != digest:
                 raise IntegrityError(
                     f"definition `{digest}` does not hash to itself", "restore it from a backup"
@@ -89,7 +97,7 @@ class CommandPath:
         return self._processes[digest]
 
     def binding(self, digest: str) -> Binding | None:
-        """Where claimed bytes were bound first; None when they never were."""
+        """Where bytes were bound first; None when they never were."""
         row = self._store.projection(BINDING_ROW, digest)
         return Binding(**orjson.loads(row.body)) if row else None
 
@@ -146,10 +154,11 @@ class CommandPath:
         if not events:
             return Result(after, ())
         bindings = _new_bindings(task, events, facts)
+        body = orjson.dumps(to_json(after))
         entries = self._store.append(
-            self._drafts(task, events),
+            self._drafts(task, events, body),
             at=self._clock.now(),
-            projections=(Projection(TASK_ROW, task, orjson.dumps(to_json(after))), *bindings),
+            projections=(Projection(TASK_ROW, task, body), *bindings),
             expect=(Expect(TASK_ROW, task, version), *(Expect(BINDING_ROW, row.key, 0) for row in bindings)),
         )
         self._states[task] = (entries[-1].seq, after)
@@ -157,19 +166,49 @@ class CommandPath:
 
     def _load(self, task: TaskId) -> tuple[int, TaskState | None]:
         row = self._store.projection(TASK_ROW, task)
+        cached = self._states.get(task)
+        if row is not None and cached is not None and cached[0] == row.seq:
+            return cached
+        row = self._vouched(task, row)
         if row is None:
             return 0, None
-        cached = self._states.get(task)
-        if cached is None or cached[0] != row.seq:
-            cached = (row.seq, from_json(orjson.loads(row.body)))
-            self._states[task] = cached
-        return cached
+        self._states[task] = (row.seq, from_json(orjson.loads(row.body)))
+        return self._states[task]
 
-    def _drafts(self, task: TaskId, events: Sequence[Recorded]) -> list[Draft]:
+    def _vouched(self, task: TaskId, row: Row | None) -> Row | None:
+        """The task's row, if the task's last entry names its digest; read again while the task moves.
+
+        A projection is not chained, so whoever can write the file could claim any phase in it.
+        """
+        for _ in range(DECISIONS_MAX):
+            if self._is_vouched(task, row):
+                return row
+            before, row = row, self._store.projection(TASK_ROW, task)
+            if row == before:
+                raise IntegrityError(
+                    f"the projection of task `{task}` is not what its last entry says",
+                    f"`validate_checkpoint {task}` replays the entries; restore the home from a backup",
+                )
+        raise Conflict(f"task `{task}` kept moving while it was read", "try again when it is quieter")
+
+    def _is_vouched(self, task: TaskId, row: Row | None) -> bool:
+        later = self._store.entries(since=row.seq if row else 0, task=task, limit=1)
+        if next(later, None) is not None:
+            return False
+        if row is None:
+            return True
+        entry = self._store.get(row.seq)
+        digest = hashlib.sha256(row.body).hexdigest()
+        return entry is not None and entry.task == task and entry.payload.get(STATE_FIELD) == digest
+
+    def _drafts(self, task: TaskId, events: Sequence[Recorded], after: bytes) -> list[Draft]:
+        """The events as drafts; the last names the digest of the state after them."""
         trace = f"{trace_id(self._store.ledger, task)}-{self._ids.span_id()}"
+        bodies = [payload(event) for _, _, event in events]
+        bodies[-1][STATE_FIELD] = hashlib.sha256(after).hexdigest()
         return [
-            Draft(task, phase, attempt, event.kind, self._actor, trace, payload(event))
-            for phase, attempt, event in events
+            Draft(task, phase, attempt, event.kind, self._actor, trace, body)
+            for (phase, attempt, event), body in zip(events, bodies, strict=True)
         ]
 
     def _violation(self, refused: Refused) -> Recorded:
@@ -191,10 +230,10 @@ def _result(
 
 
 def _new_bindings(task: str, events: Sequence[Recorded], facts: Facts) -> list[Projection]:
-    """Rows for claimed bytes bound for the first time, so that no other task can bind them as well."""
+    """Rows for bytes bound for the first time, so that no other task can claim them as well."""
     rows: dict[str, Projection] = {}
     for phase, attempt, event in events:
-        if isinstance(event, EvidenceAdded) and event.source and event.digest not in facts.bindings:
+        if isinstance(event, EvidenceAdded) and event.digest not in facts.bindings:
             body = orjson.dumps({"task": task, "phase": phase, "attempt": attempt, "name": event.name})
             rows[event.digest] = Projection(BINDING_ROW, event.digest, body)
     return list(rows.values())
@@ -202,4 +241,5 @@ def _new_bindings(task: str, events: Sequence[Recorded], facts: Facts) -> list[P
 
 def recorded(entry: Entry) -> Recorded:
     """The typed event of an entry; raises IntegrityError when its payload does not fit its type."""
-    return Recorded(entry.phase, entry.attempt, parse_event(entry.type, entry.payload))
+    body = {name: value for name, value in entry.payload.items() if name != STATE_FIELD}
+    return Recorded(entry.phase, entry.attempt, parse_event(entry.type, body))

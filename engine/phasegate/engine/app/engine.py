@@ -41,13 +41,15 @@ from phasegate.engine.core.ids import (
     parse_task_id,
 )
 from phasegate.engine.core.ports import Clock, Ids
-from phasegate.engine.core.state import Evidence, TaskState
+from phasegate.engine.core.state import Evidence, Status, TaskState
 from phasegate.ledger.entry import Entry
+from phasegate.ledger.errors import StoreExists
 from phasegate.ledger.objects import ObjectStore
 from phasegate.ledger.sqlite import SqliteStore
 from phasegate.ledger.store import Store
 from phasegate.policies.loader import load_process
 from phasegate.policies.model import Process, Witness
+from phasegate.validators.interface import Finding
 
 
 class Engine:
@@ -82,13 +84,20 @@ class Engine:
     def init(cls, root: Path, *, clock: Clock | None = None) -> Self:
         """Create a home with an empty ledger and open it.
 
+        1. The folders: after a crash here nothing is found, and a repeat begins anew.
+        2. The ledger, whole or not at all: after a crash here a repeat takes it as it is.
+        3. The marker: from here on it is a home.
+
         Raises:
             BadInput: the folder is a home already or cannot be written.
         """
         clock = clock or SystemClock()
         home, ledger = create_home(root)
-        store = SqliteStore.create(home.ledger, ledger, at=clock.now())
-        mark_home(home, ledger)
+        try:
+            store = SqliteStore.create(home.ledger, ledger, at=clock.now())
+        except StoreExists:
+            store = SqliteStore.open(home.ledger)
+        mark_home(home, store.ledger)
         return cls(home, store, clock=clock)
 
     @classmethod
@@ -132,11 +141,13 @@ class Engine:
             raise BadInput("a name was given for several files", "add them one at a time with `--as NAME`")
         if not files:
             raise BadInput("no file was given", "give the files to add")
+        if len({file.name for file in files}) != len(files):
+            raise BadInput("two of the files have the same name", "add them one at a time with `--as NAME`")
         offers: list[Offer] = []
 
         def gather(_process: Process, state: TaskState | None) -> Facts:
             offers[:] = [self._read(task, state, file, name) for file in files]
-            return self._offer_facts(files, offers)
+            return self._offer_facts(offers)
 
         def command() -> AddEvidence:
             return AddEvidence(tuple(offers))
@@ -196,7 +207,11 @@ class Engine:
 
     def record_witness(self, task: str, command: RecordWitness) -> Result:
         """Record what the engine itself produced: a witnessed command or a runner's evidence."""
-        result = self._path.run(parse_task_id(task), command)
+
+        def gather(_process: Process, _state: TaskState | None) -> Facts:
+            return self._offer_facts(command.offers)
+
+        result = self._path.run(parse_task_id(task), command, gather)
         self._settle(result, command.offers)
         return result
 
@@ -229,6 +244,9 @@ class Engine:
         state = self.state(task)
         process = self.process(state.process_digest)
         findings = examine(process, state, self._shelf.gate_facts(process, state))
+        if state.status is Status.COMPLETED:
+            text, remedy = f"task `{task}` is completed", "open a new task for further work"
+            findings = (Finding("task.completed", "", state.phase, text, remedy), *findings)
         return GateReport(task, state.phase, state.attempt, process.next_phases(state.phase), findings)
 
     def process(self, digest: str) -> Process:
@@ -260,13 +278,12 @@ class Engine:
         phase = state.phase if state else ""
         return self._shelf.read_offer(task, phase, file, parse_artifact_name(name or file.name))
 
-    def _offer_facts(self, files: Sequence[Path], offers: Sequence[Offer]) -> Facts:
-        pairs = tuple(zip(offers, files, strict=True))
-        owners = {item.name: self._shelf.owner(file) for item, file in pairs}
+    def _offer_facts(self, offers: Sequence[Offer]) -> Facts:
+        owners = {item.source: self._shelf.owner(item.source) for item in offers if item.source}
         bindings = {item.digest: self._path.binding(item.digest) for item in offers}
         return Facts(
             bindings={digest: found for digest, found in bindings.items() if found},
-            owners={name: owner for name, owner in owners.items() if owner},
+            owners={source: owner for source, owner in owners.items() if owner},
         )
 
     def _settle(self, result: Result, offers: Sequence[Offer]) -> None:

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
 
 from phasegate.engine.app.home import Home
 from phasegate.engine.core.commands import Offer
@@ -25,6 +26,8 @@ from phasegate.validators.interface import Artifact, Finding
 from phasegate.validators.registry import Check, run
 
 ARTIFACT_BYTES_MAX = 64 * 1024 * 1024
+SOURCE_CHARS_MAX = 2_000
+_PLAIN_IN_PATHS = "/ !#$&'()*+,:;=?@[]~"
 
 
 def read_regular(path: Path, *, follow: bool) -> bytes:
@@ -39,11 +42,22 @@ def read_regular(path: Path, *, follow: bool) -> bytes:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise BadInput(f"`{path}` is not a regular file", "offer a plain file as evidence")
-        if status.st_size > ARTIFACT_BYTES_MAX:
+        content = file.read(ARTIFACT_BYTES_MAX + 1) if status.st_size <= ARTIFACT_BYTES_MAX else None
+        if content is None or len(content) > ARTIFACT_BYTES_MAX:
             raise BadInput(
-                f"`{path}` has {status.st_size} bytes", f"keep artifacts within {ARTIFACT_BYTES_MAX} bytes"
+                f"`{path}` has more than {ARTIFACT_BYTES_MAX} bytes", "keep artifacts within that size"
             )
-        return file.read(ARTIFACT_BYTES_MAX + 1)
+        return content
+
+
+def encode_path(path: Path) -> str:
+    """A path as an entry can hold it: every byte beyond plain ASCII percent-encoded."""
+    return quote(os.fsencode(path), safe=_PLAIN_IN_PATHS)
+
+
+def decode_path(text: str) -> Path:
+    """Inverse of `encode_path`."""
+    return Path(os.fsdecode(unquote_to_bytes(text)))
 
 
 class Shelf:
@@ -56,16 +70,27 @@ class Shelf:
     def read_offer(self, task: str, phase: str, file: Path, name: str) -> Offer:
         """Read a file once and snapshot it.
 
+        Links are resolved before it is opened, and what is opened is no link: the path that is recorded is
+        the one the bytes came from.
+
         Raises:
             BadInput: it cannot be read.
         """
         try:
-            content = read_regular(file, follow=True)
+            real = file.resolve(strict=True)
+            source = encode_path(real)
+            content = read_regular(real, follow=False)
         except OSError as error:
             raise BadInput(
                 f"cannot read `{file}`: {error.strerror}", "give the path of an existing file"
             ) from error
-        return self._keep_offer(task, phase, name, content, source=str(file.resolve()))
+        except (RuntimeError, ValueError) as error:
+            raise BadInput(f"cannot read `{file}`: {error}", "give the path of an existing file") from error
+        if len(source) > SOURCE_CHARS_MAX:
+            raise BadInput(
+                f"the path of `{name}` has more than {SOURCE_CHARS_MAX} characters", "give it a shorter path"
+            )
+        return self._keep_offer(task, phase, name, content, source=source)
 
     def make_offer(
         self, task: str, phase: str, name: str, content: bytes, witness: Witness, exit_code: int | None = None
@@ -89,10 +114,10 @@ class Shelf:
         self._stage(path, digest, content)
         return Offer(name, digest, len(content), path, source, witness, exit_code)
 
-    def owner(self, file: Path) -> str | None:
-        """Task whose evidence folder a file lies in, links resolved; None when it lies elsewhere."""
+    def owner(self, source: str) -> str | None:
+        """Task whose evidence folder an offer was read from; None when it came from elsewhere."""
         try:
-            inside = file.resolve().relative_to(self._home.evidence.resolve())
+            inside = decode_path(source).relative_to(self._home.evidence.resolve())
         except ValueError:
             return None
         return inside.parts[0] if inside.parts else None
@@ -102,15 +127,23 @@ class Shelf:
 
         If we crash before the commit, a hidden file is left that nothing names. If we crash after it, the
         evidence is recorded and `settle` finds the staged copy by its digest.
+
+        Raises:
+            BadInput: something is in the way.
         """
         staged = self._staged(path, digest)
-        staged.parent.mkdir(parents=True, exist_ok=True)
         beside = staged.with_name(f"{staged.name}.{os.getpid()}")
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(staged)
+        try:
+            staged.parent.mkdir(parents=True, exist_ok=True)
+            with beside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(staged)
+        except OSError as error:
+            raise BadInput(
+                f"cannot write `{staged.parent}`: {error.strerror}", "clear the way there, then try again"
+            ) from error
 
     def settle(self, path: str, digest: str) -> None:
         """Move a staged copy of recorded evidence to its place; nothing happens where none is staged.
@@ -168,7 +201,7 @@ class Shelf:
         here: bool,
     ) -> EvidenceFact:
         standing = self.standing(evidence)
-        source = digest_of(Path(evidence.source), follow=True) if here and evidence.source else None
+        source = digest_of(decode_path(evidence.source), follow=True) if here and evidence.source else None
         if content is None:
             return EvidenceFact(None, standing, source)
         findings = validate(evidence.name, content, contents, rules)
@@ -205,5 +238,5 @@ def digest_of(path: Path, *, follow: bool) -> str | None:
     """SHA-256 of a regular file in hex; None when there is none that can be read."""
     try:
         return hashlib.sha256(read_regular(path, follow=follow)).hexdigest()
-    except (OSError, BadInput):
+    except (OSError, ValueError, BadInput):
         return None

@@ -68,7 +68,10 @@ class Home:
 
     def initialised(self) -> bool:
         """Whether `engine init` made this folder."""
-        return (self.root / MARKER).is_file()
+        try:
+            return (self.root / MARKER).is_file()
+        except OSError:
+            return False
 
 
 def create_home(root: Path) -> tuple[Home, str]:
@@ -80,7 +83,7 @@ def create_home(root: Path) -> tuple[Home, str]:
     Raises:
         BadInput: the folder is a home already, or cannot be written.
     """
-    home = Home(root.resolve())
+    home = Home(_resolved(root))
     if home.initialised():
         raise BadInput(f"`{root}` is a home already", "use it, or choose another with `--home DIR`")
     try:
@@ -91,6 +94,13 @@ def create_home(root: Path) -> tuple[Home, str]:
             f"cannot create `{root}`: {error.strerror}", "choose a folder you can write to"
         ) from error
     return home, f"phasegate-{uuid.uuid4().hex}"
+
+
+def _resolved(root: Path) -> Path:
+    try:
+        return root.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BadInput(f"`{root}` cannot be a home: {error}", "name a folder with `--home DIR`") from error
 
 
 def mark_home(home: Home, ledger: str) -> None:
@@ -110,7 +120,7 @@ def find_home(option: Path | None, environ: Mapping[str, str], start: Path) -> H
     """
     named = option or (Path(environ["PHASEGATE_HOME"]) if environ.get("PHASEGATE_HOME") else None)
     if named is not None:
-        home = Home(named.resolve())
+        home = Home(_resolved(named))
         if not home.initialised():
             raise HomeMissing(
                 f"`{named}` is not an initialised home", f"create it: `engine init --home {named}`"
@@ -139,7 +149,10 @@ def _main_worktree(git: Path) -> Path | None:
         return None
     if not text.startswith("gitdir: "):
         return None
-    gitdir = (git.parent / text.removeprefix("gitdir: ").strip()).resolve()
+    try:
+        gitdir = (git.parent / text.removeprefix("gitdir: ").strip()).resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None
     return gitdir.parents[2] if gitdir.parent.name == "worktrees" else None
 
 

@@ -1,7 +1,8 @@
 """Witnessing: the engine runs a command itself and keeps what it saw.
 
 Reports count only if the command wrote them while it ran. That is judged by the inode's change time, which
-`touch` cannot set, so a report prepared beforehand is refused.
+`touch` cannot set, and by the bytes, which `touch` does not change: a report that was there beforehand with
+the same content is refused whatever its times say.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from phasegate.engine.app.evidence import read_regular
+from phasegate.engine.app.evidence import digest_of, read_regular
 from phasegate.engine.core.errors import BadInput
 from phasegate.policies.model import Witness
 
@@ -78,6 +79,8 @@ def observe(job: Job) -> Observation:
     Raises:
         BadInput: the command cannot be started.
     """
+    if not job.argv:
+        raise BadInput("no command was given", "give the command to run, after `--`")
     commit, dirty = _git_state(job.cwd)
     marks = {kind: _mark(job.cwd / path) for kind, path in job.reports.items()}
     began = time.monotonic_ns()
@@ -115,9 +118,17 @@ class _Capture:
             with self._lock:
                 own.extend(chunk[: OUTPUT_BYTES_MAX - len(own)])
                 self.log.extend(chunk[: OUTPUT_BYTES_MAX - len(self.log)])
-                if echo:
-                    sys.stderr.buffer.write(chunk)
-                    sys.stderr.flush()
+                echo = echo and _shown(chunk)
+
+
+def _shown(chunk: bytes) -> bool:
+    """Show a chunk on standard error; false when nobody reads it, which must not stop the capture."""
+    try:
+        sys.stderr.buffer.write(chunk)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _run(job: Job) -> tuple[int, _Capture]:
@@ -148,7 +159,7 @@ def _run(job: Job) -> tuple[int, _Capture]:
     return process.returncode, capture
 
 
-_Mark = tuple[int, int]
+_Mark = tuple[int, int, str | None]
 
 
 def _read_reports(
@@ -167,9 +178,9 @@ def _read_reports(
 def _mark(path: Path) -> _Mark | None:
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
-    return status.st_ino, status.st_ctime_ns
+    return status.st_ino, status.st_ctime_ns, digest_of(path, follow=True)
 
 
 def _fresh_report(path: Path, before: _Mark | None) -> bytes:
@@ -178,10 +189,10 @@ def _fresh_report(path: Path, before: _Mark | None) -> bytes:
         raise BadInput(
             f"the command wrote no `{path}`", "give the file that the command writes its report to"
         )
-    if after == before:
+    if before is not None and (after[:2] == before[:2] or after[2] == before[2]):
         raise BadInput(
             f"`{path}` was there before and the command did not write it",
-            "let the command write its report anew; a report made beforehand is not witnessed",
+            "remove it and let the command write its report anew; one made beforehand is not witnessed",
         )
     try:
         return read_regular(path, follow=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 
@@ -19,6 +19,7 @@ from phasegate.validators.errors import ValidatorError
 from phasegate.validators.junit import junit_to_test_results
 
 ARGUMENT_CHARS_MAX = 500
+ARGV_BYTES_MAX = 16_000
 
 _CONVERTERS: Mapping[str, Callable[[bytes], Mapping[str, object]]] = {
     Witness.JUNIT: junit_to_test_results,
@@ -61,9 +62,8 @@ def _content(rule: EvidenceRule, state: TaskState, seen: Observation, problems: 
 
 
 def _event(shelf: Shelf, seen: Observation, started_at: str) -> WitnessRecorded:
-    argv = tuple(_printable(argument) for argument in seen.argv)
     return WitnessRecorded(
-        argv=argv[:ARGV_ITEMS_MAX],
+        argv=_bounded(seen.argv),
         argv_digest=hashlib.sha256(json.dumps(seen.argv).encode()).hexdigest(),
         cwd=_printable(seen.cwd),
         exit_code=seen.exit_code,
@@ -78,6 +78,19 @@ def _event(shelf: Shelf, seen: Observation, started_at: str) -> WitnessRecorded:
         git_dirty=seen.git_dirty,
         reports={str(kind): shelf.keep(content) for kind, content in seen.reports.items()},
     )
+
+
+def _bounded(argv: Sequence[str]) -> tuple[str, ...]:
+    """The first arguments, as many as an entry has room for; `argv_digest` is that of all of them."""
+    kept: list[str] = []
+    room = ARGV_BYTES_MAX
+    for argument in argv[:ARGV_ITEMS_MAX]:
+        text = _printable(argument)
+        room -= len(json.dumps(text))
+        if room < 0:
+            break
+        kept.append(text)
+    return tuple(kept)
 
 
 def _printable(text: str) -> str:

@@ -46,7 +46,7 @@ def export_telemetry(engine: Engine) -> None:
 def exit_code_of(error: Exception) -> int:
     """Report an error with its remedy; returns the exit code that goes with it."""
     from phasegate.engine.core.errors import EngineError
-    from phasegate.ledger.errors import LedgerError, StoreBusy, StoreCorrupt
+    from phasegate.ledger.errors import LedgerError
     from phasegate.policies.errors import PolicyError
 
     if isinstance(error, EngineError):
@@ -57,9 +57,29 @@ def exit_code_of(error: Exception) -> int:
         return 2
     if isinstance(error, LedgerError):
         say(f"error: {error}")
-        return 5 if isinstance(error, StoreBusy) else 4 if isinstance(error, StoreCorrupt) else 1
+        return _ledger_exit_code(error)
     say(f"internal error: {error!r}")
     say("remedy: report this with what you did; PHASEGATE_DEBUG=1 shows the traceback")
     if os.environ.get("PHASEGATE_DEBUG"):
         traceback.print_exc(file=sys.stderr)
     return EXIT_BUG
+
+
+def _ledger_exit_code(error: Exception) -> int:
+    """Exit code of a ledger's error; never 1, which says that a command was decided and refused."""
+    from phasegate.engine.core.errors import BadInput, Conflict, IntegrityError, NotEvaluated
+    from phasegate.ledger.errors import (
+        CanonicalError,
+        EntryError,
+        ObjectCorrupt,
+        ObjectMissing,
+        StoreBusy,
+        StoreCorrupt,
+        StoreMissing,
+    )
+
+    if isinstance(error, StoreBusy):
+        return Conflict.exit_code
+    if isinstance(error, StoreCorrupt | StoreMissing | ObjectCorrupt | ObjectMissing):
+        return IntegrityError.exit_code
+    return BadInput.exit_code if isinstance(error, CanonicalError | EntryError) else NotEvaluated.exit_code

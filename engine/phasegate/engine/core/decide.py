@@ -92,6 +92,8 @@ class Refused:
 
 Decision = Accepted | Refused
 
+_WITNESS_REMEDY = "let the engine produce it: `engine witness TASK --phase PHASE -- COMMAND`, or its runner"
+
 
 def decide(process: Process, state: TaskState | None, command: Command, facts: Facts) -> Decision:
     """Decide one command for one task.
@@ -193,8 +195,7 @@ def _offer_refusal(
         return _refuse(state, command, Kind.UNEXPECTED_EVIDENCE, text, remedy)
     if rule.origin is not Origin.CLAIMED:
         text = f"`{offer.name}` must be {rule.origin}; a file that was handed in does not count"
-        remedy = "let the engine produce it: `engine witness TASK --phase PHASE -- COMMAND`, or its runner"
-        return _refuse(state, command, Kind.NOT_WITNESSED, text, remedy)
+        return _refuse(state, command, Kind.NOT_WITNESSED, text, _WITNESS_REMEDY)
     owner = facts.owners.get(offer.source, state.task)
     if owner != state.task:
         text = f"`{offer.source}` is evidence of task `{owner}`"
@@ -253,8 +254,7 @@ def _record_witness(process: Process, state: TaskState, command: RecordWitness) 
         rule = rules.get(offer.name)
         if not _vouches(command, offer):
             text = f"nothing was witnessed that `{offer.name}` could come from"
-            remedy = "let the engine produce it: `engine witness TASK --phase PHASE -- COMMAND`, or its runner"
-            return _refuse(state, command, Kind.NOT_WITNESSED, text, remedy)
+            return _refuse(state, command, Kind.NOT_WITNESSED, text, _WITNESS_REMEDY)
         if rule is None or rule.witness is None or rule.witness is not offer.witness:
             text = f"{state.phase} takes no `{offer.name}` from this witness"
             return _refuse(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import struct
 
 from .encode import U32
 from .errors import ChannelClosedError, TooLargeError
 
 _CHUNK_BYTES = 1 << 20
+_SHARE = struct.Struct("<QIIII")
 
 
 def send(fd: int, body: bytes) -> None:
@@ -55,3 +57,17 @@ def read_exactly(fd: int, size: int) -> bytes:
         if got == size:
             return b"".join(parts)
     raise ChannelClosedError("the writer of a channel is gone")
+
+
+def pack_share(sequence: int, parts: tuple[bytes, bytes, bytes, bytes]) -> bytes:
+    """Encode one half's share of a program: a number and four parts."""
+    return _SHARE.pack(sequence, *map(len, parts)) + b"".join(parts)
+
+
+def unpack_share(data: bytes) -> tuple[int, bytes, bytes, bytes, bytes]:
+    """Return what `pack_share` was given; for data of our own supervisor only."""
+    sequence, first, second, third, _ = _SHARE.unpack_from(data)
+    one = _SHARE.size + first
+    two = one + second
+    three = two + third
+    return sequence, data[_SHARE.size : one], data[one:two], data[two:three], data[three:]

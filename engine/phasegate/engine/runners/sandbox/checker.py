@@ -12,7 +12,6 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import channel
-from .decode import decode
 from .encode import Bounds, Encoder, type_name
 from .link import Link
 from .solution import NoInput
@@ -48,8 +47,8 @@ def main(
 ) -> NoReturn:
     """Take one test from `test_fd`, confine this process, run the test and report the verdict."""
     limits = confinement.limits
-    frame: Any = decode(channel.receive(test_fd, limits.program_bytes), limits.program_bounds)
-    arrived, token, prompt, test, entry_point = frame
+    arrived, token, *texts = channel.unpack_share(channel.receive(test_fd, limits.program_bytes))
+    prompt, test, entry_point = (text.decode("utf-8", "surrogatepass") for text in texts)
     if arrived != sequence:
         os._exit(1)
     confinement.checker(calls_fd, answers_fd, report_fd)

@@ -28,7 +28,10 @@ def machine() -> str | None:
 
 @cache
 def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if machine() is not None:
+        libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)  # so that a call builds no objects of its own
+    return libc
 
 
 def _checked(result: int, what: str) -> int:
@@ -48,10 +51,10 @@ def syscall(number: int, *arguments: int | ctypes.Array[ctypes.c_char] | None) -
     return _checked(libc.syscall(ctypes.c_long(number), *words), f"system call {number}")
 
 
-def prctl(option: int, *arguments: int) -> int:
-    """Call prctl(2) with up to four words."""
-    words = [ctypes.c_ulong(a) for a in (*arguments, 0, 0, 0, 0)[:4]]
-    return _checked(_libc().prctl(ctypes.c_int(option), *words), f"prctl {option}")
+def prctl(option: int, first: int = 0, second: int = 0) -> int:
+    """Call prctl(2)."""
+    result: int = _libc().prctl(option, first, second, 0, 0)
+    return result if result >= 0 else _checked(result, f"prctl {option}")
 
 
 def unshare(flags: int) -> None:

@@ -54,6 +54,8 @@ def abi() -> int:
 def restrict(rules: Iterable[tuple[str, int]], version: int) -> None:
     """Deny this process and its children every file access but the `rules`, TCP, and outside signals.
 
+    The process must have given up gaining privileges (`PR_SET_NO_NEW_PRIVS`).
+
     Args:
         rules: paths that must exist, each with the rights that hold for it and all below it.
         version: the ABI to use, as `abi()` gives it.
@@ -68,7 +70,6 @@ def restrict(rules: Iterable[tuple[str, int]], version: int) -> None:
     try:
         for path, rights in rules:
             _allow(ruleset, path, rights & handled)
-        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         kernel.syscall(_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)

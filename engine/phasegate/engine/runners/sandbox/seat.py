@@ -10,11 +10,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from . import channel
 from .checker import VERDICT
 from .decode import decode
-from .encode import I64, U32, Bounds, Encoder
+from .encode import I64, U32
 from .ending import Done, Said
-from .errors import MalformedError, WorkerError
+from .errors import MalformedError, TooLargeError, WorkerError
 from .zygote import CONFIG_BOUNDS, DONE, HELLO
 
 if TYPE_CHECKING:
@@ -75,18 +76,23 @@ class Seat:
             TooLargeError: the program is larger than the limit on programs.
             BrokenPipeError: the worker is gone.
         """
-        encoder = Encoder(Bounds(self.limits.program_bytes, 2, 0), strict=True)
         program = job.program
         job.said = None
         job.sequence, job.token = self._sequence + 1, secrets.token_bytes(_TOKEN_BYTES)
-        source = encoder.encode((job.sequence, program.source, program.entry_point))
-        test = encoder.encode((job.sequence, job.token, program.prompt, program.test, program.entry_point))
+        texts = (program.source, program.prompt, program.test, program.entry_point)
+        source, prompt, test, entry = (text.encode("utf-8", "surrogatepass") for text in texts)
+        shares = (
+            channel.pack_share(job.sequence, (source, entry, b"", b"")),
+            channel.pack_share(job.sequence, (job.token, prompt, test, entry)),
+        )
+        if max(map(len, shares)) > self.limits.program_bytes:
+            raise TooLargeError(f"a program takes more than {self.limits.program_bytes} bytes")
         self._sequence += 1
         self.jobs.append(job)
         if len(self.jobs) == 1:
             self._run_clock()  # a further one waits its turn; the clock starts again when it comes
         os.write(self.process.control, I64.pack(job.sequence))
-        for fd, body in ((self.process.sources, source), (self.process.tests, test)):
+        for fd, body in zip((self.process.sources, self.process.tests), shares, strict=True):
             self.pending.setdefault(fd, bytearray()).extend(U32.pack(len(body)) + body)
             self.flush(fd)
 

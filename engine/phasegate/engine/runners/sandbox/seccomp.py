@@ -36,15 +36,17 @@ class Filter:
         self._code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *line) for line in program))
         head = struct.pack("<HxxxxxxQ", len(program), ctypes.addressof(self._code))
         self._head = ctypes.create_string_buffer(head, len(head))
+        self._address = ctypes.addressof(self._head)
 
     def attach(self) -> None:
         """Put the filter on this process for good; its children inherit it.
 
+        The process must have given up gaining privileges (`PR_SET_NO_NEW_PRIVS`).
+
         Raises:
             OSError: the kernel refused, for example because it has no seccomp.
         """
-        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-        kernel.prctl(kernel.PR_SET_SECCOMP, kernel.SECCOMP_MODE_FILTER, ctypes.addressof(self._head))
+        kernel.prctl(kernel.PR_SET_SECCOMP, kernel.SECCOMP_MODE_FILTER, self._address)
 
 
 def base_filter(machine: str, *, truncate: bool) -> Filter:

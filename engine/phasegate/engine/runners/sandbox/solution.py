@@ -46,7 +46,8 @@ class NoInput:
 def main(source_fd: int, calls_fd: int, answers_fd: int, sequence: int, confinement: Confinement) -> NoReturn:
     """Take one candidate from `source_fd`, close everything else, confine this process and serve calls."""
     limits = confinement.limits
-    arrived, source, entry_point = _read_program(source_fd, confinement)
+    share = channel.unpack_share(channel.receive(source_fd, limits.program_bytes))
+    arrived, source, entry_point = share[0], share[1].decode("utf-8", "surrogatepass"), share[2].decode()
     if arrived != sequence:
         os._exit(1)
     confinement.solution(calls_fd, answers_fd)
@@ -60,11 +61,6 @@ def main(source_fd: int, calls_fd: int, answers_fd: int, sequence: int, confinem
             _serve(entry, encoder, limits.message_bytes)
     except (ChannelClosedError, MalformedError, TooLargeError):
         os._exit(0)
-
-
-def _read_program(fd: int, confinement: Confinement) -> Any:
-    limits = confinement.limits
-    return decode(channel.receive(fd, limits.program_bytes), limits.program_bounds)
 
 
 def _load(source: str, entry_point: str, encoder: Encoder) -> Any:
