@@ -50,7 +50,7 @@ def close(
             records.run(plan),
             engine.state(records.task).phase,
             [finding.message for finding in findings],
-            [finding.remedy for finding in findings],
+            list(dict.fromkeys(finding.remedy for finding in findings)),
         )
         paths = write_report(data, engine.home.results / records.task)
         digest = engine.keep(paths["report.json"].read_bytes())
