@@ -1,6 +1,5 @@
 """Kill -9 at random moments: every acknowledged entry is there afterwards, and the ledger verifies."""
 
-
 from __future__ import annotations
 
 import os

@@ -35,13 +35,18 @@ values = st.recursive(
 objects = st.dictionaries(keys, values, max_size=6)
 
 
+DOCUMENTS = 2_000
+PER_EXAMPLE = 5
+
+
 @pytest.mark.slow
-@settings(max_examples=2000, deadline=None)
-@given(objects)
-def test_given_any_object_of_the_subset_then_the_bytes_are_those_of_rfc8785(value):
-    data = dumps(value)
-    assert data == rfc8785.dumps(value)
-    assert loads(data) == value
+@settings(max_examples=DOCUMENTS // PER_EXAMPLE, deadline=None)
+@given(st.lists(objects, min_size=PER_EXAMPLE, max_size=PER_EXAMPLE))
+def test_given_any_object_of_the_subset_then_the_bytes_are_those_of_rfc8785(documents):
+    for value in documents:
+        data = dumps(value)
+        assert data == rfc8785.dumps(value)
+        assert loads(data) == value
 
 
 @settings(max_examples=300, deadline=None)

@@ -545,3 +545,7 @@ def test_given_the_old_name_of_a_rename_in_the_list_when_compared_then_it_may_st
 def test_given_no_list_of_files_when_compared_then_it_is_not_evaluated():
     (finding,) = codes_of("patch", modified_files=None)
     assert (finding.code, finding.severity) == ("companion.missing", Severity.NOT_EVALUATED)
+
+
+def test_given_too_few_problems_for_any_uplift_when_the_analysis_says_null_then_nothing_is_found():
+    assert codes_of("evaluation.power", changed(POWER, "minimal_detectable_uplift_pp", to=None)) == ()

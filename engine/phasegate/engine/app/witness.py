@@ -126,7 +126,7 @@ def _shown(chunk: bytes) -> bool:
     try:
         sys.stderr.buffer.write(chunk)
         sys.stderr.flush()
-    except (OSError, ValueError):
+    except (AttributeError, OSError, ValueError):
         return False
     return True
 
