@@ -97,7 +97,7 @@ def test_given_a_value_in_an_entry_replaced_by_another_valid_one_then_it_is_name
         f"UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), 'many', 'lots') AS BLOB) WHERE seq = {seq}",
     )
     found = problem(path)
-    expected = (seq, "head_mismatch") if seq == ENTRIES else (seq + 1, "hash_mismatch")
+    expected = (seq, "head_mismatch" if seq == ENTRIES else "hash_mismatch")
     assert (found.seq, found.code) == expected
 
 
@@ -113,7 +113,7 @@ def test_given_one_byte_changed_anywhere_in_the_entries_in_the_file_then_it_is_f
             changed = bytearray(pristine)
             changed[start + place] ^= 1 << chosen.randrange(8)
             path.write_bytes(changed)
-            assert problem(path).seq in (seq, seq + 1), (seq, place)
+            assert problem(path).seq == seq, (seq, place)
 
 
 def test_given_any_byte_of_the_pages_that_hold_entries_changed_then_no_entry_reads_differently(path):

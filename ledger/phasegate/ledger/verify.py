@@ -7,6 +7,7 @@ them from a file).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -51,6 +52,7 @@ NOT_RULED_OUT: Final = (
 _NOT_LINKED: Final = (
     "entry {seq} does not follow entry {before}: one of the two was changed; restore a good copy"
 )
+_CHANGED: Final = "entry {seq} was changed: entry {after} records another hash of it; restore a good copy"
 _NOT_THE_HEAD: Final = "entry {seq} is not the one that was acknowledged; restore a good copy"
 
 _SORTED_FIELDS: Final = tuple(sorted(FIELDS))
@@ -111,9 +113,9 @@ def verify_chain(
     Codes: ``sequence_gap`` (a number is missing, repeated or out of order), ``not_canonical`` (the bytes
     are not canonical JSON), ``bad_entry`` (fields, types or bounds), ``column_mismatch`` (the plain
     columns differ from the bytes), ``foreign_ledger``, ``hash_mismatch`` (``prev`` is not the hash of
-    the entry before, so one of the two was changed), ``time_backward``, ``head_mismatch`` (not the hash
-    noted for that entry), ``truncated`` (the chain ends before a noted entry), ``unreadable`` (the row
-    could not be read at all).
+    the entry before, so one of the two was changed: the one that is named, if what follows can tell),
+    ``time_backward``, ``head_mismatch`` (not the hash noted for that entry), ``truncated`` (the chain ends
+    before a noted entry), ``unreadable`` (the row could not be read at all).
 
     Args:
         rows: The rows as stored. Wrong types in them are a problem found, not an error.
@@ -143,26 +145,48 @@ class _Walk:
         self.size = 0
         self.prev = ZERO_HASH
         self.at = ""
+        self._before = (ZERO_HASH, "")  # hash and time of the entry before the last good one
 
     def run(self, rows: Iterable[StoredRow]) -> None:
         batch: list[StoredRow] = []
+        rest = iter(rows)
         try:
-            for row in rows:
+            for row in rest:
                 batch.append(row)
                 if len(batch) == BATCH_ROWS:
-                    self._settle(batch)
+                    self._settle(batch, rest)
                     batch.clear()
         except RowUnreadable as error:
-            self._settle(batch)
+            self._settle(batch, iter(()))
             raise _Found(self.size + 1, "unreadable", str(error)) from None
-        self._settle(batch)
+        self._settle(batch, iter(()))
 
-    def _settle(self, batch: list[StoredRow]) -> None:
+    def _settle(self, batch: list[StoredRow], rest: Iterator[StoredRow]) -> None:
         if not batch or self._accept(batch):
             return
-        for row in batch:
-            digest, at = self._examine(row)
+        for index, row in enumerate(batch):
+            try:
+                digest, at = self._examine(row)
+            except _Found as found:
+                if found.problem.code == "hash_mismatch" and self.size:
+                    self._blame(row, batch[index + 1] if index + 1 < len(batch) else next(rest, None))
+                raise
+            self._before = (self.prev, self.at)
             self.size, self.prev, self.at = self.size + 1, digest, at
+
+    def _blame(self, row: StoredRow, after: StoredRow | None) -> None:
+        """Raise for the entry before a row that does not link to it, if the row itself is as it was.
+
+        Two linked entries disagree, so one of them was changed. The row is as it was if the entry after it
+        records its hash, or, for the last one, if that hash was noted.
+        """
+        seq = self.size + 1
+        digest = sha256(row[3]).hexdigest() if type(row[3]) is bytes else ""
+        witness = _prev_of(after) if after is not None else self.noted.get(seq)
+        if witness != digest:
+            return
+        self.size, (self.prev, self.at) = self.size - 1, self._before
+        raise _Found(seq - 1, "hash_mismatch", _CHANGED.format(seq=seq - 1, after=seq))
 
     def _accept(self, batch: list[StoredRow]) -> bool:
         """Accept a batch of good rows at once, column by column in C; or say no and change nothing.
@@ -196,6 +220,7 @@ class _Walk:
             and all(hashes[seq - first] == noted for seq, noted in self.noted.items() if first <= seq <= last)
         )
         if good:
+            self._before = (hashes[-2], ats[-2]) if len(hashes) > 1 else (self.prev, self.at)
             self.size, self.prev, self.at = last, hashes[-1], ats[-1]
         return good
 
@@ -260,6 +285,15 @@ def _fit(texts: tuple[str, ...], bounds: tuple[int, int]) -> bool:
     different = set(texts)
     lengths = set(map(len, different))
     return least <= min(lengths) and max(lengths) <= most and "".join(different).isprintable()
+
+
+def _prev_of(row: StoredRow) -> object:
+    """The hash a row records of the entry before it; None if it records none."""
+    try:
+        value = canonical.loads(row[3]) if type(row[3]) is bytes else {}
+    except CanonicalError:
+        return None
+    return value.get("prev")
 
 
 def _truncated(size: int, noted: int) -> Problem:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ALL_PROPERTIES": "model",
+    "CheckResult": "self_check",
     "Isolation": "model",
+    "SELF_CHECKS": "attacks",
+    "self_check": "self_check",
     "Limits": "model",
     "Outcome": "model",
     "Pool": "pool",

@@ -45,6 +45,7 @@ class Crew:
 
     Attributes:
         seats: one for each worker.
+        marker: a name that is on the command line of every worker and nothing else.
     """
 
     def __init__(self, python: str, limits: Limits, *, use_namespaces: bool) -> None:
@@ -54,6 +55,7 @@ class Crew:
         self._use_namespaces = use_namespaces
         self._selector = selectors.DefaultSelector()
         self._base = Path(tempfile.mkdtemp(prefix="phasegate-sandbox-"))
+        self.marker = self._base.name
         (self._base / "root").mkdir()
         self._canary = self._base / "canary"
         self._canary.write_bytes(b"outside")
@@ -68,7 +70,7 @@ class Crew:
         figure = figures(self._limits)
         limits = WorkerLimits(**{name: figure[name] for name in WorkerLimits._fields})
         paths = (str(folder), str(self._base / "root"), str(self._canary))
-        process = WorkerProcess(self._python, Config(limits, *paths, namespaces=self._use_namespaces))
+        process = WorkerProcess(self._python, Config(limits, *paths, namespaces=self._use_namespaces), self.marker)
         for fd in (process.sources, process.tests):
             os.set_blocking(fd, False)
         seat = Seat(process, self._limits, due=time.monotonic() + self._limits.start_ms / 1000)

@@ -40,7 +40,7 @@ def take(size):
     return data
 def text():
     return take(int.from_bytes(take(8), "little", signed=True)).decode()
-fds = [int(fd) for fd in sys.argv[1:]]
+fds = [int(fd) for fd in sys.argv[2:]]
 package = sys.modules["sandbox"] = types.ModuleType("sandbox")
 package.__path__ = []
 for _ in range(int(text())):
@@ -65,7 +65,8 @@ class WorkerProcess:
         reports: gives hello, verdict and done messages.
     """
 
-    def __init__(self, python: str, config: Config) -> None:
+    def __init__(self, python: str, config: Config, marker: str) -> None:
+        self._marker = marker
         pipes = [os.pipe() for _ in range(4)]
         theirs = Descriptors(pipes[0][0], pipes[1][0], pipes[2][0], pipes[3][1])
         self.control, self.sources, self.tests = (pair[1] for pair in pipes[:3])
@@ -84,7 +85,7 @@ class WorkerProcess:
 
     def _start(self, python: str, theirs: Descriptors) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [python, *_FLAGS, "-c", _BOOT, *map(str, theirs)],
+            [python, *_FLAGS, "-c", _BOOT, self._marker, *map(str, theirs)],
             env=_ENVIRONMENT,
             cwd="/",
             stdin=subprocess.DEVNULL,

@@ -96,6 +96,13 @@ class Pool:
     ) -> None:
         self.close()
 
+    @property
+    def marker(self) -> str:
+        """A name on the command line of every worker of this pool and of nothing else."""
+        if self._crew is None:
+            raise SandboxUsageError("the pool is not open; use it in a `with` statement")
+        return self._crew.marker
+
     def close(self) -> None:
         """Kill the workers and all they started, and remove their scratch folders."""
         if self._crew is not None:
