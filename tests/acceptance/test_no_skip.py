@@ -131,8 +131,9 @@ def test_a_completed_task_takes_no_further_command(driver: Driver, tmp_path: Pat
 def test_after_all_refusals_the_ledger_replays_without_a_fault(driver: Driver, tmp_path: Path) -> None:
     at(driver.home, tmp_path, "VERIFY")
     for target in artifacts.PHASES:
-        driver.advance(TASK, target)
-        driver.backtrack(TASK, target) if target > "VERIFY" else None
+        assert driver.advance(TASK, target).code == 1
+    for target in ("VERIFY", "REVIEW", "PR", "MONITOR"):
+        assert driver.backtrack(TASK, target).code == 1
 
     with Engine.open(driver.home) as engine:
         found = audit(engine)

@@ -10,7 +10,7 @@ from phasegate.engine.runners.evaluation.report_data import gate_rows, report_da
 from phasegate.engine.runners.evaluation.run import EvaluationRun, document
 from phasegate.engine.runners.port import Figures, Item, Produced
 from phasegate.engine.runners.report import render_report
-from phasegate.engine.runners.report.data import GateRow
+from phasegate.engine.runners.report.document import gate_json
 from phasegate.engine.runners.statistics.estimate import Estimate
 from phasegate.engine.runners.statistics.summary import Summary
 
@@ -54,18 +54,7 @@ def report(run: EvaluationRun) -> Iterator[Item]:
     """PR: the report and the gate matrix."""
     rendered = render_report(report_data(run, "PR", (), ()))
     yield Produced("report.json", rendered["report.json"])
-    yield Produced("gate_matrix.json", document({"rows": [_row(row) for row in gate_rows(run)]}))
-
-
-def _row(row: GateRow) -> dict[str, str]:
-    return {
-        "axis": row.axis,
-        "threshold": row.threshold,
-        "finding": row.finding,
-        "verified_by": row.verified_by,
-        "evidence": row.evidence,
-        "decision": row.decision,
-    }
+    yield Produced("gate_matrix.json", document({"rows": [gate_json(row) for row in gate_rows(run)]}))
 
 
 def deltas(run: EvaluationRun) -> Iterator[Item]:

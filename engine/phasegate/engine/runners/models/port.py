@@ -7,10 +7,7 @@ the problem and the sample's number, and on nothing that happened before.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-
-from phasegate.engine.runners.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,42 +69,3 @@ class Model(Protocol):
         Raises:
             ModelError: the model has none.
         """
-
-
-def open_model(source: str, *, seed: int = 0) -> Model:
-    """The model that `source` names.
-
-    Args:
-        source: `stub`, `stub:CHANCE` with a success chance from 0 to 1 such as `stub:0.6`, or
-            `replay:FILE` with a `.jsonl` or `.jsonl.gz` file of recorded completions.
-        seed: seed of the stub; a replay has none.
-
-    Raises:
-        ModelError: the name is unknown, the chance no number from 0 to 1, or the file malformed.
-    """
-    # The back ends import this module for `Completion`.
-    from phasegate.engine.runners.models.replay import ReplayModel  # noqa: PLC0415
-    from phasegate.engine.runners.models.stub import SUCCESS_CHANCE, StubModel  # noqa: PLC0415
-
-    kind, _, detail = source.partition(":")
-    if source == "stub":
-        return StubModel(seed=seed, success_chance=SUCCESS_CHANCE)
-    if kind == "stub":
-        return StubModel(seed=seed, success_chance=_chance(source, detail))
-    if kind == "replay" and detail:
-        return ReplayModel.load(Path(detail))
-    raise ModelError(
-        f"unknown model `{source}`", remedy="use `stub`, `stub:CHANCE` (such as `stub:0.6`) or `replay:FILE`"
-    )
-
-
-def _chance(source: str, text: str) -> float:
-    try:
-        chance = float(text)
-    except ValueError:
-        chance = -1.0
-    if not 0 <= chance <= 1:  # also refuses NaN, which compares false
-        raise ModelError(
-            f"model `{source}` has no success chance", remedy="write a number from 0 to 1, such as `stub:0.6`"
-        )
-    return chance

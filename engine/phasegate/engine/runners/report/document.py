@@ -30,7 +30,7 @@ def report_document(data: ReportData) -> dict[str, Any]:
         "success_level": str(data.decision.level),
         "sources": dict(data.sources),
         "figures": _figures(data),
-        "gates": [_gate(row) for row in data.gates],
+        "gates": [gate_json(row) for row in data.gates],
         "ledger": {"head": data.ledger_head, "entries": data.ledger_entries, "trust": data.trust},
     }
 
@@ -62,7 +62,8 @@ def _figures(data: ReportData) -> dict[str, Any]:
     return {name: {"value": value, "source": data.sources[name]} for name, value in values.items()}
 
 
-def _gate(row: GateRow) -> dict[str, str]:
+def gate_json(row: GateRow) -> dict[str, str]:
+    """A row of the gate matrix as plain data."""
     return {
         "axis": row.axis,
         "threshold": row.threshold,

@@ -57,8 +57,6 @@ class Crew:
         self._base = Path(tempfile.mkdtemp(prefix="phasegate-sandbox-"))
         self.marker = self._base.name
         (self._base / "root").mkdir()
-        self._canary = self._base / "canary"
-        self._canary.write_bytes(b"outside")
         self._opened = 0
         self._failed_starts = 0
 
@@ -66,10 +64,12 @@ class Crew:
         """Start one more worker; it says hello in a later turn."""
         folder = self._base / f"scratch-{self._opened}"
         folder.mkdir()
+        canary = self._base / f"canary-{self._opened}"
+        canary.write_bytes(b"outside")
         self._opened += 1
         figure = figures(self._limits)
         limits = WorkerLimits(**{name: figure[name] for name in WorkerLimits._fields})
-        paths = (str(folder), str(self._base / "root"), str(self._canary))
+        paths = (str(folder), str(self._base / "root"), str(canary))
         process = WorkerProcess(self._python, Config(limits, *paths, namespaces=self._use_namespaces), self.marker)
         for fd in (process.sources, process.tests):
             os.set_blocking(fd, False)
