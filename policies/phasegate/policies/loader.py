@@ -15,6 +15,20 @@ from phasegate.validators.registry import REGISTRY
 
 _SUFFIXES = (".yaml", ".yml")
 
+# Pydantic's own words speak of Python's types.
+_REASONS = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping",
+    "extra_forbidden": "is no field of a process definition",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "missing": "is missing",
+    "model_type": "must be a mapping",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+}
+
 
 def shipped_processes() -> tuple[str, ...]:
     """Names of the processes that come with the package."""
@@ -85,8 +99,9 @@ def _refusal(lined: Lined, error: ValidationError) -> ProcessInvalid:
         parts = tuple(int(part) if part.isdigit() else part for part in place.split("."))
         if (*loc, *parts) in lined.lines:
             return ProcessInvalid(lined.source, lined.line((*loc, *parts)), text)
-    where = ".".join(str(part) for part in loc)
-    return ProcessInvalid(lined.source, lined.line(loc), f"{where}: {reason}" if where else reason)
+    where = ".".join(str(part) for part in loc) or "the definition"
+    reason = _REASONS.get(first["type"], reason[:1].lower() + reason[1:])
+    return ProcessInvalid(lined.source, lined.line(loc), f"{where}: {reason}")
 
 
 def _check_validators(process: Process, lined: Lined) -> None:

@@ -150,7 +150,7 @@ _STYLES = {
 
 def _line(entry: Entry) -> Text:
     style = _STYLES.get(entry.type, "default")
-    line = Text(f"{entry.at[:10]} {entry.at[11:23]} ", "dim")
+    line = Text().append(f"{entry.at[:10]} {entry.at[11:23]} ", "dim")
     line.append(f"{entry.seq:>6} ", "dim")
     line.append(f"{entry.task:<14} {entry.phase:<11}", "bold")
     line.append(f" {_tell(entry)} ", style)

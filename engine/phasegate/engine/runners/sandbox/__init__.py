@@ -16,16 +16,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .attacks import SELF_CHECKS
     from .errors import SandboxError, SandboxUnavailableError, SandboxUsageError, WorkerError
     from .model import ALL_PROPERTIES, Isolation, Limits, Outcome, Program, Property, Verdict
     from .pool import Pool
+    from .self_checking import CheckResult, self_check
 
 _HOMES = {
     "ALL_PROPERTIES": "model",
-    "CheckResult": "self_check",
+    "CheckResult": "self_checking",
     "Isolation": "model",
     "SELF_CHECKS": "attacks",
-    "self_check": "self_check",
+    "self_check": "self_checking",
     "Limits": "model",
     "Outcome": "model",
     "Pool": "pool",
@@ -40,6 +42,8 @@ _HOMES = {
 
 __all__ = [
     "ALL_PROPERTIES",
+    "SELF_CHECKS",
+    "CheckResult",
     "Isolation",
     "Limits",
     "Outcome",
@@ -51,6 +55,7 @@ __all__ = [
     "SandboxUsageError",
     "Verdict",
     "WorkerError",
+    "self_check",
 ]
 
 

@@ -68,7 +68,8 @@ class Bait:
 
     def complaint(self) -> str:
         """Return what an attack has changed or reached outside, an empty text if nothing."""
-        if self._look() != self._before:
+        before, self._before = self._before, self._look()
+        if self._before != before:
             return "files outside were changed"
         return "a listener was reached" if any(map(_was_reached, self._listeners)) else ""
 
@@ -78,11 +79,17 @@ class Bait:
         listener.bind(address)
         if kind == socket.SOCK_STREAM:
             listener.listen()
-        listener.setblocking(False)
+        listener.setblocking(False)  # noqa: FBT003 - its only parameter
 
     def _look(self) -> object:
         secret = (self._outside / "secret").stat() if (self._outside / "secret").exists() else None
-        facts = secret and (secret.st_mode, secret.st_size, secret.st_mtime_ns, secret.st_nlink, secret.st_uid)
+        facts = secret and (
+            secret.st_mode,
+            secret.st_size,
+            secret.st_mtime_ns,
+            secret.st_nlink,
+            secret.st_uid,
+        )
         return sorted(os.listdir(self._outside)), facts, self._outside.stat().st_mode  # noqa: PTH208 - names only
 
 

@@ -1,8 +1,9 @@
+# ruff: noqa: PTH110, PTH117, PTH118, PTH120
+# (A worker stays small without pathlib.)
 """What a worker puts on itself once, and on each half of a program, before foreign code runs."""
 
 from __future__ import annotations
 
-import _signal
 import os
 import resource
 import signal
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 _DEVICES = ("/dev/null", "/dev/urandom")
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
-# Plain numbers and the C module: the enum wrappers of `signal` cost a child a score of page copies.
+_SET_HANDLER = sys.modules["_signal"].signal
+# Plain numbers and the C function: the enum wrappers of `signal` cost a child a score of page copies.
 _SIGKILL, _SIGALRM, _SIG_DFL = int(signal.SIGKILL), int(signal.SIGALRM), int(signal.SIG_DFL)
 _SPARE_FD = 32
 _HIGHEST_FD = 1024  # a worker is started with a handful and may never open as many
@@ -134,7 +136,7 @@ class Confinement:
             kernel.prctl(kernel.PR_SET_PDEATHSIG, _SIGKILL)
             if os.getppid() != self._worker:
                 os._exit(1)
-        _signal.signal(_SIGALRM, _SIG_DFL)
+        _SET_HANDLER(_SIGALRM, _SIG_DFL)
         _cap(resource.RLIMIT_CPU, self.limits.cpu_s)
         if self._program_filter is not None:
             self._program_filter.attach()

@@ -8,7 +8,6 @@ import selectors
 import shutil
 import tempfile
 import time
-from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -70,7 +69,9 @@ class Crew:
         figure = figures(self._limits)
         limits = WorkerLimits(**{name: figure[name] for name in WorkerLimits._fields})
         paths = (str(folder), str(self._base / "root"), str(canary))
-        process = WorkerProcess(self._python, Config(limits, *paths, namespaces=self._use_namespaces), self.marker)
+        process = WorkerProcess(
+            self._python, Config(limits, *paths, namespaces=self._use_namespaces), self.marker
+        )
         for fd in (process.sources, process.tests):
             os.set_blocking(fd, False)
         seat = Seat(process, self._limits, due=time.monotonic() + self._limits.start_ms / 1000)
@@ -119,7 +120,8 @@ class Crew:
         if seat.hello is None:
             self._failed_starts += 1
             if self._failed_starts >= _START_TRIES:
-                raise WorkerError(f"a sandbox worker does not start: {seat.process.complaint() or 'no message'}")
+                complaint = seat.process.complaint() or "it said nothing"
+                raise WorkerError(f"a sandbox worker does not start: {complaint}; try another interpreter")
         self._remove(seat)
         self.open_seat()
         return [Event(seat, job, None) for job in seat.jobs]

@@ -48,31 +48,34 @@ class _Reader:
     def value(self, depth: int) -> Any:
         if depth < 0:
             raise MalformedError(f"a value is nested deeper than {self._bounds.depth}")
-        get = _GET.get(self._take(1))
+        get = _GET.get(self.take(1))
         if get is None:
             raise MalformedError("a value has an unknown tag")
         return get(self, depth - 1)
 
-    def _take(self, size: int) -> bytes:
+    def take(self, size: int) -> bytes:
         start, self._at = self._at, self._at + size
         if self._at > len(self._data):
             raise MalformedError("a message ends inside a value")
         return self._data[start : self._at]
 
-    def _sized(self) -> bytes:
-        return self._take(U32.unpack(self._take(4))[0])
+    def sized(self) -> bytes:
+        return self.take(U32.unpack(self.take(4))[0])
 
-    def _many(self, depth: int) -> list[Any]:
-        count: int = U32.unpack(self._take(4))[0]
+    def many(self, depth: int) -> list[Any]:
+        count: int = U32.unpack(self.take(4))[0]
         if count > self.left():
             raise MalformedError("a count is larger than its message")
         return [self.value(depth) for _ in range(count)]
 
-    def _pairs(self, depth: int) -> dict[Any, Any]:
-        parts = self._many(depth)
+    def pairs(self, depth: int) -> dict[Any, Any]:
+        parts = self.many(depth)
         if len(parts) % 2:
             raise MalformedError("a dict has a key without a value")
-        return self._distinct(dict(zip(parts[::2], parts[1::2], strict=True)), len(parts) // 2)
+        built: dict[Any, Any] = self._distinct(
+            dict(zip(parts[::2], parts[1::2], strict=True)), len(parts) // 2
+        )
+        return built
 
     @staticmethod
     def _distinct(built: Any, count: int) -> Any:
@@ -80,30 +83,30 @@ class _Reader:
             raise MalformedError("a dict or set has equal entries")
         return built
 
-    def _set(self, depth: int) -> set[Any]:
-        items = self._many(depth)
+    def set(self, depth: int) -> set[Any]:
+        items = self.many(depth)
         built: set[Any] = self._distinct(set(items), len(items))
         return built
 
-    def _complex(self, _depth: int) -> complex:
-        return complex(*C128.unpack(self._take(16)))
+    def complex(self, _depth: int) -> complex:
+        return complex(*C128.unpack(self.take(16)))
 
-    def _keys(self, depth: int) -> Any:
-        items = self._many(depth)
+    def keys(self, depth: int) -> Any:
+        items = self.many(depth)
         return self._distinct(dict.fromkeys(items), len(items)).keys()
 
-    def _range(self, depth: int) -> range:
+    def range(self, depth: int) -> range:
         return range(self.value(depth), self.value(depth), self.value(depth))
 
-    def _decimal(self, _depth: int) -> Any:
-        text = self._sized().decode("ascii")
+    def decimal(self, _depth: int) -> Any:
+        text = self.sized().decode("ascii")
         if len(text) > _DECIMAL_CHARS:
             raise MalformedError("a decimal has too many digits")
         from decimal import Decimal  # noqa: PLC0415 - rare, and costly to have in every worker
 
         return Decimal(text)
 
-    def _fraction(self, depth: int) -> Any:
+    def fraction(self, depth: int) -> Any:
         from fractions import Fraction  # noqa: PLC0415 - rare, and costly to have in every worker
 
         numerator, denominator = self.value(depth), self.value(depth)
@@ -111,15 +114,15 @@ class _Reader:
             raise MalformedError("a fraction is not made of integers")
         return Fraction(numerator, denominator)
 
-    def _name(self) -> str:
-        name = self._sized()
+    def name(self) -> str:
+        name = self.sized()
         if len(name) > _NAME_BYTES:
             raise MalformedError("a type name is too long")
         return name.decode("utf-8")
 
-    def _iterable(self, depth: int) -> Opaque:
-        name, flags = self._name(), self._take(1)[0]
-        items = self._many(depth)
+    def iterable(self, depth: int) -> Opaque:
+        name, flags = self.name(), self.take(1)[0]
+        items = self.many(depth)
         if flags == SIZED:
             return OpaqueContainer(name, items)
         return OpaqueIterator(name, items, cut=flags == CUT)
@@ -129,24 +132,24 @@ _GET: dict[bytes, Callable[[_Reader, int], Any]] = {
     b"N": lambda _reader, _depth: None,
     b"T": lambda _reader, _depth: True,
     b"F": lambda _reader, _depth: False,
-    b"i": lambda reader, _depth: I64.unpack(reader._take(8))[0],
-    b"I": lambda reader, _depth: int.from_bytes(reader._sized(), "little", signed=True),
-    b"f": lambda reader, _depth: F64.unpack(reader._take(8))[0],
-    b"c": _Reader._complex,
-    b"s": lambda reader, _depth: reader._sized().decode("utf-8", "surrogatepass"),
-    b"b": lambda reader, _depth: reader._sized(),
-    b"a": lambda reader, _depth: bytearray(reader._sized()),
-    b"l": _Reader._many,
-    b"t": lambda reader, depth: tuple(reader._many(depth)),
-    b"S": _Reader._set,
-    b"Z": lambda reader, depth: frozenset(reader._set(depth)),
-    b"d": _Reader._pairs,
-    b"K": _Reader._keys,
-    b"M": lambda reader, depth: reader._pairs(depth).items(),
-    b"V": lambda reader, depth: dict(enumerate(reader._many(depth))).values(),
-    b"r": _Reader._range,
-    b"D": _Reader._decimal,
-    b"Q": _Reader._fraction,
-    b"O": lambda reader, _depth: Opaque(reader._name()),
-    b"G": _Reader._iterable,
+    b"i": lambda reader, _depth: I64.unpack(reader.take(8))[0],
+    b"I": lambda reader, _depth: int.from_bytes(reader.sized(), "little", signed=True),
+    b"f": lambda reader, _depth: F64.unpack(reader.take(8))[0],
+    b"c": _Reader.complex,
+    b"s": lambda reader, _depth: reader.sized().decode("utf-8", "surrogatepass"),
+    b"b": lambda reader, _depth: reader.sized(),
+    b"a": lambda reader, _depth: bytearray(reader.sized()),
+    b"l": _Reader.many,
+    b"t": lambda reader, depth: tuple(reader.many(depth)),
+    b"S": _Reader.set,
+    b"Z": lambda reader, depth: frozenset(reader.set(depth)),
+    b"d": _Reader.pairs,
+    b"K": _Reader.keys,
+    b"M": lambda reader, depth: reader.pairs(depth).items(),
+    b"V": lambda reader, depth: dict(enumerate(reader.many(depth))).values(),
+    b"r": _Reader.range,
+    b"D": _Reader.decimal,
+    b"Q": _Reader.fraction,
+    b"O": lambda reader, _depth: Opaque(reader.name()),
+    b"G": _Reader.iterable,
 }

@@ -1,3 +1,5 @@
+# ruff: noqa: D102
+# (The `put_` methods are the entries of one table and documented once, by the class.)
 """Typed, bounded encoding of the values that travel between the checker and the solution.
 
 A value travels by copy. Subclasses of builtin types travel as the plain base value, read through the
@@ -39,7 +41,7 @@ class Bounds(NamedTuple):
 
 
 class Encoder:
-    """Encodes one value after the other into fresh byte strings.
+    """Encodes one value after the other into fresh byte strings; `put_x` appends one of type x.
 
     Args:
         bounds: limits on what is produced.
@@ -92,10 +94,10 @@ class Encoder:
     def _pairs(self, tag: bytes, pairs: list[tuple[Any, Any]], depth: int) -> None:
         self._many(tag, 2 * len(pairs), (part for pair in pairs for part in pair), depth)
 
-    def _singleton(self, value: bool | None, _depth: int) -> None:  # noqa: FBT001 - a value, not an option
+    def put_singleton(self, value: bool | None, _depth: int) -> None:  # noqa: FBT001 - a value, not an option
         self._out += b"N" if value is None else b"T" if value else b"F"
 
-    def _int(self, value: int, _depth: int) -> None:
+    def put_int(self, value: int, _depth: int) -> None:
         plain = int.__index__(value)
         if _I64_MIN <= plain <= _I64_MAX:
             self._out += b"i"
@@ -105,62 +107,62 @@ class Encoder:
             self._room(size)
             self._sized(b"I", plain.to_bytes(size, "little", signed=True))
 
-    def _float(self, value: float, _depth: int) -> None:
+    def put_float(self, value: float, _depth: int) -> None:
         self._out += b"f"
         self._out += F64.pack(float.__float__(value))
 
-    def _complex(self, value: complex, _depth: int) -> None:
+    def put_complex(self, value: complex, _depth: int) -> None:
         plain = complex.__complex__(value)
         self._out += b"c"
         self._out += C128.pack(plain.real, plain.imag)
 
-    def _str(self, value: str, _depth: int) -> None:
+    def put_str(self, value: str, _depth: int) -> None:
         self._room(str.__len__(value))
         self._sized(b"s", str.encode(value, "utf-8", "surrogatepass"))
 
-    def _bytes(self, value: bytes, _depth: int) -> None:
+    def put_bytes(self, value: bytes, _depth: int) -> None:
         self._sized(b"b", bytes.__getitem__(value, _ALL))
 
-    def _bytearray(self, value: bytearray, _depth: int) -> None:
+    def put_bytearray(self, value: bytearray, _depth: int) -> None:
         self._sized(b"a", bytes(memoryview(value)))
 
-    def _list(self, value: list[Any], depth: int) -> None:
+    def put_list(self, value: list[Any], depth: int) -> None:
         plain = list.__getitem__(value, _ALL)
         self._many(b"l", len(plain), plain, depth)
 
-    def _tuple(self, value: tuple[Any, ...], depth: int) -> None:
+    def put_tuple(self, value: tuple[Any, ...], depth: int) -> None:
         self._many(b"t", tuple.__len__(value), tuple.__iter__(value), depth)
 
-    def _set(self, value: set[Any], depth: int) -> None:
+    def put_set(self, value: set[Any], depth: int) -> None:
         self._many(b"S", set.__len__(value), set.__iter__(value), depth)
 
-    def _frozenset(self, value: frozenset[Any], depth: int) -> None:
+    def put_frozenset(self, value: frozenset[Any], depth: int) -> None:
         self._many(b"Z", frozenset.__len__(value), frozenset.__iter__(value), depth)
 
-    def _dict(self, value: dict[Any, Any], depth: int) -> None:
+    def put_dict(self, value: dict[Any, Any], depth: int) -> None:
         self._pairs(b"d", list(dict.items(value)), depth)
 
-    def _keys(self, value: Any, depth: int) -> None:
+    def put_keys(self, value: Any, depth: int) -> None:
         self._many(b"K", len(value), value, depth)
 
-    def _items(self, value: Any, depth: int) -> None:
+    def put_items(self, value: Any, depth: int) -> None:
         self._pairs(b"M", list(value), depth)
 
-    def _values(self, value: Any, depth: int) -> None:
+    def put_values(self, value: Any, depth: int) -> None:
         self._many(b"V", len(value), value, depth)
 
-    def _range(self, value: range, depth: int) -> None:
+    def put_range(self, value: range, depth: int) -> None:
         self._out += b"r"
         for number in (value.start, value.stop, value.step):
-            self._int(number, depth)
+            self.put_int(number, depth)
 
-    def _decimal(self, value: Any, _depth: int) -> None:
+    def put_decimal(self, value: Any, _depth: int) -> None:
         self._sized(b"D", str(value).encode("ascii"))
 
-    def _fraction(self, value: Any, depth: int) -> None:
+    def put_fraction(self, value: Any, depth: int) -> None:
         self._out += b"Q"
-        self._int(value.numerator, depth)
-        self._int(value.denominator, depth)
+        self.put_int(value.numerator, depth)
+        self.put_int(value.denominator, depth)
 
     def _stand_in(self, value: Any, kind: type, depth: int) -> None:
         if self._strict:
@@ -201,28 +203,30 @@ def _inherited(kind: type) -> Callable[[Encoder, Any, int], None] | None:
         put = _PUT.get(base)
         if put is not None:
             return put
-    for module, name, rational in (("decimal", "Decimal", Encoder._decimal), ("fractions", "Fraction", Encoder._fraction)):
+    for module, name, put in _RATIONALS:
         if module in sys.modules and kind is getattr(sys.modules[module], name, None):
-            return rational
+            return put
     return None
 
 
+# Found by name, so that a worker need not import what most programs never use.
+_RATIONALS = (("decimal", "Decimal", Encoder.put_decimal), ("fractions", "Fraction", Encoder.put_fraction))
 _PUT: dict[type, Callable[[Encoder, Any, int], None]] = {
-    type(None): Encoder._singleton,
-    bool: Encoder._singleton,
-    int: Encoder._int,
-    float: Encoder._float,
-    complex: Encoder._complex,
-    str: Encoder._str,
-    bytes: Encoder._bytes,
-    bytearray: Encoder._bytearray,
-    list: Encoder._list,
-    tuple: Encoder._tuple,
-    dict: Encoder._dict,
-    set: Encoder._set,
-    frozenset: Encoder._frozenset,
-    range: Encoder._range,
-    type({}.keys()): Encoder._keys,
-    type({}.items()): Encoder._items,
-    type({}.values()): Encoder._values,
+    type(None): Encoder.put_singleton,
+    bool: Encoder.put_singleton,
+    int: Encoder.put_int,
+    float: Encoder.put_float,
+    complex: Encoder.put_complex,
+    str: Encoder.put_str,
+    bytes: Encoder.put_bytes,
+    bytearray: Encoder.put_bytearray,
+    list: Encoder.put_list,
+    tuple: Encoder.put_tuple,
+    dict: Encoder.put_dict,
+    set: Encoder.put_set,
+    frozenset: Encoder.put_frozenset,
+    range: Encoder.put_range,
+    type({}.keys()): Encoder.put_keys,
+    type({}.items()): Encoder.put_items,
+    type({}.values()): Encoder.put_values,
 }

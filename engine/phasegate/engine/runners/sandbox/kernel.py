@@ -30,7 +30,7 @@ def machine() -> str | None:
 def _libc() -> ctypes.CDLL:
     libc = ctypes.CDLL(None, use_errno=True)
     if machine() is not None:
-        libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)  # so that a call builds no objects of its own
+        libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)  # a call builds no objects
     return libc
 
 
@@ -41,18 +41,16 @@ def _checked(result: int, what: str) -> int:
     return result
 
 
-def syscall(number: int, *arguments: int | ctypes.Array[ctypes.c_char] | None) -> int:
+def syscall(number: int, *arguments: int | ctypes.Array[ctypes.c_char]) -> int:
     """Make a system call; integers are passed as 64-bit words, buffers by address."""
-    words = [
-        ctypes.c_void_p(a if isinstance(a, int) else None if a is None else ctypes.addressof(a)) for a in arguments
-    ]
+    words = [ctypes.c_void_p(a if isinstance(a, int) else ctypes.addressof(a)) for a in arguments]
     libc = _libc()
     libc.syscall.restype = ctypes.c_long
     return _checked(libc.syscall(ctypes.c_long(number), *words), f"system call {number}")
 
 
 def prctl(option: int, first: int = 0, second: int = 0) -> int:
-    """Call prctl(2)."""
+    """Set a property of this process (prctl, section 2 of the manual)."""
     result: int = _libc().prctl(option, first, second, 0, 0)
     return result if result >= 0 else _checked(result, f"prctl {option}")
 
@@ -63,21 +61,21 @@ def unshare(flags: int) -> None:
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
-    """Call mount(2)."""
+    """Mount a file system or change how one is mounted."""
     encoded = [None if text is None else os.fsencode(text) for text in (source, target, kind, data)]
     result = _libc().mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3])
     _checked(result, f"mount of `{source}` on `{target}`")
 
 
 def unmount(target: str, flags: int) -> None:
-    """Call umount2(2)."""
+    """Take a mount away, as umount2(2) says."""
     _checked(_libc().umount2(os.fsencode(target), ctypes.c_int(flags)), f"unmount of `{target}`")
 
 
 def pivot_root(new_root: str, put_old: str) -> None:
-    """Call pivot_root(2)."""
+    """Make a mounted folder the root of this mount namespace."""
     number = _PIVOT_ROOT[os.uname().machine]
-    new, old = ctypes.create_string_buffer(os.fsencode(new_root)), ctypes.create_string_buffer(os.fsencode(put_old))
+    new, old = (ctypes.create_string_buffer(os.fsencode(path)) for path in (new_root, put_old))
     syscall(number, new, old)
 
 

@@ -66,7 +66,8 @@ def restrict(rules: Iterable[tuple[str, int]], version: int) -> None:
     handled = (1 << _FS_BITS.get(version, 16)) - 1
     net, scoped = (_NET_TCP if version >= 4 else 0), (_SCOPES if version >= 6 else 0)  # noqa: PLR2004 - ABIs
     attributes = struct.pack("<QQQ", handled, net, scoped)[: 24 if scoped else 16 if net else 8]
-    ruleset = kernel.syscall(_CREATE_RULESET, ctypes.create_string_buffer(attributes, len(attributes)), len(attributes), 0)
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    ruleset = kernel.syscall(_CREATE_RULESET, buffer, len(attributes), 0)
     try:
         for path, rights in rules:
             _allow(ruleset, path, rights & handled)

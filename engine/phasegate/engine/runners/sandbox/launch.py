@@ -11,9 +11,11 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import selectors
 import subprocess
 import sys
 import tempfile
+import time
 from functools import cache
 from typing import Any
 
@@ -23,6 +25,7 @@ from .errors import ChannelClosedError, WorkerError
 from .zygote import CONFIG_BOUNDS, Config, Descriptors
 
 _ENVIRONMENT = {"PYTHONHASHSEED": "0"}
+_SILENCE_S = 2.0
 _FLAGS = ("-s", "-P", "-S", "-B", "-X", "utf8", "-W", "ignore")
 _MODULES = (
     "errors", "encode", "opaque", "decode", "channel", "kernel", "syscalls", "seccomp", "landlock",
@@ -76,11 +79,15 @@ class WorkerProcess:
             self._process = self._start(python, theirs)
         except OSError as error:
             self._close()
-            raise WorkerError(f"cannot start `{python}`: {error.strerror}; name another interpreter") from error
+            raise WorkerError(
+                f"cannot start `{python}`: {error.strerror}; name another interpreter"
+            ) from error
         finally:
             for fd in theirs:
                 os.close(fd)
-        with contextlib.suppress(ChannelClosedError):  # a worker that is already gone is noticed by its silence
+        with contextlib.suppress(
+            ChannelClosedError
+        ):  # a worker that is already gone is noticed by its silence
             self._introduce(config)
 
     def _start(self, python: str, theirs: Descriptors) -> subprocess.Popen[bytes]:
@@ -104,7 +111,17 @@ class WorkerProcess:
         """Kill the worker, with all it started, and close its pipes."""
         self._process.kill()
         self._process.wait()
+        self._await_silence()
         self._close()
+
+    def _await_silence(self) -> None:
+        """Wait for the end of the report pipe: the kernel then has ended all that the worker had started."""
+        until = time.monotonic() + _SILENCE_S
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.reports, selectors.EVENT_READ)
+            while selector.select(max(0.0, until - time.monotonic())):
+                if not os.read(self.reports, 1 << 16):
+                    return
 
     def complaint(self) -> str:
         """Return the end of what the worker wrote to its standard error."""
@@ -118,7 +135,7 @@ class WorkerProcess:
 
 
 def interpreter() -> str:
-    """Return the interpreter behind this one: outside a virtual environment, whose packages it must not see."""
+    """Return the interpreter behind this one; not a virtual environment's, whose packages it must not see."""
     return str(getattr(sys, "_base_executable", "") or sys.executable)
 
 

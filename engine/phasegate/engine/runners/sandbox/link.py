@@ -29,7 +29,8 @@ _DENIED = {errno.EPERM, errno.EACCES, errno.EROFS}
 class Conclude(Protocol):
     """Reports a verdict and ends the process."""
 
-    def __call__(self, verdict: str, detail: str) -> NoReturn: ...
+    def __call__(self, verdict: str, detail: str) -> NoReturn:
+        """Report and end."""
 
 
 class Link:
@@ -97,7 +98,7 @@ class Link:
             self._raise(body)
         if kind == solution.TOO_LARGE:
             self._conclude("output", f"a result takes more than {self._bounds.message_bytes} bytes")
-        self._conclude("error", "the solution broke the protocol: an unknown message")
+        return self._conclude("error", "the solution broke the protocol: an unknown message")
 
     def _unsupported(self, error: UnsupportedError) -> NoReturn:
         # A foreign object handed back is the candidate's doing, anything else the test's.
@@ -130,11 +131,11 @@ class Link:
         raise error
 
     def _exception(self, body: bytes) -> tuple[BaseException, str]:
-        match self._decoded(body):
+        parts = self._decoded(body)
+        match parts:
             case (str(name), str(base), str(text), tuple(arguments)):
                 return _rebuild(base, text, arguments), f"{name}: {text}" if text else name
-            case _:
-                self._conclude("error", "the solution broke the protocol: a malformed exception")
+        return self._conclude("error", "the solution broke the protocol: a malformed exception")
 
 
 def _rebuild(base: str, text: str, arguments: tuple[Any, ...]) -> BaseException:

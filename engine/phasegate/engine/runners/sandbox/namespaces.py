@@ -1,3 +1,5 @@
+# ruff: noqa: PTH102, PTH103, PTH112, PTH114, PTH115, PTH120, PTH211
+# (A worker stays small without pathlib.)
 """Fresh Linux namespaces for a worker, with a root of its own that holds only what Python needs.
 
 See unshare(2), user_namespaces(7), mount_namespaces(7), pivot_root(2). Everything is read-only but a
@@ -23,8 +25,12 @@ _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT = 1, 2, 4, 8, 32
 _MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
 _MNT_DETACH = 2
 # A user namespace may add restrictions to a mount, never lift those it came with.
-_KEPT = ((os.ST_NOSUID, _MS_NOSUID), (os.ST_NODEV, _MS_NODEV), (os.ST_NOEXEC, _MS_NOEXEC),
-         (os.ST_NOATIME, 1024), (os.ST_NODIRATIME, 2048), (os.ST_RELATIME, 1 << 21))  # fmt: skip
+# Pairs of what statvfs shows and mount wants; numbers, since not every platform names them in `os`.
+_NOATIME, _NODIRATIME, _RELATIME_SHOWN, _MS_RELATIME = 1024, 2048, 4096, 1 << 21
+_KEPT = (
+    (_MS_NOSUID, _MS_NOSUID), (_MS_NODEV, _MS_NODEV), (_MS_NOEXEC, _MS_NOEXEC),
+    (_NOATIME, _NOATIME), (_NODIRATIME, _NODIRATIME), (_RELATIME_SHOWN, _MS_RELATIME),
+)  # fmt: skip
 
 SCRATCH = "/scratch"
 

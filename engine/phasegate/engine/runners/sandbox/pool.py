@@ -7,6 +7,7 @@ tried once more and then ends as `checker_error`: it is never lost and never pas
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Self
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 _AHEAD = 2  # programs given to a worker at once: one running, one waiting in its pipes
 _TRIES = 2  # for a program whose worker failed under it
 _REMEDY = (
-    "run on Linux 6.2 or newer (x86_64 or aarch64) with Landlock and seccomp enabled, or accept less by asking "
-    "for reduced isolation, which the result then says"
+    "run on Linux 6.2 or newer (x86_64 or aarch64) with Landlock and seccomp enabled, or accept less by "
+    "asking for reduced isolation, which the result then says"
 )
 
 
@@ -36,7 +37,8 @@ class Pool:
     """Runs untrusted programs in isolated worker processes; a context manager, for one thread.
 
     Args:
-        workers: worker processes; as many programs run at once.
+        workers: worker processes; as many programs run at once. Twice the cores if not given, since the two
+            halves of a program often wait for each other.
         limits: what one program may use.
         required: properties without which the pool does not start.
         reduced: start even so; `isolation` then names what is missing.
@@ -52,7 +54,7 @@ class Pool:
 
     def __init__(
         self,
-        workers: int = 2,
+        workers: int | None = None,
         limits: Limits | None = None,
         *,
         required: Iterable[Property] = ALL_PROPERTIES,
@@ -60,9 +62,9 @@ class Pool:
         use_namespaces: bool = True,
         python: str | None = None,
     ) -> None:
-        if workers < 1:
+        self._workers = 2 * (os.cpu_count() or 1) if workers is None else workers
+        if self._workers < 1:
             raise SandboxUsageError(f"a pool of `{workers}` workers can run nothing; ask for at least 1")
-        self._workers = workers
         self._limits = limits or Limits()
         self._required = frozenset(required)
         self._reduced = reduced
@@ -126,29 +128,28 @@ class Pool:
             raise SandboxUsageError("the pool is already running; finish that run first, or use another pool")
         self._running = True
         try:
-            yield from self._run(self._crew, iter(programs))
+            yield from self._run(self._crew, _Queue(programs))
         finally:
             self._running = False
             self._abandon()
 
-    def _run(self, crew: Crew, programs: Iterator[Program]) -> Iterator[Outcome]:
-        again: deque[Job] = deque()
+    def _run(self, crew: Crew, queue: _Queue) -> Iterator[Outcome]:
         while True:
-            refused = self._fill(crew, programs, again)
+            refused = self._fill(crew, queue)
             yield from refused
-            if not again and not refused and not any(seat.jobs for seat in crew.seats):
+            if queue.is_empty() and not any(seat.jobs for seat in crew.seats):
                 return
             for event in [] if refused else crew.turn():
-                outcome = self._conclude(crew, event, again)
+                outcome = self._conclude(crew, event, queue)
                 if outcome is not None:
                     yield outcome
 
-    def _fill(self, crew: Crew, programs: Iterator[Program], again: deque[Job]) -> list[Outcome]:
-        """Give work to workers with room; returns outcomes of programs too large to be sent."""
+    def _fill(self, crew: Crew, queue: _Queue) -> list[Outcome]:
+        """Give work to workers with room; returns the outcome of a program too large to be sent."""
         for depth in range(1, _AHEAD + 1):
             for seat in crew.seats:
                 while seat.hello is not None and len(seat.jobs) < depth:
-                    job = again.popleft() if again else _next_job(programs)
+                    job = queue.take()
                     if job is None:
                         return []
                     self._refuse(self.isolation.given - _properties(seat.hello.held))
@@ -158,25 +159,23 @@ class Pool:
                         return [Outcome(job.program.key, Verdict.CHECKER_ERROR, str(error), 0, 0, 0)]
         return []
 
-    def _conclude(self, crew: Crew, event: Event, again: deque[Job]) -> Outcome | None:
+    def _conclude(self, crew: Crew, event: Event, queue: _Queue) -> Outcome | None:
         seat, job, done = event
         if done is None:
-            return self._retry(job, again, started=job is seat.jobs[0])
-        if is_worker_fault(job.said, done):
-            for lost in crew.replace(seat) if seat in crew.seats else []:
-                again.append(lost.job)
-            outcome = self._retry(job, again, started=True)
-            return outcome and outcome_of(job.program.key, job.said, done, self._limits)
-        if not done.clean and seat in crew.seats:
+            return self._retry(job, queue, started=job is seat.jobs[0])
+        fault = is_worker_fault(job.said, done)
+        if (fault or not done.clean) and seat in crew.seats:
             for lost in crew.replace(seat):
-                again.append(lost.job)
+                queue.again.append(lost.job)
+        if fault and self._retry(job, queue, started=True) is None:
+            return None
         return outcome_of(job.program.key, job.said, done, self._limits)
 
     @staticmethod
-    def _retry(job: Job, again: deque[Job], *, started: bool) -> Outcome | None:
+    def _retry(job: Job, queue: _Queue, *, started: bool) -> Outcome | None:
         job.faults += started
         if job.faults < _TRIES:
-            again.append(job)
+            queue.again.append(job)
             return None
         return Outcome(job.program.key, Verdict.CHECKER_ERROR, "the worker died while it ran this", 0, 0, 0)
 
@@ -195,13 +194,28 @@ class Pool:
     def _refuse(self, missing: frozenset[Property]) -> None:
         if missing and not self._reduced:
             names = ", ".join(sorted(missing))
-            raise SandboxUnavailableError(f"the sandbox cannot give `{names}` on this {sys.platform} machine; {_REMEDY}")
+            where = f"this {sys.platform} machine"
+            raise SandboxUnavailableError(f"the sandbox cannot give `{names}` on {where}; {_REMEDY}")
 
 
 def _properties(names: Iterable[str]) -> frozenset[Property]:
     return frozenset(Property(name) for name in names)
 
 
-def _next_job(programs: Iterator[Program]) -> Job | None:
-    program = next(programs, None)
-    return None if program is None else Job(program)
+class _Queue:
+    """Programs still to be given out: those to be tried again, then the caller's, taken one at a time."""
+
+    def __init__(self, programs: Iterable[Program]) -> None:
+        self.again: deque[Job] = deque()
+        self._programs = iter(programs)
+        self._exhausted = False
+
+    def take(self) -> Job | None:
+        if self.again:
+            return self.again.popleft()
+        program = None if self._exhausted else next(self._programs, None)
+        self._exhausted = program is None
+        return None if program is None else Job(program)
+
+    def is_empty(self) -> bool:
+        return self._exhausted and not self.again

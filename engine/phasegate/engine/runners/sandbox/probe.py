@@ -1,3 +1,5 @@
+# ruff: noqa: PTH101, PTH104, PTH108
+# (A worker stays small without pathlib.)
 """Tries, from inside a confined solution process, to do what each property forbids.
 
 A worker runs this once before its first program, so that a property is reported as given because it
@@ -10,11 +12,13 @@ import errno
 import os
 import resource
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from . import channel, kernel, solution, syscalls
 from .decode import decode
 from .encode import Encoder
+from .errors import ChannelClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +46,7 @@ def held_properties(confinement: Confinement, canary: str) -> tuple[str, ...]:
     os.close(write_end)
     try:
         held = cast("Any", decode(channel.receive(read_end, 10_000), confinement.limits.bounds))
-    except channel.ChannelClosedError:
+    except ChannelClosedError:
         held = ()
     os.close(read_end)
     os.waitpid(child, 0)
@@ -62,12 +66,12 @@ def _no_network(confinement: Confinement, _canary: str) -> bool:
 
     families = (_socket.AF_INET, _socket.AF_INET6, _socket.AF_UNIX)
     cut_off = {"net_ns", "mount_ns"} <= set(confinement.layers)
-    return cut_off or all(_refused(lambda f=f: _socket.socket(f)) for f in families)
+    return cut_off or all(_refused(partial(_socket.socket, family)) for family in families)
 
 
 def _no_outside_read(_confinement: Confinement, canary: str) -> bool:
     paths = (canary, "/proc/self/environ", "/proc/self/mem", f"/proc/{os.getppid()}/environ", "/etc/passwd")
-    return all(_refused(lambda p=p: os.open(p, os.O_RDONLY)) for p in paths)
+    return all(_refused(partial(os.open, path, os.O_RDONLY)) for path in paths)
 
 
 def _no_outside_write(_confinement: Confinement, canary: str) -> bool:
@@ -94,7 +98,7 @@ def _no_fork(_confinement: Confinement, _canary: str) -> bool:
 
 
 def _no_exec(_confinement: Confinement, _canary: str) -> bool:
-    return _refused(lambda: os.execv("/nonexistent", ["nonexistent"]), errno.EPERM)
+    return _refused(lambda: os.execv("/nonexistent", ["nonexistent"]), errno.EPERM)  # noqa: S606 - to be refused
 
 
 def _no_signals(_confinement: Confinement, _canary: str) -> bool:
@@ -109,7 +113,7 @@ def _no_tracing(_confinement: Confinement, _canary: str) -> bool:
     parent = os.getppid()
     numbers = (syscalls.number("ptrace", machine), syscalls.number("process_vm_readv", machine))
     calls = ((numbers[0], (attach, parent, 0, 0)), (numbers[1], (parent, 0, 0, 0, 0, 0)))
-    return all(n is not None and _refused(lambda n=n, a=a: kernel.syscall(n, *a)) for n, a in calls)
+    return all(n is not None and _refused(partial(kernel.syscall, n, *words)) for n, words in calls)
 
 
 def _memory_limit(confinement: Confinement, _canary: str) -> bool:
@@ -128,20 +132,30 @@ def _output_limit(confinement: Confinement, _canary: str) -> bool:
         return False
 
 
-def _rlimit(which: int, value: Callable[[Confinement], int]) -> Callable[[Confinement, str], bool]:
+def _rlimit(which: int, name: str) -> Callable[[Confinement, str], bool]:
     def holds(confinement: Confinement, _canary: str) -> bool:
         hard = resource.getrlimit(which)[1]
-        return hard != resource.RLIM_INFINITY and hard <= value(confinement)
+        return hard != resource.RLIM_INFINITY and hard <= getattr(confinement.limits, name)
 
     return holds
 
 
 def _closed(_confinement: Confinement, _canary: str) -> bool:
     highest = 1024
-    return all(_refused(lambda fd=fd: os.fstat(fd)) for fd in range(solution.ANSWERS_FD + 1, highest))
+    return all(_refused(partial(os.fstat, fd)) for fd in range(solution.ANSWERS_FD + 1, highest))
+
+
+def _by_the_worker(_confinement: Confinement, _canary: str) -> bool:
+    """Hold by the worker's own timer, which stops a program, or by its bounded scratch file system."""
+    return True
+
+
+def _empty_environment(_confinement: Confinement, _canary: str) -> bool:
+    return not os.environ and not sys.argv[1:]
 
 
 _PROBES: dict[str, Callable[[Confinement, str], bool]] = {
+    "closed_descriptors": _closed,  # first, before the others open anything
     "no_network": _no_network,
     "no_outside_read": _no_outside_read,
     "no_outside_write": _no_outside_write,
@@ -149,12 +163,11 @@ _PROBES: dict[str, Callable[[Confinement, str], bool]] = {
     "no_exec": _no_exec,
     "no_signals": _no_signals,
     "no_tracing": _no_tracing,
-    "cpu_limit": _rlimit(resource.RLIMIT_CPU, lambda c: c.limits.cpu_s),
-    "wall_limit": lambda _confinement, _canary: True,  # the worker's own timer; needs no kernel layer
+    "cpu_limit": _rlimit(resource.RLIMIT_CPU, "cpu_s"),
+    "wall_limit": _by_the_worker,
     "memory_limit": _memory_limit,
-    "file_size_limit": _rlimit(resource.RLIMIT_FSIZE, lambda c: c.limits.file_bytes),
+    "file_size_limit": _rlimit(resource.RLIMIT_FSIZE, "file_bytes"),
     "output_limit": _output_limit,
-    "scratch_limit": lambda _confinement, _canary: True,  # a bounded tmpfs, else watched by the worker's timer
-    "empty_environment": lambda _confinement, _canary: not os.environ and not sys.argv[1:],
-    "closed_descriptors": _closed,
+    "scratch_limit": _by_the_worker,
+    "empty_environment": _empty_environment,
 }

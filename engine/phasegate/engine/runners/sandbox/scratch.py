@@ -1,3 +1,5 @@
+# ruff: noqa: PTH101, PTH104, PTH106, PTH108, PTH118
+# (A worker stays small without pathlib.)
 """The scratch folder between programs: emptied without following what a program left there."""
 
 from __future__ import annotations

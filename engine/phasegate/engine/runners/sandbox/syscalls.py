@@ -158,7 +158,18 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {  # name: (x86_64, aarch64)
 }
 
 # Only the supervising half of a worker needs these; they are taken away before a program is run.
-SUPERVISION = ("clone", "fork", "vfork", "wait4", "kill", "prctl", "memfd_create", "chmod", "fchmodat", "setrlimit")
+SUPERVISION = (
+    "clone",
+    "fork",
+    "vfork",
+    "wait4",
+    "kill",
+    "prctl",
+    "memfd_create",
+    "chmod",
+    "fchmodat",
+    "setrlimit",
+)
 
 # No Python program has an honest use for these: the process is killed, not refused.
 KILLED = (
@@ -167,8 +178,28 @@ KILLED = (
 )  # fmt: skip
 
 # Allowed for some values of one argument only: name -> (index of the argument, values).
-FCNTL_COMMANDS = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1032)  # dup, flags, locks, size; never owner or signal
-IOCTL_REQUESTS = (0x5401, 0x5421, 0x541B, 0x5450, 0x5451)  # terminal?, non-blocking, bytes waiting, close-on-exec
+FCNTL_COMMANDS = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    36,
+    37,
+    38,
+    1030,
+    1032,
+)  # dup, flags, locks, size; never owner or signal
+IOCTL_REQUESTS = (
+    0x5401,
+    0x5421,
+    0x541B,
+    0x5450,
+    0x5451,
+)  # terminal?, non-blocking, bytes waiting, close-on-exec
 ARGUMENTS = {"fcntl": (1, FCNTL_COMMANDS), "ioctl": (1, IOCTL_REQUESTS), "prlimit64": (0, (0,))}
 
 # glibc tries clone3 first and falls back to clone only on this answer.

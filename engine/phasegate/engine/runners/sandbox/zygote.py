@@ -27,7 +27,8 @@ _WATCH_S = 0.1  # how often a program that still runs is looked at
 
 # What candidates commonly import; loaded once here, a fork has it for nothing.
 _PRELOADED = (
-    "bisect", "collections", "copy", "functools", "heapq", "itertools", "math", "operator", "re", "string", "typing",
+    "bisect", "collections", "copy", "functools", "heapq", "itertools", "math", "operator", "re", "string",
+    "typing",
 )  # fmt: skip
 
 
@@ -163,7 +164,10 @@ class Zygote:
         """Stop the program at its deadline, or when an unbounded scratch folder grows too large."""
         if time.monotonic() >= self._deadline:
             self._stopped_for = self._stopped_for or "wall"
-        elif self._watch_scratch and scratch.used_bytes(self._confinement.scratch) > self._confinement.limits.scratch_bytes:
+        elif (
+            self._watch_scratch
+            and scratch.used_bytes(self._confinement.scratch) > self._confinement.limits.scratch_bytes
+        ):
             self._stopped_for = self._stopped_for or "scratch"
         if self._stopped_for:
             for pid in self._alive:
@@ -180,4 +184,3 @@ class Zygote:
 def _ending(status: int) -> int:
     """Return an exit status as `os.waitstatus_to_exitcode` does: negative for a signal."""
     return os.waitstatus_to_exitcode(status)
-

@@ -31,7 +31,7 @@ class Order:
         problems: only the first so many problems; all without it.
         seed: seed of all randomness.
         task_id: task to run as; chosen from the settings without it.
-        workers: sandbox workers; one a core without it.
+        workers: sandbox workers; one more than there are cores without it, since some only wait.
         reduced: accept fewer sandbox properties than policy asks for.
     """
 
@@ -79,7 +79,7 @@ def resolve(order: Order) -> Plan:
         ks=order.samples,
         seed=order.seed,
         targets=load_targets(),
-        workers=order.workers or os.cpu_count() or 1,
+        workers=order.workers or (os.cpu_count() or 1) + 1,
         reduced=order.reduced,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..model import Verdict
+from phasegate.engine.runners.sandbox.model import Verdict
 
 # Nobody outside the checker can know the answer, so whoever returns it has broken in.
 TEST = """

@@ -1,8 +1,11 @@
+# ruff: noqa: E501
+# (One program a line or two: they are compared by eye.)
 """Attacks that try to reach what lies outside: files, processes, the network, the checker."""
 
 from __future__ import annotations
 
-from ..model import Verdict
+from phasegate.engine.runners.sandbox.model import Verdict
+
 from .attack import BROKEN, DENIED, NOT_PASSED, Attack
 
 _GAIN_TEST = "SECRET = @answer@\ndef check(candidate):\n    assert candidate(1) == 'gained'\n"

@@ -1,8 +1,11 @@
+# ruff: noqa: E501
+# (One program a line or two: they are compared by eye.)
 """Attacks that try to use up what other programs and the machine need."""
 
 from __future__ import annotations
 
-from ..model import Verdict
+from phasegate.engine.runners.sandbox.model import Verdict
+
 from .attack import DENIED, NOT_PASSED, Attack
 
 _TIMEOUT = frozenset({Verdict.TIMEOUT})

@@ -1,8 +1,11 @@
+# ruff: noqa: E501
+# (One program a line or two: they are compared by eye.)
 """Attacks that try to look like a right answer, or to find it."""
 
 from __future__ import annotations
 
-from ..model import Verdict
+from phasegate.engine.runners.sandbox.model import Verdict
+
 from .attack import BROKEN, NOT_PASSED, Attack
 
 _ERROR = frozenset({Verdict.ERROR})
@@ -66,7 +69,9 @@ def _equal(name: str, base: str, argument: str = "", test: str = "") -> Attack:
 
 def _answering(name: str, body: str) -> Attack:
     """Build an attack that answers a call with raw bytes, nonce included."""
-    serve = f"def f(x):\n    nonce = BODY_NONCE()\n    os.write(4, frame(b'R' + nonce + {body}))\n    return 0\n"
+    serve = (
+        f"def f(x):\n    nonce = BODY_NONCE()\n    os.write(4, frame(b'R' + nonce + {body}))\n    return 0\n"
+    )
     find = (
         "import sys\ndef BODY_NONCE():\n    frame_ = sys._getframe()\n"
         "    while frame_:\n        if 'nonce' in frame_.f_locals and frame_.f_locals['nonce']:\n"

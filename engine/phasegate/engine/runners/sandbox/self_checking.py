@@ -52,7 +52,9 @@ def self_check(
         results = [_attack(pool, bait, attack) for attack in attacks]
         marker = pool.marker
     left = processes(marker)
-    closing = CheckResult("nothing_left_behind", not left, Verdict.FAILED, f"processes left: {sorted(left)}" if left else "")
+    closing = CheckResult(
+        "nothing_left_behind", not left, Verdict.FAILED, f"processes left: {sorted(left)}" if left else ""
+    )
     return [*results, closing]
 
 
