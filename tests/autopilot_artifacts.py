@@ -82,7 +82,7 @@ A caller may take None for a number.
 Revert the merge commit of {mark}.
 """
 
-_SCORES = {name: 8 for name in ("readability", "maintainability", "performance", "security", "governance")}
+_SCORES = dict.fromkeys(("readability", "maintainability", "performance", "security", "governance"), 8)
 
 CHECK_SCRIPT = """
 import json, sys

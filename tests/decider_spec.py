@@ -1,7 +1,7 @@
 """Given a history, when a command is decided, then these events or this violation follow.
 
-    given(process, opened, *more).when(Advance()).then(GatePassed, PhaseCompleted, PhaseEntered)
-    given(process, opened).when(Advance("C")).then_refused(Kind.OUT_OF_SEQUENCE)
+given(process, opened, *more).when(Advance()).then(GatePassed, PhaseCompleted, PhaseEntered)
+given(process, opened).when(Advance("C")).then_refused(Kind.OUT_OF_SEQUENCE)
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from phasegate.engine.core.commands import AddEvidence, Advance, Backtrack, Command, Offer, OpenTask
-from phasegate.engine.core.decide import Accepted, Binding, Decision, Facts, Refused, decide
+from phasegate.engine.core.decide import decide
+from phasegate.engine.core.decision import Accepted, Binding, Decision, Facts, Refused
 from phasegate.engine.core.events import (
     Event,
     EvidenceAdded,
@@ -46,7 +47,7 @@ SEEN = WitnessRecorded(
 def offer(name: str, content: str = "", *, source: str = "") -> Offer:
     """A claimed artifact read from a file; its content is its name unless given."""
     text = content or name
-    return Offer(name, digest(text), len(text), f"evidence/{TASK}/X/{name}", source or f"/tmp/{name}")
+    return Offer(name, digest(text), len(text), f"evidence/{TASK}/X/{name}", source or f"/given/{name}")
 
 
 def witness_offer(name: str, witness: Witness | None, exit_code: int = 0) -> Offer:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
-from phasegate.engine.core.decide import Refused
+from phasegate.engine.core.decision import Refused
 from phasegate.engine.core.events import (
     Event,
     EvidenceAdded,
@@ -90,7 +91,7 @@ def assert_on_a_path(process: Process, state: TaskState) -> None:
     """What is completed, and the current phase after it, is a path along forward edges from the first."""
     path = [*state.completed, *([state.phase] if state.status is Status.OPEN else [])]
     assert path[0] == process.first, path
-    for source, target in zip(path, path[1:], strict=False):
+    for source, target in pairwise(path):
         assert target in process.next_phases(source), path
     if state.status is Status.COMPLETED:
         assert not process.next_phases(path[-1]), path

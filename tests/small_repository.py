@@ -27,7 +27,7 @@ def mean(values):
     return sum(values) / len(values)
 '''
 
-TESTS = '''import sys
+TESTS = """import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))
@@ -36,16 +36,16 @@ import means
 
 def test_the_mean_of_numbers_is_unchanged():
     assert means.mean([1, 2, 3]) == 2
-'''
+"""
 
-CHANGED_TESTS = f'''{TESTS}
+CHANGED_TESTS = f"""{TESTS}
 
 def test_nothing_has_no_mean():
     assert means.mean(iter(())) is None
-'''
+"""
 
 # What `coverage json` would write, measured with the interpreter's own tracing.
-CHECK = '''import json
+CHECK = """import json
 import py_compile
 import sys
 import threading
@@ -81,7 +81,7 @@ entry = {"summary": summary, "missing_lines": sorted(wanted - seen)}
 with open(report, "w") as file:
     json.dump({"files": {source: entry}, "totals": summary}, file)
 sys.exit(int(code))
-'''
+"""
 
 
 class SmallRepository:

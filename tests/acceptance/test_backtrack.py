@@ -38,9 +38,7 @@ def test_a_backtrack_is_recorded_with_its_reason_and_voids_every_phase_from_ther
     assert (state.phase, state.attempt, state.completed) == ("PLAN", 2, ("STRATEGIZE", "SPEC"))
 
 
-def test_every_phase_after_a_backtrack_is_done_again_as_a_new_attempt(
-    driver: Driver, tmp_path: Path
-) -> None:
+def test_every_phase_after_a_backtrack_is_done_again_as_a_new_attempt(driver: Driver, tmp_path: Path) -> None:
     at(driver.home, tmp_path, "REVIEW")
     assert driver.backtrack(TASK, "THINK").accepted
 
@@ -71,9 +69,7 @@ def test_a_phase_the_process_does_not_have_is_no_place_to_go_back_to(driver: Dri
     expect_refusal(driver, TASK, "unknown_phase", lambda: driver.backtrack(TASK, "START"))
 
 
-@pytest.mark.parametrize(
-    "reason", ["", "   ", "a\x00b", "a\x1b[31mred", "a\x9b31m", "x" * 2_001], ids=repr
-)
+@pytest.mark.parametrize("reason", ["", "   ", "a\x00b", "a\x1b[31mred", "a\x9b31m", "x" * 2_001], ids=repr)
 def test_a_reason_that_is_empty_endless_or_not_plain_text_is_not_taken(
     driver: Driver, tmp_path: Path, reason: str
 ) -> None:

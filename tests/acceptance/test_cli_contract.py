@@ -66,7 +66,7 @@ def test_0_is_done_and_1_is_refused(in_spec: Path, tmp_path: Path) -> None:
         ["advance", "27-IMP"],
         ["advance", "T" * 65],
         ["advance", "T\n"],
-        ["advance", "ТASK"],
+        ["advance", "\u0422ASK"],
         ["open", "A B", "--process", "autopilot"],
         ["open", "NEW", "--process", "no-such-process"],
         ["open", "NEW", "--process", "no-such-file.yaml"],
@@ -106,7 +106,14 @@ def _split(args: list[str]) -> tuple[list[str], list[str], list[str]]:
 
 
 @pytest.mark.parametrize(
-    "args", [["frobnicate"], ["advance"], ["open", "T-1"], ["status", "--format", "xml"], ["ledger", "show", "--limit", "0"]]
+    "args",
+    [
+        ["frobnicate"],
+        ["advance"],
+        ["open", "T-1"],
+        ["status", "--format", "xml"],
+        ["ledger", "show", "--limit", "0"],
+    ],
 )
 def test_2_is_wrong_usage(home: Path, args: list[str]) -> None:
     ran = cli(*args, *(["--home", str(home)] if args != ["frobnicate"] else []))
@@ -134,9 +141,7 @@ def test_4_is_also_a_ledger_that_is_gone(in_spec: Path) -> None:
         assert ran.code == 4, ran
 
 
-def test_5_is_a_ledger_that_another_writer_holds(
-    in_spec: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_5_is_a_ledger_that_another_writer_holds(in_spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Engine.open(in_spec) as engine:
         home = engine.home
     monkeypatch.setattr(SqliteStore.__init__, "__kwdefaults__", {"readonly": False, "lock_wait_ms": 50})
@@ -293,11 +298,13 @@ def test_binary_garbage_is_evidence_that_opens_nothing(in_spec: Path, tmp_path: 
     assert {finding["code"] for finding in ran.json["findings"]} == {"text.not_utf8"}
 
 
-@pytest.mark.parametrize("name", [b"\xff\xfe.md", "naïve ☃.md".encode(), b"a\nb.md", b"100%25.md", b"[red]x.md"])
+@pytest.mark.parametrize(
+    "name", [b"\xff\xfe.md", "naïve ☃.md".encode(), b"a\nb.md", b"100%25.md", b"[red]x.md"]
+)
 def test_a_source_file_with_an_odd_name_is_recorded_and_watched(
     in_spec: Path, tmp_path: Path, name: bytes
 ) -> None:
-    file = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
+    file = tmp_path / os.fsdecode(name)
     file.write_bytes(artifacts.contents(TASK, "SPEC")["spec.md"])
 
     assert at(in_spec, "evidence", "add", TASK, str(file), "--as", "spec.md").code == 0
@@ -440,7 +447,9 @@ def test_the_engine_shows_a_witnessed_commands_output_on_standard_error(home: Pa
         artifacts.drive(engine, tmp_path, TASK, "VERIFY")
     command: list[Any] = [sys.executable, "-c", "print('seen while it runs')"]
 
-    ran = cli_process("witness", TASK, "-P", "VERIFY", "--json", "--home", str(home), "--", *command, cwd=tmp_path)
+    ran = cli_process(
+        "witness", TASK, "-P", "VERIFY", "--json", "--home", str(home), "--", *command, cwd=tmp_path
+    )
 
     assert ran.code == 0
     assert "seen while it runs" in ran.err

@@ -41,7 +41,6 @@ def in_b(home: Path, folder: Path, task: str) -> None:
         assert engine.gate(task).open
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("driver", ["api", "cli"])
 def test_advance_and_backtrack_raced_from_two_processes_never_both_take_effect(
     home: Path, tmp_path: Path, driver: str

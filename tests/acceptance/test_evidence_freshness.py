@@ -209,9 +209,7 @@ def test_another_tasks_status_file_is_refused_by_its_place_though_its_bytes_may_
     theirs = standing(driver.home, OTHER, "PLAN", "file_map.json")
     offered = taken(theirs, tmp_path / "mine.json")
 
-    expect_refusal(
-        driver, TASK, "foreign_evidence", lambda: driver.add(TASK, offered, name="file_map.json")
-    )
+    expect_refusal(driver, TASK, "foreign_evidence", lambda: driver.add(TASK, offered, name="file_map.json"))
 
 
 def test_another_tasks_status_file_is_not_hidden_behind_one_of_ours_with_the_same_name(
@@ -229,9 +227,7 @@ def test_another_tasks_status_file_is_not_hidden_behind_one_of_ours_with_the_sam
     assert "file_map.json" not in look(driver.home, TASK).evidence
 
 
-def test_what_was_witnessed_for_another_task_cannot_be_claimed_here(
-    driver: Driver, tmp_path: Path
-) -> None:
+def test_what_was_witnessed_for_another_task_cannot_be_claimed_here(driver: Driver, tmp_path: Path) -> None:
     at(driver.home, tmp_path, OTHER, "REVIEW")
     at(driver.home, tmp_path, TASK, "STRATEGIZE")
     log = tmp_path / "strategy.md"

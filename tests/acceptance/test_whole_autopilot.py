@@ -193,7 +193,7 @@ def _entry_removed(home: Path) -> None:
 def _projection_claims(home: Path) -> None:
     _sql(
         home,
-        "UPDATE projections SET body = CAST(replace(body, '\"status\":\"completed\"', '\"status\":\"open\"') AS BLOB)"
+        'UPDATE projections SET body = CAST(replace(body, \'"status":"completed"\', \'"status":"open"\') AS BLOB)'
         " WHERE kind = 'task'",
     )
 

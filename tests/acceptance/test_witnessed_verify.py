@@ -149,10 +149,10 @@ def test_a_report_that_the_command_did_not_write_does_not_count(in_verify: Drive
     assert "test_results.json" not in bound(in_verify)
 
 
-@pytest.mark.parametrize("content", ["", "not xml", "<html/>", PASSING[:-5], '<!DOCTYPE x [<!ENTITY a "b">]>' + PASSING])
-def test_a_report_that_cannot_be_read_does_not_count(
-    in_verify: Driver, tmp_path: Path, content: str
-) -> None:
+@pytest.mark.parametrize(
+    "content", ["", "not xml", "<html/>", PASSING[:-5], '<!DOCTYPE x [<!ENTITY a "b">]>' + PASSING]
+)
+def test_a_report_that_cannot_be_read_does_not_count(in_verify: Driver, tmp_path: Path, content: str) -> None:
     report = tmp_path / "junit.xml"
 
     outcome = in_verify.witness(TASK, "VERIFY", python(WRITE, str(report), content), junit=report)

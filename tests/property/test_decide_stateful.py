@@ -27,7 +27,8 @@ from phasegate.engine.core.commands import (
     RecordProgress,
     RecordWitness,
 )
-from phasegate.engine.core.decide import Accepted, Binding, Facts, decide
+from phasegate.engine.core.decide import decide
+from phasegate.engine.core.decision import Accepted, Binding, Facts
 from phasegate.engine.core.events import (
     EvidenceAdded,
     PhaseBacktracked,
@@ -108,7 +109,9 @@ class Shell:
         return {name: fact for name, fact in seen.items() if self._how(name) != "unseen"}
 
     def _how(self, name: str) -> str:
-        return next((how for which, _, how in (item.partition(":") for item in self.tampered) if which == name), "")
+        return next(
+            (how for which, _, how in (item.partition(":") for item in self.tampered) if which == name), ""
+        )
 
     def _assert_earned(self, before: TaskState | None, events: tuple[Recorded, ...]) -> None:
         if before is None:
@@ -143,7 +146,11 @@ class AnyCommands(RuleBasedStateMachine):
             assert to in before.completed
             assert to in self.shell.process.backtrack_targets(before.phase)
 
-    @rule(data=st.data(), content=CONTENTS | st.just(FOREIGN), source=st.sampled_from(["/tmp/x", "/evidence/OTHER/x"]))  # noqa: S108
+    @rule(
+        data=st.data(),
+        content=CONTENTS | st.just(FOREIGN),
+        source=st.sampled_from(["/given/x", "/evidence/OTHER/x"]),
+    )
     def when_a_file_is_offered(self, data: st.DataObject, content: str, source: str) -> None:
         name = data.draw(st.sampled_from(self._names()))
         offered = Offer(name, content, 1, f"evidence/{name}", source)
@@ -177,7 +184,7 @@ class AnyCommands(RuleBasedStateMachine):
         self.shell.tampered.clear()
         for needed in self.shell.process.evidence_rules[live.phase].values():
             content = digest(f"{needed.name} {live.phase} {live.attempt}")
-            offered = Offer(needed.name, content, 1, "evidence/x", "/tmp/x")  # noqa: S108
+            offered = Offer(needed.name, content, 1, "evidence/x", "/given/x")
             if needed.witness is None:
                 self.shell.ask(AddEvidence((offered,)))
             else:

@@ -27,7 +27,8 @@ from phasegate.engine.core.commands import (
     RecordProgress,
     RecordWitness,
 )
-from phasegate.engine.core.decide import Accepted, Binding, Facts, Refused, decide
+from phasegate.engine.core.decide import decide
+from phasegate.engine.core.decision import Accepted, Binding, Facts, Refused
 from phasegate.engine.core.events import (
     EvidenceAdded,
     GatePassed,
@@ -130,7 +131,9 @@ def test_given_no_task_when_anything_else_is_asked_then_it_is_the_callers_bug(co
         decide(THREE, None, command, Facts())
 
 
-def test_given_an_open_gate_when_advanced_then_the_gate_names_its_evidence_and_the_next_attempt_counts() -> None:
+def test_given_an_open_gate_when_advanced_then_the_gate_names_its_evidence_and_the_next_attempt_counts() -> (
+    None
+):
     task = given(THREE, *passing("a.md"), *passing("b.md"), back("A"), AddEvidence((offer("a.md", "again"),)))
 
     gate, completed, entered = task.when(Advance()).then(GatePassed, PhaseCompleted, PhaseEntered)
@@ -204,7 +207,7 @@ def test_given_bound_bytes_when_added_again_then_nothing_is_recorded_and_nothing
     task = given(THREE, AddEvidence((offer("a.md"),)))
 
     task.when(AddEvidence((offer("a.md"),))).then()
-    task.when(AddEvidence((offer("a.md", source="/tmp/moved.md"),))).then(EvidenceAdded)  # noqa: S108
+    task.when(AddEvidence((offer("a.md", source="/given/moved.md"),))).then(EvidenceAdded)
 
 
 def test_given_a_mixture_when_one_offer_is_wrong_then_all_are_refused() -> None:
@@ -215,8 +218,8 @@ def test_given_a_mixture_when_one_offer_is_wrong_then_all_are_refused() -> None:
 
 def foreign(name: str, process=THREE, **facts) -> None:
     task = given(process)
-    violation = task.with_facts(Facts(**facts)).when(AddEvidence((offer(name),))).then_refused(
-        Kind.FOREIGN_EVIDENCE
+    violation = (
+        task.with_facts(Facts(**facts)).when(AddEvidence((offer(name),))).then_refused(Kind.FOREIGN_EVIDENCE)
     )
     assert "`OTHER`" in violation.message
 
@@ -226,16 +229,18 @@ def test_given_another_tasks_bytes_when_offered_then_they_are_foreign() -> None:
 
 
 def test_given_a_file_in_another_tasks_folder_when_offered_then_it_is_foreign() -> None:
-    foreign("a.md", owners={"/tmp/a.md": "OTHER"})  # noqa: S108
+    foreign("a.md", owners={"/given/a.md": "OTHER"})
 
 
-def test_given_a_file_in_another_tasks_folder_when_its_bytes_may_repeat_then_it_is_foreign_all_the_same() -> None:
+def test_given_a_file_in_another_tasks_folder_when_its_bytes_may_repeat_then_it_is_foreign_all_the_same() -> (
+    None
+):
     process = process_of({"A": [claimed("a.md", reusable=True)]}, {})
-    foreign("a.md", process, owners={"/tmp/a.md": "OTHER"})  # noqa: S108
+    foreign("a.md", process, owners={"/given/a.md": "OTHER"})
 
 
 def test_given_an_owner_of_another_file_when_offered_then_it_does_not_matter() -> None:
-    facts = Facts(owners={"/tmp/other.md": "OTHER", "/tmp/a.md": TASK})  # noqa: S108
+    facts = Facts(owners={"/given/other.md": "OTHER", "/given/a.md": TASK})
 
     given(THREE).with_facts(facts).when(AddEvidence((offer("a.md"),))).then(EvidenceAdded)
 
@@ -305,7 +310,9 @@ def test_given_an_offer_that_does_not_come_from_its_witness_when_recorded_then_i
 
 
 def blocked(task, finding: Finding, count: int = 1):
-    facts = Facts(gate=good_facts(task.state, {"a.md": [finding] * count}), bindings=bindings_in(task.history))
+    facts = Facts(
+        gate=good_facts(task.state, {"a.md": [finding] * count}), bindings=bindings_in(task.history)
+    )
     return task.with_facts(facts).when(Advance())
 
 
@@ -323,7 +330,9 @@ def test_given_a_warning_when_advanced_then_the_gate_passes_and_records_it() -> 
 def test_given_a_finding_that_blocks_when_advanced_then_it_is_refused_with_its_remedy(severity) -> None:
     task = given(THREE, *STATES["in A, ready"])
 
-    violation = blocked(task, Finding("e.code", "a.md", "line 1", "no", "mend it", severity)).then_refused(GATE)
+    violation = blocked(task, Finding("e.code", "a.md", "line 1", "no", "mend it", severity)).then_refused(
+        GATE
+    )
 
     assert violation.remedy.startswith("mend it; `engine gate")
     assert [finding.code for finding in violation.findings] == ["e.code"]

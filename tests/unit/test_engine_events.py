@@ -50,7 +50,9 @@ NAME = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, m
 FINDINGS = st.lists(
     st.builds(FindingRef, code=SHORT, artifact=SHORT, place=SHORT, remedy=SHORT), max_size=3
 ).map(tuple)
-REFS = st.lists(st.builds(EvidenceRef, name=SHORT, digest=HEX, origin=ORIGIN, path=TEXT), max_size=3).map(tuple)
+REFS = st.lists(st.builds(EvidenceRef, name=SHORT, digest=HEX, origin=ORIGIN, path=TEXT), max_size=3).map(
+    tuple
+)
 
 STRATEGIES: dict[type[Event], st.SearchStrategy[Event]] = {
     TaskOpened: st.builds(
@@ -213,7 +215,7 @@ def test_given_a_payload_that_is_no_object_when_read_then_it_is_refused(kind, bo
 
 
 def test_given_an_unknown_type_when_read_then_it_is_refused() -> None:
-    with pytest.raises(IntegrityError, match="entry type `task.skipped` is unknown"):
+    with pytest.raises(IntegrityError, match=r"entry type `task\.skipped` is unknown"):
         parse_event("task.skipped", {})
 
 

@@ -15,7 +15,7 @@ from phasegate.engine.core.ids import (
     trace_id,
 )
 
-NOT_TASKS = ["", "1-a", "-a", "_a", "a b", "a/b", "a\n", "a.b", "é", "А-1", "a" * 65, "a\x00", "a\ud800"]
+NOT_TASKS = ["", "1-a", "-a", "_a", "a b", "a/b", "a\n", "a.b", "é", "\u0410-1", "a" * 65, "a\x00", "a\ud800"]
 NOT_ARTIFACTS = [
     "", ".", "..", ".a", "-a", "a/b", "a\\b", "../a", "a b", "a\n", "a\x00", "é.md", "a" * 129, "~a", "a:b",
 ]  # fmt: skip

@@ -169,7 +169,9 @@ def test_given_a_file_that_is_too_large_when_parsed_then_it_is_not_read() -> Non
     assert "larger than" in refused.reason
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"title: \x00", b"a: \xc3\x28", b"\x80" * 10, b"a: \x07"])
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00", b"title: \x00", b"a: \xc3\x28", b"\x80" * 10, b"a: \x07"]
+)
 def test_given_bytes_that_are_no_yaml_text_when_parsed_then_they_are_refused(content: bytes) -> None:
     assert "not readable" in refusal(content).reason or refusal(content).line == 1
 

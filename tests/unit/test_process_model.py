@@ -57,7 +57,10 @@ def test_given_all_shipped_processes_when_listed_then_each_loads_and_names_known
     assert shipped_processes() == ("autopilot", "evaluation")
     for name in shipped_processes():
         checks = [
-            check.use for phase in load_process(name).phases for rule in phase.evidence for check in rule.checks
+            check.use
+            for phase in load_process(name).phases
+            for rule in phase.evidence
+            for check in rule.checks
         ]
         assert checks
         assert set(checks) <= set(REGISTRY)
@@ -69,7 +72,9 @@ def test_given_no_such_process_when_loaded_then_the_known_ones_are_named() -> No
 
 
 @pytest.mark.parametrize("name", ["none.yaml", "/", "no\x00.yaml", "folder.yaml"])
-def test_given_a_file_that_cannot_be_read_when_loaded_then_it_is_not_found(tmp_path, monkeypatch, name) -> None:
+def test_given_a_file_that_cannot_be_read_when_loaded_then_it_is_not_found(
+    tmp_path, monkeypatch, name
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.yaml").mkdir()
 

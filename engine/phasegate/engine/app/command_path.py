@@ -15,7 +15,8 @@ import orjson
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.results import Result
 from phasegate.engine.core.commands import Command
-from phasegate.engine.core.decide import Accepted, Binding, Decision, Facts, Refused, decide
+from phasegate.engine.core.decide import decide
+from phasegate.engine.core.decision import Accepted, Binding, Decision, Facts, Refused
 from phasegate.engine.core.errors import BadInput, Conflict, IntegrityError
 from phasegate.engine.core.events import (
     FINDINGS_IN_ENTRY_MAX,

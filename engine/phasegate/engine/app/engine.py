@@ -28,7 +28,7 @@ from phasegate.engine.core.commands import (
     RecordProgress,
     RecordWitness,
 )
-from phasegate.engine.core.decide import Facts
+from phasegate.engine.core.decision import Facts
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.events import RunnerEvent
 from phasegate.engine.core.gate import examine

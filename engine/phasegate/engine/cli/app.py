@@ -274,7 +274,7 @@ def run_evaluation(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", metavar="N", min=1, max=256, help="Sandbox workers; cores and one by default."),
+        typer.Option("--workers", metavar="N", min=1, max=256, help="Sandbox workers; two a core by default."),
     ] = None,
     isolation: Annotated[
         str,

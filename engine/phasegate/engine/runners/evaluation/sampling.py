@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 
+from phasegate.engine.core.errors import NotEvaluated
 from phasegate.engine.core.events import SampleExecuted, SampleGenerated
 from phasegate.engine.runners.completions import assemble
 from phasegate.engine.runners.evaluation.run import EvaluationRun, SampleKey, document
 from phasegate.engine.runners.port import Figures, Item, Produced, Work
-from phasegate.engine.runners.sandbox import Outcome, Pool, Program
+from phasegate.engine.runners.sandbox import Outcome, Pool, Program, SandboxUnavailableError, WorkerError
 
 DETAIL_CHARS_MAX = 300
 
@@ -45,7 +47,7 @@ def execution(run: EvaluationRun) -> Iterator[Item]:
     keys = plan.keys()
     pending = [key for key in keys if key not in journal.executed]
     yield Work(len(keys), len(keys) - len(pending))
-    with Pool(workers=plan.workers, reduced=plan.reduced) as pool:
+    with _opened(run) as pool:
         isolation = pool.isolation
         for outcome in pool.run(_programs(run, pending)):
             yield _executed(run, outcome)
@@ -61,6 +63,20 @@ def execution(run: EvaluationRun) -> Iterator[Item]:
     }
     yield Produced("execution.json", document(value))
     yield Figures({"executed_now": len(pending), "layers": ", ".join(isolation.layers)})
+
+
+@contextmanager
+def _opened(run: EvaluationRun) -> Iterator[Pool]:
+    """The sandbox of this run; what it cannot do means that nothing was evaluated."""
+    try:
+        with Pool(workers=run.plan.workers, reduced=run.plan.reduced) as pool:
+            yield pool
+    except SandboxUnavailableError as error:
+        raise NotEvaluated(
+            str(error), "run where the sandbox is whole, or give `--isolation reduced`"
+        ) from error
+    except WorkerError as error:
+        raise NotEvaluated(str(error), "run the same command again; it resumes at the next sample") from error
 
 
 def _programs(run: EvaluationRun, pending: list[SampleKey]) -> Iterator[Program]:

@@ -16,6 +16,7 @@ from phasegate.engine.runners.suites import load_suite
 from phasegate.engine.runners.targets import load_targets
 
 SAMPLES_MAX = 1_000
+WORKERS_PER_CORE = 2  # some only wait for a time limit
 PROCESS = "evaluation"
 _ID_DIGITS = 10
 
@@ -31,7 +32,7 @@ class Order:
         problems: only the first so many problems; all without it.
         seed: seed of all randomness.
         task_id: task to run as; chosen from the settings without it.
-        workers: sandbox workers; one more than there are cores without it, since some only wait.
+        workers: sandbox workers; two a core without it.
         reduced: accept fewer sandbox properties than policy asks for.
     """
 
@@ -79,7 +80,7 @@ def resolve(order: Order) -> Plan:
         ks=order.samples,
         seed=order.seed,
         targets=load_targets(),
-        workers=order.workers or (os.cpu_count() or 1) + 1,
+        workers=order.workers or WORKERS_PER_CORE * (os.cpu_count() or 1),
         reduced=order.reduced,
     )
 

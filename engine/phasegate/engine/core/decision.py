@@ -1,0 +1,111 @@
+"""What a decision is: accepted events or one refusal, and the facts it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from phasegate.engine.core.commands import COMMAND_NAMES, Command, RecordProgress, RecordWitness
+from phasegate.engine.core.events import (
+    FINDINGS_IN_ENTRY_MAX,
+    Event,
+    FindingRef,
+    Kind,
+    Recorded,
+    ViolationRecorded,
+)
+from phasegate.engine.core.gate import GateFacts
+from phasegate.engine.core.state import TaskState
+from phasegate.validators.interface import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Where the bytes of a digest are bound already."""
+
+    task: str
+    phase: str
+    attempt: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the shell found out before the decision.
+
+    Attributes:
+        gate: what was seen of the evidence, for an advance.
+        bindings: earlier bindings of offered digests.
+        owners: task whose evidence folder an offered file was read from, by the offer's source.
+    """
+
+    gate: GateFacts = field(default_factory=GateFacts)
+    bindings: Mapping[str, Binding] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The command takes effect as these events; none when it changes nothing."""
+
+    events: tuple[Recorded, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The command is refused; the violation is the only thing recorded.
+
+    Attributes:
+        findings: all of them; the violation itself carries the first few.
+    """
+
+    violation: Recorded
+    findings: tuple[Finding, ...] = ()
+
+
+Decision = Accepted | Refused
+
+
+def refuse(
+    state: TaskState,
+    command: Command,
+    kind: Kind,
+    message: str,
+    remedy: str,
+    *,
+    target: str = "",
+    findings: tuple[Finding, ...] = (),
+) -> Refused:
+    """A refusal of `command`, as the violation it is recorded as."""
+    event = ViolationRecorded(
+        violation=kind,
+        command=COMMAND_NAMES[type(command)],
+        message=message[:2_000],
+        remedy=remedy[:2_000],
+        target=target[:300],
+        finding_count=len(findings),
+        findings=finding_refs(findings),
+    )
+    return Refused(Recorded(state.phase, state.attempt, event), findings)
+
+
+def finding_refs(findings: tuple[Finding, ...]) -> tuple[FindingRef, ...]:
+    """The first findings, as an entry names them."""
+    return tuple(
+        FindingRef(code=f.code[:300], artifact=f.artifact[:300], place=f.place[:300], remedy=f.remedy[:300])
+        for f in findings[:FINDINGS_IN_ENTRY_MAX]
+    )
+
+
+def accept(state: TaskState, events: list[Event]) -> Accepted:
+    """Accept events for the current phase and attempt."""
+    return Accepted(tuple(Recorded(state.phase, state.attempt, event) for event in events))
+
+
+def moved_on(state: TaskState, command: RecordWitness | RecordProgress) -> Refused | None:
+    """The refusal of work done for a phase or attempt that the task has left; None when it is still there."""
+    if (command.phase, command.attempt) == (state.phase, state.attempt):
+        return None
+    text = f"it belongs to {command.phase}, and the task is in {state.phase} (attempt {state.attempt})"
+    remedy = f"the current phase is {state.phase}; see `engine status {state.task}`"
+    return refuse(state, command, Kind.NOT_CURRENT_PHASE, text, remedy, target=command.phase)
