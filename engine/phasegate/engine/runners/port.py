@@ -7,7 +7,7 @@ and does none of it twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,6 +20,13 @@ class Produced:
 
     name: str
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Samples that were generated or executed, to be recorded in one commit."""
+
+    events: Sequence[SampleGenerated | SampleExecuted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,7 @@ class Work:
     done: int
 
 
-Item = Work | SampleGenerated | SampleExecuted | Produced | Figures
+Item = Work | Samples | Produced | Figures
 
 RunT = TypeVar("RunT")
 Runner = Callable[[RunT], Iterator[Item]]

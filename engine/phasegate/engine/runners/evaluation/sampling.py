@@ -10,7 +10,7 @@ from phasegate.engine.core.errors import NotEvaluated
 from phasegate.engine.core.events import SampleExecuted, SampleGenerated
 from phasegate.engine.runners.completions import assemble
 from phasegate.engine.runners.evaluation.run import EvaluationRun, SampleKey, document
-from phasegate.engine.runners.port import Figures, Item, Produced, Work
+from phasegate.engine.runners.port import Figures, Item, Produced, Samples, Work
 from phasegate.engine.runners.sandbox import Outcome, Pool, Program, SandboxUnavailableError, WorkerError
 
 DETAIL_CHARS_MAX = 300
@@ -28,9 +28,10 @@ def generation(run: EvaluationRun) -> Iterator[Item]:
             continue
         completion = plan.model.complete(problems[task_id], sample)
         digest = run.keep(completion.text.encode("utf-8", "surrogatepass"))
-        yield SampleGenerated(
+        event = SampleGenerated(
             problem=task_id, sample=sample, completion=digest, synthetic=completion.synthetic
         )
+        yield Samples([event])
     value = {
         "expected": len(keys),
         "generated": len(journal.generated),
@@ -49,8 +50,8 @@ def execution(run: EvaluationRun) -> Iterator[Item]:
     yield Work(len(keys), len(keys) - len(pending))
     with _opened(run) as pool:
         isolation = pool.isolation
-        for outcome in pool.run(_programs(run, pending)):
-            yield _executed(run, outcome)
+        for outcomes in pool.run_batches(_programs(run, pending)):
+            yield Samples([_executed(run, outcome) for outcome in outcomes])
     verdicts = Counter(event.verdict for event in journal.executed.values())
     value = {
         "expected": len(keys),
@@ -76,7 +77,8 @@ def _opened(run: EvaluationRun) -> Iterator[Pool]:
             str(error), "run where the sandbox is whole, or give `--isolation reduced`"
         ) from error
     except WorkerError as error:
-        raise NotEvaluated(str(error), "run the same command again; it resumes at the next sample") from error
+        remedy = "run the same command again; it resumes at the next sample"
+        raise NotEvaluated(str(error), remedy) from error
 
 
 def _programs(run: EvaluationRun, pending: list[SampleKey]) -> Iterator[Program]:

@@ -112,7 +112,12 @@ class Pool:
             self._crew = None
 
     def run(self, programs: Iterable[Program]) -> Iterator[Outcome]:
-        """Run programs and give their outcomes as they complete, not in order.
+        """Run programs and give their outcomes as they complete, not in order; see `run_batches`."""
+        for batch in self.run_batches(programs):
+            yield from batch
+
+    def run_batches(self, programs: Iterable[Program]) -> Iterator[list[Outcome]]:
+        """Run programs and give what has completed since the last time, so that it can be recorded at once.
 
         Takes from `programs` only as workers become free, and hands out no more work than the consumer
         of the outcomes keeps up with.
@@ -133,16 +138,19 @@ class Pool:
             self._running = False
             self._abandon()
 
-    def _run(self, crew: Crew, queue: _Queue) -> Iterator[Outcome]:
+    def _run(self, crew: Crew, queue: _Queue) -> Iterator[list[Outcome]]:
+        ready: list[Outcome] = []
         while True:
-            refused = self._fill(crew, queue)
-            yield from refused
-            if queue.is_empty() and not any(seat.jobs for seat in crew.seats):
+            # Workers get their next programs before the consumer gets these outcomes, and work meanwhile.
+            ready += self._fill(crew, queue)
+            if ready:
+                yield ready
+                ready = []
+            elif queue.is_empty() and not any(seat.jobs for seat in crew.seats):
                 return
-            for event in [] if refused else crew.turn():
-                outcome = self._conclude(crew, event, queue)
-                if outcome is not None:
-                    yield outcome
+            else:
+                outcomes = [self._conclude(crew, event, queue) for event in crew.turn()]
+                ready = [outcome for outcome in outcomes if outcome is not None]
 
     def _fill(self, crew: Crew, queue: _Queue) -> list[Outcome]:
         """Give work to workers with room; returns the outcome of a program too large to be sent."""

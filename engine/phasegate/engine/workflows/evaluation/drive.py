@@ -25,15 +25,13 @@ from phasegate.engine.core.errors import Conflict, IntegrityError
 from phasegate.engine.core.events import (
     RunEnded,
     RunnerEvent,
-    SampleExecuted,
-    SampleGenerated,
     StepFinished,
     StepStarted,
 )
 from phasegate.engine.core.state import Status, TaskState, is_current
 from phasegate.engine.runners.evaluation import RUNNERS
 from phasegate.engine.runners.evaluation.run import Plan
-from phasegate.engine.runners.port import Figures, Produced, Work
+from phasegate.engine.runners.port import Figures, Produced, Samples, Work
 from phasegate.engine.workflows.evaluation.live import LiveView
 from phasegate.engine.workflows.evaluation.order import PROCESS, Order, choose_task, resolve
 from phasegate.engine.workflows.evaluation.outcome import RunOutcome, close, outcome_of
@@ -171,10 +169,10 @@ class _Driver:
                         event.verdict == "passed" for event in self.records.journal.executed.values()
                     )
                     self._begin(state, step, item.total)
-                case SampleGenerated() | SampleExecuted():
-                    self._record(state, item)
-                    done += 1
-                    passed += isinstance(item, SampleExecuted) and item.verdict == "passed"
+                case Samples():
+                    self._record(state, *item.events)
+                    done += len(item.events)
+                    passed += sum(getattr(event, "verdict", "") == "passed" for event in item.events)
                 case Produced():
                     self._begin(state, step, 0)
                     produced.append(item)
@@ -193,8 +191,8 @@ class _Driver:
         if step not in self.records.started:
             self._record(state, StepStarted(step=step, total=total))
 
-    def _record(self, state: TaskState, event: RunnerEvent) -> None:
-        self._checked(self._engine.record_progress(self._task, state.phase, state.attempt, [event]))
+    def _record(self, state: TaskState, *events: RunnerEvent) -> None:
+        self._checked(self._engine.record_progress(self._task, state.phase, state.attempt, events))
 
     def _finish(self, state: TaskState, finished: StepFinished, produced: Sequence[Produced]) -> None:
         offers = [
