@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from phasegate.engine.app.command_path import recorded
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.evidence import validate
+from phasegate.engine.app.notary import statement_fault
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import EvidenceAdded, Recorded, TaskOpened
 from phasegate.engine.core.replay import Replay
@@ -19,7 +20,7 @@ from phasegate.engine.core.state import Evidence, Status, TaskState, is_current,
 from phasegate.ledger.entry import Entry
 from phasegate.ledger.sqlite_verify import verify_sqlite
 from phasegate.ledger.verify import Verification
-from phasegate.policies.model import Process
+from phasegate.policies.model import EvidenceRule, Process
 from phasegate.validators.interface import Finding
 
 EXIT_PASS, EXIT_FAILED, EXIT_NOT_EVALUATED, EXIT_INTEGRITY = 0, 1, 3, 4
@@ -102,7 +103,10 @@ def audit_task(engine: Engine, task: str, binders: Mapping[str, str]) -> TaskAud
         return TaskAudit(task, "unknown", (), (), (str(error),))
     claimed = state.completed
     findings = tuple(
-        finding for phase in claimed for finding in _phase_findings(engine, process, state, phase)
+        finding
+        for phase in claimed
+        if phase in process.order
+        for finding in _phase_findings(engine, process, state, phase)
     )
     status = "completed" if state.status is Status.COMPLETED else f"in {state.phase}"
     return TaskAudit(task, status, claimed, findings, faults)
@@ -121,6 +125,9 @@ def _replay(
     if state is None:
         raise IntegrityError(f"task `{task}` has no history")
     faults = [f"entry {fault.seq}: {fault.message}" for fault in replay.faults]
+    keys = {key.key_id: key for key in (engine.keys.engine_vkey(),)}
+    statements = (statement_fault(engine.store, keys, task, event, seq) for seq, event in _numbered(entries))
+    faults.extend(fault for fault in statements if fault)
     try:
         if to_json(engine.state(task)) != to_json(state):
             faults.append("the projection of the task differs from its entries")
@@ -140,11 +147,11 @@ def _phase_findings(engine: Engine, process: Process, state: TaskState, phase: s
             remedy = f"go back to {phase} and leave it"
             yield Finding("evidence.missing", rule.name, phase, f"no current `{rule.name}`", remedy)
         else:
-            yield from _evidence_findings(engine, process, state, evidence)
+            yield from _evidence_findings(engine, rule, state, evidence)
 
 
 def _evidence_findings(
-    engine: Engine, process: Process, state: TaskState, evidence: Evidence
+    engine: Engine, rule: EvidenceRule, state: TaskState, evidence: Evidence
 ) -> Iterator[Finding]:
     contents = {
         name: engine.snapshot(item.digest) for name, item in state.evidence.items() if is_current(state, item)
@@ -160,5 +167,4 @@ def _evidence_findings(
     if standing != evidence.digest:
         text = f"`{evidence.name}` was deleted or changed in the evidence folder"
         yield Finding("evidence.altered", evidence.name, evidence.path, text, "restore it from the snapshot")
-    rules = process.evidence_rules[evidence.phase][evidence.name].checks
-    yield from validate(evidence.name, content, contents, rules)
+    yield from validate(evidence.name, content, contents, rule.checks)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 import orjson
 
 from phasegate.engine.app.evidence import Shelf
+from phasegate.engine.app.notary import Notary
 from phasegate.engine.app.results import Result
 from phasegate.engine.core.commands import Command
 from phasegate.engine.core.decide import decide
@@ -53,9 +54,12 @@ def no_facts(_process: Process, _state: TaskState | None) -> Facts:
 class CommandPath:
     """Decides commands for tasks of one ledger and commits what was decided."""
 
-    def __init__(self, store: Store, shelf: Shelf, *, actor: str, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, store: Store, shelf: Shelf, notary: Notary, *, actor: str, clock: Clock, ids: Ids
+    ) -> None:
         self._store = store
         self._shelf = shelf
+        self._notary = notary
         self._actor = actor
         self._clock = clock
         self._ids = ids
@@ -133,7 +137,7 @@ class CommandPath:
             facts = gather(process, state)
             decision = decide(process, state, command(), facts)
             try:
-                return self._commit(task, version, state, decision, facts)
+                return self._commit(task, process, version, state, decision, facts)
             except VersionConflict:
                 continue
         raise Conflict(f"task `{task}` kept moving while this was decided", "try again when it is quieter")
@@ -146,9 +150,17 @@ class CommandPath:
         return definition
 
     def _commit(
-        self, task: TaskId, version: int, state: TaskState | None, decision: Decision, facts: Facts
+        self,
+        task: TaskId,
+        process: Process,
+        version: int,
+        state: TaskState | None,
+        decision: Decision,
+        facts: Facts,
     ) -> Result:
+        at = self._clock.now()
         events = decision.events if isinstance(decision, Accepted) else (self._violation(decision),)
+        events, statements = self._notary.attest(task, process, events, actor=self._actor, at=at)
         after = fold(task, events, state)
         if after is None:
             raise IntegrityError(f"task `{task}` has no state after its opening")
@@ -158,8 +170,8 @@ class CommandPath:
         body = orjson.dumps(to_json(after))
         entries = self._store.append(
             self._drafts(task, events, body),
-            at=self._clock.now(),
-            projections=(Projection(TASK_ROW, task, body), *bindings),
+            at=at,
+            projections=(Projection(TASK_ROW, task, body), *bindings, *statements),
             expect=(Expect(TASK_ROW, task, version), *(Expect(BINDING_ROW, row.key, 0) for row in bindings)),
         )
         self._states[task] = (entries[-1].seq, after)

@@ -7,7 +7,7 @@ no interface by which a rule can be missed. A refused command is a result, not a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +15,8 @@ from typing import Self
 from phasegate.engine.app.command_path import CommandPath
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.home import Home, create_home, find_home, mark_home
+from phasegate.engine.app.keys import KeyRing
+from phasegate.engine.app.notary import Notary
 from phasegate.engine.app.results import GateReport, Result, Witnessed
 from phasegate.engine.app.system import SystemClock, SystemIds, local_actor
 from phasegate.engine.app.witness import Job, observe
@@ -42,6 +44,7 @@ from phasegate.engine.core.ids import (
 )
 from phasegate.engine.core.ports import Clock, Ids
 from phasegate.engine.core.state import Evidence, Status, TaskState
+from phasegate.engine.statements.ports import Signer
 from phasegate.ledger.entry import Entry
 from phasegate.ledger.errors import StoreExists
 from phasegate.ledger.objects import ObjectStore
@@ -61,6 +64,7 @@ class Engine:
         actor: who acts; the local user unless a key proved somebody else.
         clock: tells the time.
         ids: mints span ids.
+        signer: gives the key that statements are signed with; the engine's own by default.
     """
 
     def __init__(
@@ -71,13 +75,16 @@ class Engine:
         actor: str | None = None,
         clock: Clock | None = None,
         ids: Ids | None = None,
+        signer: Callable[[], Signer] | None = None,
     ) -> None:
         self.home = home
         self.store = store
         self.clock = clock or SystemClock()
         self._shelf = Shelf(home, ObjectStore(home.objects))
+        self.keys = KeyRing(home.keys)
+        notary = Notary(store.ledger, signer or self.keys.engine_key)
         self._path = CommandPath(
-            store, self._shelf, actor=actor or local_actor(), clock=self.clock, ids=ids or SystemIds()
+            store, self._shelf, notary, actor=actor or local_actor(), clock=self.clock, ids=ids or SystemIds()
         )
 
     @classmethod
@@ -86,7 +93,8 @@ class Engine:
 
         1. The folders: after a crash here nothing is found, and a repeat begins anew.
         2. The ledger, whole or not at all: after a crash here a repeat takes it as it is.
-        3. The marker: from here on it is a home.
+        3. The engine's key: after a crash here a repeat keeps it.
+        4. The marker: from here on it is a home.
 
         Raises:
             BadInput: the folder is a home already or cannot be written.
@@ -97,6 +105,8 @@ class Engine:
             store = SqliteStore.create(home.ledger, ledger, at=clock.now())
         except StoreExists:
             store = SqliteStore.open(home.ledger)
+        if not KeyRing(home.keys).has_engine_key():
+            KeyRing(home.keys).create_engine_key(store.ledger)
         mark_home(home, store.ledger)
         return cls(home, store, clock=clock)
 

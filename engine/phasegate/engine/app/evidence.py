@@ -151,7 +151,7 @@ class Shelf:
         Called after the commit, and again by every later look at the evidence, which completes what a crash
         interrupted. A copy that was deleted or changed afterwards has no staged twin and stays so.
         """
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self._staged(path, digest).replace(self._home.root / path)
 
     def discard(self, path: str, digest: str) -> None:

@@ -6,6 +6,7 @@ Layout:
     objects/sha256/..    snapshots by digest
     evidence/TASK/PHASE/ the readable copies of evidence
     results/             live views of the latest run, and reports
+    keys/                the engine's key, private, and the public keys of operators and roles
     telemetry/           spans and metrics as JSON lines
     home.json            marks the folder as initialised
 """
@@ -51,6 +52,11 @@ class Home:
     def results(self) -> Path:
         """Folder of live views and reports."""
         return self.root / "results"
+
+    @property
+    def keys(self) -> Path:
+        """Folder of the engine's key and of registered public keys."""
+        return self.root / "keys"
 
     @property
     def telemetry(self) -> Path:

@@ -100,6 +100,10 @@ class KeyRing:
             write_private(path, key)
         return key
 
+    def has_engine_key(self) -> bool:
+        """Whether the engine has a key here."""
+        return os.path.lexists(self._folder / ENGINE_KEY)
+
     def engine_key(self) -> SigningKey:
         """The engine's private key.
 

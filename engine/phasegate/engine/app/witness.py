@@ -1,8 +1,8 @@
 """Witnessing: the engine runs a command itself and keeps what it saw.
 
-Reports count only if the command wrote them while it ran. That is judged by the inode's change time, which
-`touch` cannot set, and by the bytes, which `touch` does not change: a report that was there beforehand with
-the same content is refused whatever its times say.
+Reports count only if the command wrote them while it ran. That is judged by their bytes, because `touch` and
+its like can set or freshen every time a file has: a report with the content that lay there beforehand is
+refused.
 """
 
 from __future__ import annotations
@@ -82,11 +82,11 @@ def observe(job: Job) -> Observation:
     if not job.argv:
         raise BadInput("no command was given", "give the command to run, after `--`")
     commit, dirty = _git_state(job.cwd)
-    marks = {kind: _mark(job.cwd / path) for kind, path in job.reports.items()}
+    before = {kind: digest_of(job.cwd / path, follow=True) for kind, path in job.reports.items()}
     began = time.monotonic_ns()
     exit_code, capture = _run(job)
     duration_ms = (time.monotonic_ns() - began) // 1_000_000
-    reports, problems = _read_reports(job, marks)
+    reports, problems = _read_reports(job, before)
     return Observation(
         argv=job.argv,
         cwd=str(job.cwd),
@@ -159,45 +159,34 @@ def _run(job: Job) -> tuple[int, _Capture]:
     return process.returncode, capture
 
 
-_Mark = tuple[int, int, str | None]
-
-
 def _read_reports(
-    job: Job, marks: Mapping[Witness, _Mark | None]
+    job: Job, before: Mapping[Witness, str | None]
 ) -> tuple[dict[Witness, bytes], tuple[str, ...]]:
     reports: dict[Witness, bytes] = {}
     problems: list[str] = []
     for kind, path in job.reports.items():
         try:
-            reports[kind] = _fresh_report(job.cwd / path, marks[kind])
+            reports[kind] = _fresh_report(job.cwd / path, before[kind])
         except BadInput as error:
             problems.append(str(error))
     return reports, tuple(problems)
 
 
-def _mark(path: Path) -> _Mark | None:
+def _fresh_report(path: Path, before: str | None) -> bytes:
     try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_ino, status.st_ctime_ns, digest_of(path, follow=True)
-
-
-def _fresh_report(path: Path, before: _Mark | None) -> bytes:
-    after = _mark(path)
-    if after is None:
+        content = read_regular(path, follow=True)
+    except FileNotFoundError as error:
         raise BadInput(
             f"the command wrote no `{path}`", "give the file that the command writes its report to"
-        )
-    if before is not None and (after[:2] == before[:2] or after[2] == before[2]):
+        ) from error
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot read `{path}`: {error}", "make the report readable") from error
+    if hashlib.sha256(content).hexdigest() == before:
         raise BadInput(
             f"`{path}` was there before and the command did not write it",
             "remove it and let the command write its report anew; one made beforehand is not witnessed",
         )
-    try:
-        return read_regular(path, follow=True)
-    except OSError as error:
-        raise BadInput(f"cannot read `{path}`: {error.strerror}", "make the report readable") from error
+    return content
 
 
 def _environment_digest(environ: Mapping[str, str]) -> str:

@@ -25,7 +25,9 @@ app = typer.Typer(
 evidence = typer.Typer(help="Offer and list evidence.", no_args_is_help=True)
 ledger = typer.Typer(help="Read and verify the ledger.", no_args_is_help=True)
 run_group = typer.Typer(help="Let phase runners do the work of a process.", no_args_is_help=True)
+keys = typer.Typer(help="Make and show the keys of a home.", no_args_is_help=True)
 app.add_typer(evidence, name="evidence")
+app.add_typer(keys, name="keys")
 app.add_typer(ledger, name="ledger")
 app.add_typer(run_group, name="run")
 
@@ -213,6 +215,25 @@ def evidence_list(
     tasks.evidence_list(home, tasks.chosen(format_, json_), task)
 
 
+@keys.command("init")
+def keys_init(home: HomeOption = None) -> None:
+    """Make the engine's key, where a home has none; a key that exists is never replaced."""
+    from phasegate.engine.cli import keys as commands
+
+    commands.init(home)
+
+
+@keys.command("show")
+def keys_show(
+    home: HomeOption = None, format_: FormatOption = Format.TABLE, json_: JsonOption = False
+) -> None:
+    """Show the public keys: the engine's, and those registered for roles."""
+    from phasegate.engine.cli import keys as commands
+    from phasegate.engine.cli.output import chosen
+
+    commands.show(home, chosen(format_, json_))
+
+
 @ledger.command("show")
 def ledger_show(
     task: Annotated[str | None, typer.Option("--task", metavar="T", help="Only this task's entries.")] = None,
@@ -274,7 +295,7 @@ def run_evaluation(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", metavar="N", min=1, max=256, help="Sandbox workers; two a core by default."),
+        typer.Option("--workers", metavar="N", min=1, max=256, help="Sandbox workers; two a core."),
     ] = None,
     isolation: Annotated[
         str,

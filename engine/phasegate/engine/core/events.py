@@ -20,6 +20,7 @@ ARGV_ITEMS_MAX = 64
 Short = Annotated[str, StringConstraints(max_length=300)]
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+OptionalHex = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Number = Annotated[int, Field(gt=-(2**53), lt=2**53)]
 FigureName = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,128}$")]
@@ -115,6 +116,7 @@ class GatePassed(_Event):
     evidence: Annotated[tuple[EvidenceRef, ...], _LaxTuple]
     checks: Annotated[tuple[Short, ...], _LaxTuple]
     warnings: Annotated[tuple[FindingRef, ...], Field(strict=False, max_length=FINDINGS_IN_ENTRY_MAX)]
+    statement: OptionalHex = ""
 
 
 class PhaseCompleted(_Event):
@@ -159,7 +161,7 @@ class ViolationRecorded(_Event):
     target: Short = ""
     finding_count: Count = 0
     findings: Annotated[tuple[FindingRef, ...], Field(strict=False, max_length=FINDINGS_IN_ENTRY_MAX)] = ()
-    findings_digest: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
+    findings_digest: OptionalHex = ""
 
 
 class StepStarted(_Event):
@@ -210,7 +212,7 @@ class RunEnded(_Event):
     outcome: Short
     success_level: Short
     reasons: Annotated[tuple[Text, ...], Field(strict=False, max_length=FINDINGS_IN_ENTRY_MAX)]
-    report: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
+    report: OptionalHex
 
 
 Event = (

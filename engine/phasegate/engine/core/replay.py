@@ -81,8 +81,15 @@ class Replay:
         event, state = recorded.event, self.state
         if state is None:
             return self._opening_fault(recorded)
+        unknown = {recorded.phase, state.phase} - self.process.order.keys()
+        if unknown:
+            return f"the process has no phase `{min(unknown)}`"
         if state.status is Status.COMPLETED and event.kind != "violation.recorded":
             return f"`{event.kind}` after the task was completed"
+        return self._event_fault(state, recorded)
+
+    def _event_fault(self, state: TaskState, recorded: Recorded) -> str:
+        event = recorded.event
         if isinstance(event, PhaseEntered):
             return self._entering_fault(state, recorded, event)
         if isinstance(event, PhaseBacktracked):
@@ -127,7 +134,7 @@ class Replay:
             or event.source != state.phase
         ):
             return f"{state.phase} does not go back to {event.target}"
-        if (recorded.phase, recorded.attempt) != (event.target, state.attempts[event.target] + 1):
+        if (recorded.phase, recorded.attempt) != (event.target, state.attempts.get(event.target, 0) + 1):
             return f"back to {event.target} as attempt {recorded.attempt}, out of count"
         if event.voided != self.process.from_phase_on(event.target):
             return f"going back to {event.target} voids other phases than those from it on"

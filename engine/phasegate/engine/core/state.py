@@ -203,4 +203,4 @@ def _evidence_json(item: Evidence) -> dict[str, Any]:
 def is_current(state: TaskState, evidence: Evidence) -> bool:
     """Whether evidence counts now: its phase is not voided, and it is of that phase's latest attempt."""
     reached = evidence.phase == state.phase or evidence.phase in state.completed
-    return reached and state.attempts[evidence.phase] == evidence.attempt
+    return reached and state.attempts.get(evidence.phase) == evidence.attempt

@@ -1,0 +1,112 @@
+"""The notary: signs a statement about every passed gate, in the commit that records it.
+
+The envelope is kept beside the ledger, in a row by its digest; the entry names the digest. So the statement
+cannot be exchanged without the chain showing it, and signing adds no file and no second commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+
+from phasegate.engine.core.errors import IntegrityError
+from phasegate.engine.core.events import GatePassed, PhaseCompleted, Recorded
+from phasegate.engine.statements.dsse import sign, verify
+from phasegate.engine.statements.errors import StatementError
+from phasegate.engine.statements.ports import Signer, Verifier
+from phasegate.engine.statements.transition import EvidenceItem, Gate, ProcessRef, Transition
+from phasegate.ledger.store import Projection, Store
+from phasegate.policies.model import Process
+
+STATEMENT_ROW = "statement"
+
+
+class Notary:
+    """Signs transitions with the engine's key.
+
+    Args:
+        ledger: id of the ledger the statements are about.
+        signer: gives the key when the first statement is signed.
+    """
+
+    def __init__(self, ledger: str, signer: Callable[[], Signer]) -> None:
+        self._ledger = ledger
+        self._open = signer
+        self._signer: Signer | None = None
+
+    def attest(
+        self, task: str, process: Process, events: Sequence[Recorded], *, actor: str, at: str
+    ) -> tuple[tuple[Recorded, ...], tuple[Projection, ...]]:
+        """The events with the digest of the signed statement in them, and the row that holds it.
+
+        Events that pass no gate are returned as they are.
+        """
+        first = events[0] if events else None
+        if first is None or not isinstance(first.event, GatePassed):
+            return tuple(events), ()
+        transition = self._transition(task, process, events, actor, at)
+        if self._signer is None:
+            self._signer = self._open()
+        envelope = sign(transition.to_statement(), self._signer)
+        digest = hashlib.sha256(envelope).hexdigest()
+        signed = first.event.model_copy(update={"statement": digest})
+        row = Projection(STATEMENT_ROW, digest, envelope)
+        return (first._replace(event=signed), *events[1:]), (row,)
+
+    def _transition(
+        self, task: str, process: Process, events: Sequence[Recorded], actor: str, at: str
+    ) -> Transition:
+        passed, completed = events[0].event, events[1].event
+        if not isinstance(passed, GatePassed) or not isinstance(completed, PhaseCompleted):
+            raise IntegrityError("a passed gate is not followed by the completion of its phase")
+        evidence = tuple(
+            EvidenceItem(name=item.name, digest=item.digest, origin=item.origin) for item in passed.evidence
+        )
+        return Transition(
+            ledger=self._ledger,
+            task=task,
+            process=ProcessRef(name=process.process, version=process.version, digest=process.digest),
+            source=events[0].phase,
+            to=completed.next or None,
+            attempt=events[0].attempt,
+            gate=Gate(checks=passed.checks, evidence=evidence),
+            actor=actor,
+            prompt_hash=None,
+            persona_hash=None,
+            at=at,
+        )
+
+
+def statement_fault(
+    store: Store, keys: Mapping[str, Verifier], task: str, recorded: Recorded, seq: int
+) -> str:
+    """What is wrong with the statement of a passed gate; empty when it holds.
+
+    Args:
+        store: the ledger, which holds the envelope.
+        keys: the engine's public keys by id.
+        task: the task the gate belongs to.
+        recorded: the event.
+        seq: its entry, for the message.
+    """
+    event = recorded.event
+    if not isinstance(event, GatePassed):
+        return ""
+    row = store.projection(STATEMENT_ROW, event.statement) if event.statement else None
+    if row is None or hashlib.sha256(row.body).hexdigest() != event.statement:
+        return f"entry {seq}: the signed statement of the gate is missing or altered"
+    try:
+        statement = verify(row.body, keys, expected_type=Transition)
+    except StatementError as error:
+        return f"entry {seq}: the signed statement of the gate does not hold: {error}"
+    said = statement.predicate
+    names = [(item.name, item.digest) for item in said.gate.evidence]
+    same_place = (said.ledger, said.task, said.source, said.attempt) == (
+        store.ledger,
+        task,
+        recorded.phase,
+        recorded.attempt,
+    )
+    if same_place and names == [(item.name, item.digest) for item in event.evidence]:
+        return ""
+    return f"entry {seq}: the signed statement is about something else than the gate"
