@@ -172,7 +172,70 @@ DELTAS = {
     ],
 }
 
+PLAN_MD = """# Plan
+
+## Work items
+
+- W1: sort the list by risk (AC-1)
+- W2: mark changes without tests; covers AC-2, depends on W1
+
+## Rollback
+Set the ranking off and deploy the release before.
+"""
+
+FILE_MAP = {"files": [{"path": "src/a.py", "change": "modify", "items": ["W1", "WI-2"]}]}
+
+EDGE_CASES_MD = """# Edge cases
+
+## Edge cases
+
+- E1: no change is open. Mitigation: an empty list is shown with a hint (R1)
+- E2: two changes have one risk -> the older one stands first
+"""
+
+STATIC_ANALYSIS = {
+    "schema": "phasegate/static-analysis/v1", "tools": ["Ruff"], "suppressed": 1,
+    "levels": {"error": 0, "warning": 1, "note": 0, "none": 0},
+    "findings": [{"rule": "E1", "level": "warning", "message": "long line", "path": "a.py", "line": 3}],
+}  # fmt: skip
+
+CHANGED_COVERAGE = {
+    "schema": "phasegate/coverage/v1",
+    "total_percent": "90",
+    "files": {
+        "src/a.py": {"percent": "90", "statements": 10, "covered": 9, "executed": [1, [2, 3]], "missing": [9]}
+    },
+}
+
+CONTRACT_PLAN = {
+    "contract": "Plan", "version": 1, "task": "IMP-1", "rollback": "revert",
+    "items": [
+        {"id": "W-1", "title": "sort", "criteria": ["AC-1"], "files": ["src/a.py"]},
+        {"id": "W-2", "title": "mark", "depends_on": ["W-1"]},
+    ],
+}  # fmt: skip
+
+HEAD = "0123456789abcdef" * 2 + "01234567"
+
+TESTED_PATCH = (
+    PATCH
+    + """diff --git a/tests/test_a.py b/tests/test_a.py
+index 1111111..2222222 100644
+--- a/tests/test_a.py
++++ b/tests/test_a.py
+@@ -1,1 +1,3 @@
+ import a
++def test_x():
++    assert a.x == 2
+"""
+)
+
+DEPLOYED = {"status": "healthy", "kpis": {"Review time": "23.5", "risky changes found first": 90}}
+
 COMPANIONS = {
+    "spec.md": SPEC_MD, "strategy.md": STRATEGY_MD, "plan.md": PLAN_MD, "git_diff.patch": PATCH,
+    "previous:test_results.json": TEST_RESULTS, "previous:coverage_report.json": COVERAGE,
+    "facts:actors.json": {"implementers": ["An Implementer"]}, "facts:git.json": {"head": HEAD},
     "modified_files.json": MODIFIED, "strategy.json": STRATEGY, "targets.json": TARGETS,
     "manifest.json": MANIFEST, "generation.json": GENERATION, "execution.json": EXECUTION,
     "statistics.json": STATISTICS,
@@ -211,6 +274,23 @@ VALID = {
         Valid("smoke", "smoke_test_results.json", {"checks": [{"name": "login", "status": "passed"}]}),
         Valid("deployment", "deployment_status.json",
               {"status": "healthy", "checks": [{"name": "db", "status": "ok"}]}),
+        Valid("risks", "strategy.md", STRATEGY_MD),
+        Valid("plan", "plan.md", PLAN_MD),
+        Valid("file_map", "file_map.json", FILE_MAP, {"every_item": True}),
+        Valid("edge_cases", "edge_cases.md", EDGE_CASES_MD),
+        Valid("change_scope", "git_diff.patch", PATCH,
+              {"allow": ["src/**", "*.txt", "name *", "*.png"], "deny": ["secret/**"], "max_files": 4, "max_lines": 4}),
+        Valid("change_tests", "git_diff.patch", TESTED_PATCH, {"sources": ["src/**"]}),
+        Valid("rollback_plan", "git_diff.patch", PATCH),
+        Valid("test_history", "test_results.json", TEST_RESULTS),
+        Valid("changed_coverage", "coverage_report.json", CHANGED_COVERAGE,
+              {"min_changed": "80", "sources": ["src/**"]}),
+        Valid("static_analysis", "static_analysis.json", STATIC_ANALYSIS,
+              {"max": {"error": 0, "warning": 1}, "max_suppressed": 1, "tools": ["ruff"]}),
+        Valid("reviewer", "review_rubric.json", RUBRIC),
+        Valid("ci_commit", "ci_results.json", {"status": "success", "commit": HEAD}),
+        Valid("kpis", "deployment_status.json", DEPLOYED, {"also": ["smoke_test_results.json"]}),
+        Valid("contract", "plan.json", CONTRACT_PLAN, {"name": "Plan"}),
         Valid("evaluation.strategy", "strategy.json", STRATEGY),
         Valid("evaluation.targets", "targets.json", TARGETS),
         Valid("evaluation.manifest", "manifest.json", MANIFEST),
@@ -229,12 +309,15 @@ VALID = {
 
 def as_bytes(content: Any) -> bytes:
     """Text as UTF-8, anything else as JSON."""
-    return content.encode() if isinstance(content, str) else json.dumps(content).encode()
+    return (
+        content.encode("utf-8", "surrogatepass") if isinstance(content, str) else json.dumps(content).encode()
+    )
 
 
 def companions(**changes: Any) -> dict[str, bytes]:
     """All companions, with changes by name without the suffix; None takes one out."""
-    documents = {**COMPANIONS, **{f"{name}.json": content for name, content in changes.items()}}
+    named = {name if "." in name else f"{name}.json": content for name, content in changes.items()}
+    documents = {**COMPANIONS, **named}
     return {name: as_bytes(content) for name, content in documents.items() if content is not None}
 
 

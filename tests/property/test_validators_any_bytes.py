@@ -10,17 +10,36 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from valid_artifacts import COMPANIONS, VALID, as_bytes, companions
 
+from phasegate.validators.cargo_test import cargo_test_to_results
+from phasegate.validators.cobertura_xml import cobertura_to_report
+from phasegate.validators.contracts import CONTRACTS, propose_repair
 from phasegate.validators.coverage_json import coverage_json_to_report
 from phasegate.validators.errors import ValidatorError
+from phasegate.validators.go_test import go_test_to_results
 from phasegate.validators.interface import Artifact, Context
+from phasegate.validators.jest_json import jest_json_to_results
 from phasegate.validators.junit import junit_to_test_results
+from phasegate.validators.lcov import lcov_to_report
 from phasegate.validators.patch import parse_patch
 from phasegate.validators.quoting import quoted
 from phasegate.validators.registry import REGISTRY, resolve
+from phasegate.validators.sarif import sarif_to_static_analysis
+from phasegate.validators.unittest_text import unittest_text_to_results
+
+CONVERTERS = (
+    junit_to_test_results, coverage_json_to_report, cobertura_to_report, lcov_to_report, sarif_to_static_analysis,
+    unittest_text_to_results, go_test_to_results, cargo_test_to_results, jest_json_to_results,
+)  # fmt: skip
 
 QUICK = settings(
     max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
+
+# Validators that look at other artifacts too.
+COMPARING = (
+    "patch", "plan", "file_map", "edge_cases", "rollback_plan", "test_history", "changed_coverage", "coverage",
+    "reviewer", "ci_commit", "kpis", *sorted(name for name in VALID if name.startswith("evaluation.")),
+)  # fmt: skip
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
@@ -91,7 +110,7 @@ def test_given_any_value_anywhere_in_a_valid_document_when_checked_then_there_is
     check(name, as_bytes(mutated(document, path, data.draw(JSON))), companions())
 
 
-@pytest.mark.parametrize("name", ["patch", *sorted(name for name in VALID if name.startswith("evaluation."))])
+@pytest.mark.parametrize("name", COMPARING)
 @QUICK
 @given(data=st.data())
 def test_given_any_value_anywhere_in_a_companion_when_checked_then_there_is_no_exception(name, data):
@@ -118,7 +137,7 @@ def test_given_a_text_cut_and_spliced_when_checked_then_there_is_no_exception(na
     | st.text(alphabet="<>/testsuicaernm='\"!&; \n", max_size=80).map(str.encode)
 )
 def test_given_any_bytes_when_converted_then_only_the_documented_errors_come(content):
-    for convert in (junit_to_test_results, coverage_json_to_report):
+    for convert in CONVERTERS:
         try:
             json.dumps(convert(content))
         except ValidatorError as error:
@@ -144,3 +163,16 @@ def test_given_any_input_when_quoted_then_it_is_one_short_printable_line(value):
     assert len(text) <= 122
     assert text.count("`") == 2
     assert text.encode("utf-8")
+
+
+@QUICK
+@given(name=st.sampled_from(sorted(CONTRACTS)), data=st.data())
+def test_given_any_value_anywhere_when_a_repair_is_proposed_then_it_never_raises_and_tells_every_change(
+    name, data
+):
+    document = VALID["contract"].content
+    path = data.draw(st.sampled_from(list(places(document))))
+    content = as_bytes(mutated(document, path, data.draw(JSON)))
+    proposal = propose_repair(name, content)
+    assert bool(proposal.edits) == (proposal.document not in {content, None})
+    assert proposal.fulfils == (proposal.document is not None and not proposal.remaining)

@@ -39,8 +39,14 @@ def test_given_a_report_when_converted_then_percentages_are_exact_and_rounded_do
         "schema": "phasegate/coverage/v1",
         "total_percent": "99.99",
         "files": {
-            "a.py": {"percent": "99.99", "statements": 19_999, "covered": 19_998, "missing": [7]},
-            "b.py": {"percent": "100", "statements": 0, "covered": 0, "missing": []},
+            "a.py": {
+                "percent": "99.99",
+                "statements": 19_999,
+                "covered": 19_998,
+                "executed": [1],
+                "missing": [7],
+            },
+            "b.py": {"percent": "100", "statements": 0, "covered": 0, "executed": [], "missing": []},
         },
     }
 

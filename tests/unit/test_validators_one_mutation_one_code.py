@@ -95,6 +95,11 @@ DOCUMENT_MUTATIONS = [
     ),
     ("criteria", SPEC_MD.replace("AC-2", "AC-1"), "criteria.duplicate"),
     ("criteria", SPEC_MD.replace("a change without tests is marked", "TBD"), "criteria.empty"),
+    (
+        "criteria",
+        SPEC_MD.replace("a change without tests is marked", "marking works well"),
+        "criteria.not_testable",
+    ),
     ("criteria", SPEC_MD.replace("## KPIs", "## Numbers"), "criteria.kpi_section_missing"),
     ("criteria", SPEC_MD.replace("<= 24 h", "short").replace("at least 90%", "most"), "criteria.no_kpi"),
     ("criteria", SPEC_MD.replace("<= 24 h", "24 h"), "criteria.kpi_vague"),

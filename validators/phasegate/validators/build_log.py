@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from phasegate.validators.errors import BadParameterError
 from phasegate.validators.interface import Artifact, Context, Finding
 from phasegate.validators.limits import LIMITS
-from phasegate.validators.parameters import flag, strings
+from phasegate.validators.parameters import expressions, flag
 from phasegate.validators.quoting import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any
+    from collections.abc import Iterable
 
 # What compilers, package managers and interpreters print when something is wrong.
 DEFAULT_PATTERNS = (
@@ -42,8 +41,8 @@ def build_log(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
     Raises:
         BadParameterError: an expression does not compile, or `patterns` is empty.
     """
-    patterns = _compiled(context.params, "patterns", DEFAULT_PATTERNS)
-    ignored = _compiled(context.params, "ignore")
+    patterns = expressions(context.params, "patterns", DEFAULT_PATTERNS)
+    ignored = expressions(context.params, "ignore")
     refuse_empty = flag(context.params, "refuse_empty")
     if not patterns:
         raise BadParameterError("`patterns` is empty, so nothing is checked", "list patterns or leave it out")
@@ -73,15 +72,3 @@ def _error_lines(
         if len(findings) > LIMITS.max_findings:
             break
     return tuple(findings)
-
-
-def _compiled(params: Mapping[str, Any], name: str, default: tuple[str, ...] = ()) -> list[re.Pattern[str]]:
-    try:
-        return [
-            re.compile(expression) for expression in (strings(params, name) if name in params else default)
-        ]
-    except (re.error, RecursionError, OverflowError) as error:
-        raise BadParameterError(
-            f"`{name}` holds an expression that does not compile: {quoted(str(error))}",
-            "correct the regular expression in the process",
-        ) from error

@@ -7,6 +7,7 @@ from typing import Any
 from phasegate.validators.interface import Artifact, Context, Finding, Severity
 from phasegate.validators.json_schema import read
 from phasegate.validators.quoting import quoted
+from phasegate.validators.text import read_text
 
 
 def companion(
@@ -19,16 +20,38 @@ def companion(
     """
     content = context.companions.get(name)
     if content is None:
-        message = f"there is no {quoted(name)} to compare with"
-        finding = _not_evaluated("companion.missing", artifact.name, message, f"hand in {quoted(name)} first")
-        return None, (finding,)
+        return None, (missing(artifact.name, name),)
     value, findings = read(Artifact(name, content), schema)
     if findings:
         first = findings[0]
-        message = f"{quoted(name)} cannot be compared with: {first.place}: {first.message}"
-        finding = _not_evaluated("companion.malformed", artifact.name, message, f"correct {quoted(name)}")
-        return None, (finding,)
+        return None, (malformed(artifact.name, name, f"{first.place}: {first.message}"),)
     return value, ()
+
+
+def text_companion(artifact: Artifact, context: Context, name: str) -> tuple[str, tuple[Finding, ...]]:
+    """Return the text of the companion `name`, or an empty one and why it cannot be compared with.
+
+    Findings: those of `companion`.
+    """
+    content = context.companions.get(name)
+    if content is None:
+        return "", (missing(artifact.name, name),)
+    text, findings = read_text(Artifact(name, content))
+    if findings:
+        return "", (malformed(artifact.name, name, f"{findings[0].place}: {findings[0].message}"),)
+    return text, ()
+
+
+def missing(artifact: str, name: str) -> Finding:
+    """Return the finding that there is no companion `name`."""
+    message = f"there is no {quoted(name)} to compare with"
+    return _not_evaluated("companion.missing", artifact, message, f"hand in {quoted(name)} first")
+
+
+def malformed(artifact: str, name: str, reason: str) -> Finding:
+    """Return the finding that the companion `name` says nothing that could be compared with."""
+    message = f"{quoted(name)} cannot be compared with: {reason}"
+    return _not_evaluated("companion.malformed", artifact, message, f"correct {quoted(name)}")
 
 
 def _not_evaluated(code: str, artifact: str, message: str, remedy: str) -> Finding:

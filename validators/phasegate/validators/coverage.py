@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+from phasegate.validators.companions import companion
 from phasegate.validators.decimals import checked, shown
 from phasegate.validators.interface import Artifact, Context, Finding
 from phasegate.validators.json_schema import read
-from phasegate.validators.parameters import number
+from phasegate.validators.parameters import number, text_parameter
 
 SCHEMA = "coverage_report"
+DEFAULT_PREVIOUS = "previous:coverage_report.json"
 
 _FULL_PERCENT = 100
+_REMEDY = "add tests for what the report lists as missing"
 
 
 def coverage(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
-    """Check that total line coverage is a percentage and not below the parameter `min_total`, if given.
+    """Check that total coverage is a percentage, not below policy, and not falling.
 
-    The shape is `schemas/coverage_report.json`.
+    The shape is `schemas/coverage_report.json`. Parameters: `min_total`, the least percentage; `max_drop`,
+    the percentage points it may lose since the last attempt, whose report is the companion `previous`
+    (default `previous:coverage_report.json`; where there is none, this is the first).
 
-    Findings: `coverage.out_of_range`, `coverage.below_minimum`, and those of `json_schema.read`.
+    Findings: `coverage.out_of_range`, `coverage.below_minimum`, `coverage.dropped`, those of
+    `json_schema.read`, and with `max_drop` those of `companions.companion`.
 
     Raises:
-        BadParameterError: `min_total` is not a number.
+        BadParameterError: `min_total` or `max_drop` is not a number.
     """
-    minimum = number(context.params, "min_total")
+    minimum, drop = number(context.params, "min_total"), number(context.params, "max_drop")
+    previous = text_parameter(context.params, "previous", DEFAULT_PREVIOUS)
     value, findings = read(artifact, SCHEMA)
     if findings:
         return findings
@@ -31,8 +40,22 @@ def coverage(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
         message = f"a coverage of {shown(total)}% is impossible"
         remedy = "hand in the report as the witness wrote it"
         return (Finding("coverage.out_of_range", artifact.name, "/total_percent", message, remedy),)
-    if minimum is None or total >= minimum:
+    if minimum is not None and total < minimum:
+        message = f"{shown(total)}% of the lines are covered, fewer than {shown(minimum)}%"
+        return (Finding("coverage.below_minimum", artifact.name, "/total_percent", message, _REMEDY),)
+    if drop is None or previous not in context.companions:
         return ()
-    message = f"{shown(total)}% of the lines are covered, fewer than {shown(minimum)}%"
-    remedy = "add tests for what the report lists as missing"
-    return (Finding("coverage.below_minimum", artifact.name, "/total_percent", message, remedy),)
+    return _dropped(artifact, context, previous, total, drop)
+
+
+def _dropped(
+    artifact: Artifact, context: Context, previous: str, total: Fraction, drop: Fraction
+) -> tuple[Finding, ...]:
+    before, findings = companion(artifact, context, previous, SCHEMA)
+    if findings:
+        return findings
+    earlier = checked(before["total_percent"])
+    if earlier - total <= drop:
+        return ()
+    message = f"coverage fell from {shown(earlier)}% to {shown(total)}%, by more than {shown(drop)} points"
+    return (Finding("coverage.dropped", artifact.name, "/total_percent", message, _REMEDY),)

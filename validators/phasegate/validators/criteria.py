@@ -12,6 +12,7 @@ from phasegate.validators.markdown import Line, Section, sections_of
 from phasegate.validators.placeholders import is_placeholder_line, words_in
 from phasegate.validators.quoting import quoted
 from phasegate.validators.sections import find_sections
+from phasegate.validators.testability import is_testable, vague_words
 from phasegate.validators.text import read_text
 
 if TYPE_CHECKING:
@@ -59,11 +60,12 @@ def criteria(artifact: Artifact, context: Context) -> tuple[Finding, ...]:  # no
     """Check a specification's acceptance criteria and KPIs.
 
     At least one criterion numbered `AC-1` or `1.` stands under "Acceptance criteria", each number once, each
-    with a text; at least one KPI stands under "KPIs", each with a number and a direction (`>=`, "at most",
-    "reduce" and the like).
+    with a text that can be found true or false (see `testability`); at least one KPI stands under "KPIs",
+    each with a number and a direction (`>=`, "at most", "reduce" and the like).
 
     Findings: `criteria.section_missing`, `criteria.none_numbered`, `criteria.empty`, `criteria.duplicate`,
-    `criteria.kpi_section_missing`, `criteria.no_kpi`, `criteria.kpi_vague`, and those of `text.read_text`.
+    `criteria.not_testable`, `criteria.kpi_section_missing`, `criteria.no_kpi`, `criteria.kpi_vague`, and
+    those of `text.read_text`.
     """
     text, findings = read_text(artifact)
     if findings:
@@ -76,6 +78,12 @@ def acceptance_criteria(text: str) -> tuple[Criterion, ...]:
     """Return the numbered acceptance criteria of a specification, in order."""
     present = sections_of(text)
     return _numbered(_first(_CRITERIA_TITLES, present), present)
+
+
+def kpi_lines(text: str) -> tuple[tuple[int, str], ...]:
+    """Return the lines of a specification that stand for a KPI each: line from 1, text."""
+    section = _first(_KPI_TITLES, sections_of(text))
+    return () if section is None else tuple(_kpi_items(section.lines))
 
 
 def _first(titles: Iterable[str], present: Sequence[Section]) -> Section | None:
@@ -128,7 +136,17 @@ def _criteria_findings(artifact: str, present: Sequence[Section]) -> list[Findin
             message = f"the criterion {shown} says nothing that could be tested"
             remedy = f"write what must be observed for {shown} to hold"
             findings.append(Finding("criteria.empty", artifact, place, message, remedy))
+        elif not is_testable(criterion.text):
+            findings.append(_not_testable(artifact, criterion))
     return findings
+
+
+def _not_testable(artifact: str, criterion: Criterion) -> Finding:
+    vague = ", ".join(quoted(word) for word in vague_words(criterion.text)[:3])
+    reason = f"only says {vague}" if vague else "names nothing that could be observed"
+    message = f"the criterion {quoted(criterion.name)} {reason}"
+    remedy = f"write for {quoted(criterion.name)} what is observed under which condition, or a number to meet"
+    return Finding("criteria.not_testable", artifact, f"line {criterion.number}", message, remedy)
 
 
 def _kpi_findings(artifact: str, present: Sequence[Section]) -> list[Finding]:

@@ -1,28 +1,25 @@
 """JUnit XML to `schemas/test_results.json`: what the witness writes from a test runner's report.
 
-The report is untrusted. It is read with expat directly, without a tree: a document type declaration is
-refused when the parser meets it, which is before any entity could be declared, so neither entity expansion
-nor external entities exist (this is what defusedxml does too); size, depth and number of cases are bounded.
-The outcome of each case counts, not the totals in the report's head; a head that counts more failures than
-its cases show is refused.
+The report is untrusted and read as `untrusted_xml` says; the number of cases is bounded. The outcome of each
+case counts, not the totals in the report's head; a head that counts more failures than its cases show is
+refused.
 
 Format: the "JUnit XML" of Ant's junitreport task as pytest, Gradle, Surefire and others write it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
-from xml.parsers import expat
 
+from phasegate.validators.case_report import SCHEMA_ID, bounded_id
 from phasegate.validators.errors import MalformedReportError
 from phasegate.validators.limits import LIMITS
 from phasegate.validators.quoting import quoted
+from phasegate.validators.untrusted_xml import Handlers, read_xml
 
-SCHEMA_ID = "phasegate/test-results/v1"
-
+_REMEDY = "let the test runner write its junit xml report and hand it in unchanged"
 _SECONDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3}){1,4}(?:\.[0-9]{1,9})?|[0-9]{1,12}(?:\.[0-9]{1,18})?")
 _COUNT = re.compile(r"[0-9]{1,9}")
 _OUTCOME_OF = {"failure": "failed", "error": "error", "skipped": "skipped"}
@@ -42,20 +39,8 @@ def junit_to_test_results(xml: bytes) -> dict[str, Any]:
     Raises:
         MalformedReportError: it is not such a report, is hostile, or contradicts itself.
     """
-    if len(xml) > LIMITS.max_report_bytes:
-        _refuse(f"the report has {len(xml)} bytes, more than the {LIMITS.max_report_bytes} allowed")
     reader = _Reader()
-    parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = reader.doctype
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    try:
-        parser.Parse(xml, True)  # noqa: FBT003  # expat takes it by position only
-    except expat.ExpatError as error:
-        _refuse(f"the report is not xml: {expat.ErrorString(error.code)} at line {error.lineno}")
-    except (ValueError, LookupError):
-        # An encoding that Python does not know, or that is not a text encoding.
-        _refuse("the report's encoding is unknown")
+    read_xml(xml, Handlers(reader.start, reader.end), _REMEDY)
     counts = dict.fromkeys(_PLURAL.values(), 0)
     for case in reader.cases:
         counts[_PLURAL[case["outcome"]]] += 1
@@ -87,13 +72,8 @@ class _Reader:
     cases: list[dict[str, Any]] = field(default_factory=list)
     duration_ms: int = 0
 
-    def doctype(self, *_: object) -> None:
-        _refuse("the report has a document type declaration, which no test runner writes")
-
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        name = _local(tag)
-        if len(self.path) >= LIMITS.max_xml_depth:
-            _refuse(f"elements nest more than {LIMITS.max_xml_depth} deep")
+        name = tag.lower()
         if not self.path and name not in {"testsuites", "testsuite"}:
             _refuse(f"the report begins with {quoted(name)}, not with `testsuites` or `testsuite`")
         if name in {"testsuites", "testsuite"}:
@@ -107,7 +87,7 @@ class _Reader:
 
     def end(self, tag: str) -> None:
         self.path.pop()
-        name = _local(tag)
+        name = tag.lower()
         if name == "testcase":
             for suite in self.suites:
                 suite.seen[self.cases[-1]["outcome"]] += 1
@@ -136,19 +116,7 @@ class _Reader:
         if not identifier:
             _refuse("a test case has neither a name nor a class name")
         duration_ms = _milliseconds(attributes.get("time", ""))
-        self.cases.append({"id": _bounded(identifier), "outcome": "passed", "duration_ms": duration_ms})
-
-
-def _local(tag: str) -> str:
-    return tag.rpartition(":")[2].lower()
-
-
-def _bounded(identifier: str) -> str:
-    """Cut a long id, with a digest of all of it so that two long ones stay apart."""
-    if len(identifier) <= LIMITS.max_case_id_chars:
-        return identifier
-    digest = hashlib.sha256(identifier.encode("utf-8")).hexdigest()[:16]
-    return f"{identifier[: LIMITS.max_case_id_chars - len(digest) - 1]}~{digest}"
+        self.cases.append({"id": bounded_id(identifier), "outcome": "passed", "duration_ms": duration_ms})
 
 
 def _milliseconds(seconds: str) -> int:
@@ -165,6 +133,4 @@ def _count(text: str) -> int:
 
 
 def _refuse(message: str) -> NoReturn:
-    raise MalformedReportError(
-        message, "let the test runner write its junit xml report and hand it in unchanged"
-    )
+    raise MalformedReportError(message, _REMEDY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from phasegate.validators.decimals import exact
@@ -9,7 +11,6 @@ from phasegate.validators.errors import BadParameterError
 from phasegate.validators.quoting import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from fractions import Fraction
 
 
@@ -75,3 +76,43 @@ def exact_parameter(name: str, value: Any) -> Fraction:
             f'write a decimal number, such as `{name}: "0.8"`',
         )
     return result
+
+
+def text_parameter(params: Mapping[str, Any], name: str, default: str) -> str:
+    """Return the non-empty string called `name`.
+
+    Raises:
+        BadParameterError: it is something else.
+    """
+    value = params.get(name, default)
+    if not isinstance(value, str) or not value:
+        raise BadParameterError(f"the parameter `{name}` must be a name", f"write `{name}: {default}`")
+    return value
+
+
+def expressions(params: Mapping[str, Any], name: str, default: tuple[str, ...] = ()) -> list[re.Pattern[str]]:
+    """Return the regular expressions called `name`, compiled.
+
+    Raises:
+        BadParameterError: it is no list of strings, or one does not compile.
+    """
+    given = strings(params, name) if name in params else default
+    try:
+        return [re.compile(expression) for expression in given]
+    except (re.error, RecursionError, OverflowError) as error:
+        raise BadParameterError(
+            f"`{name}` holds an expression that does not compile: {quoted(str(error))}",
+            "correct the regular expression in the process",
+        ) from error
+
+
+def mapping(params: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the mapping called `name`, empty if it is not given.
+
+    Raises:
+        BadParameterError: it is something else.
+    """
+    value = params.get(name, {})
+    if not isinstance(value, Mapping):
+        raise BadParameterError(f"the parameter `{name}` must be a mapping", f"write `{name}: {{...}}`")
+    return value

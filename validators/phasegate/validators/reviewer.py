@@ -1,0 +1,53 @@
+"""Is the reviewer somebody else than the implementer?"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from phasegate.validators.companions import companion
+from phasegate.validators.interface import Artifact, Context, Finding
+from phasegate.validators.json_schema import read
+from phasegate.validators.parameters import text_parameter
+from phasegate.validators.quoting import quoted
+
+DEFAULT_ACTORS = "facts:actors.json"
+
+
+def reviewer(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
+    """Check that a rubric names its reviewer, and that the reviewer implemented nothing of the change.
+
+    Parameters: `actors` (default `facts:actors.json`), the companion `{implementers: [name]}`, which the
+    engine takes from the ledger. Names are compared without case, spaces, punctuation and what does not show.
+
+    Findings: `rubric.reviewer_missing`, `rubric.self_review`, and those of `json_schema.read` and
+    `companions.companion`.
+
+    Raises:
+        BadParameterError: `actors` is not a name.
+    """
+    name = text_parameter(context.params, "actors", DEFAULT_ACTORS)
+    value, findings = read(artifact, "review_rubric")
+    if findings:
+        return findings
+    who = value.get("reviewer", "")
+    if not identity(who):
+        message, remedy = (
+            "the rubric does not name its reviewer",
+            "add `reviewer` with the name of who reviewed",
+        )
+        return (Finding("rubric.reviewer_missing", artifact.name, "/reviewer", message, remedy),)
+    actors, findings = companion(artifact, context, name, "actors")
+    if findings:
+        return findings
+    same = [actor for actor in actors["implementers"] if identity(actor) == identity(who)]
+    if not same:
+        return ()
+    message = f"{quoted(who)} implemented the change and cannot review it"
+    remedy = "have somebody else review it and hand in their rubric"
+    return (Finding("rubric.self_review", artifact.name, "/reviewer", message, remedy),)
+
+
+def identity(name: str) -> str:
+    """Return what two spellings of one name have in common."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(character for character in folded if character.isalnum())
