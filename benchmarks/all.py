@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 RECORDED = HERE.parents[1] / "shared" / "data" / "humaneval_codegen16b_n20.jsonl.gz"
 SUITES = {
     "ledger.py": (["--blocks", "24", "--size", "100000"], ["--blocks", "4", "--verify-size", "5000"]),
+    "leases.py": (["--blocks", "24"], ["--blocks", "4"]),
     "transition.py": (["--blocks", "24"], ["--blocks", "4"]),
     "help_time.py": (["--runs", "25"], ["--runs", "5"]),
     "sandbox_throughput.py": ([str(RECORDED)], [str(RECORDED), "--block", "60", "--blocks", "1"]),

@@ -83,7 +83,8 @@ def _last_bound(events: Sequence[Event], name: str) -> EvidenceAdded | None:
 
 
 def _never_left(before: Sequence[Recorded], target: str) -> str:
-    entered = {item.phase for item in before if isinstance(item.event, PhaseEntered | PhaseBacktracked)}
+    kinds = TaskOpened | PhaseEntered | PhaseBacktracked
+    entered = {item.phase for item in before if isinstance(item.event, kinds)}
     return "" if target in entered else f"goes back to {target}, where it never was"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import stat
 
 import apsw
-import pytest
 import autopilot_artifacts
+import pytest
 
 from phasegate.engine import Engine
 from phasegate.engine.app.audit import audit

@@ -92,14 +92,28 @@ def test_given_a_file_that_is_no_ledger_then_open_says_so(path, content):
         SqliteStore.open(path)
 
 
-def test_given_another_schema_version_then_open_asks_for_the_right_release(path, store):
+@pytest.mark.parametrize("version", ["1", "3", ""])
+def test_given_another_schema_version_then_open_asks_for_the_right_release(path, store, version):
     store.close()
-    raw(path, "UPDATE meta SET value = '2' WHERE name = 'schema_version'")
-    with pytest.raises(UnsupportedSchema, match="schema version `2`"):
+    raw(path, f"UPDATE meta SET value = '{version}' WHERE name = 'schema_version'")
+    with pytest.raises(UnsupportedSchema, match=f"schema version `{version}` is not 2; use the release"):
         SqliteStore.open(path)
 
 
-@pytest.mark.parametrize("row", ["ledger", "created_at", "head", "schema_version"])
+def test_given_a_file_from_before_leases_then_its_version_is_named_and_not_what_it_lacks(path, store):
+    store.close()
+    raw(
+        path,
+        "DROP TABLE leases",
+        "DELETE FROM meta WHERE name = 'clock_ms'",
+        "UPDATE meta SET value = '1' WHERE name = 'schema_version'",
+    )
+    for opened in (SqliteStore.open, verify_sqlite):
+        with pytest.raises(UnsupportedSchema, match="schema version `1`"):
+            opened(path)
+
+
+@pytest.mark.parametrize("row", ["ledger", "created_at", "head", "schema_version", "clock_ms"])
 def test_given_a_meta_row_missing_then_open_names_it(path, store, row):
     store.close()
     raw(path, f"DELETE FROM meta WHERE name = '{row}'")

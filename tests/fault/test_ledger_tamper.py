@@ -20,7 +20,9 @@ from phasegate.ledger.sqlite_verify import verify_sqlite
 
 ENTRIES = 40
 SEED = 8785
-TRIGGERS = ("entries_insert", "entries_update", "entries_delete")
+TRIGGERS = tuple(
+    f"{table}_{verb}" for table in ("entries", "leases") for verb in ("insert", "update", "delete")
+)
 
 
 @pytest.fixture(scope="module")

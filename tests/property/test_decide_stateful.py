@@ -238,7 +238,7 @@ class AnyCommands(RuleBasedStateMachine):
 
 TestAnyCommands = AnyCommands.TestCase
 TestAnyCommands.settings = settings(
-    max_examples=120, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=100, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 
@@ -294,7 +294,7 @@ def _repeated(draw: st.DataObject, history: list[Recorded]) -> list[Recorded]:
     return [*history[:onto], history[place], *history[onto:]]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     made=honest_histories(), data=st.data(),
     mutate=st.lists(

@@ -2,7 +2,7 @@
 
 Sequences that lead to the same state are continued once. That is sound because a decision is a function of
 process, state, command and facts, the facts here are a function of the state, and replay is a function of what
-it remembers: state and memory together are the key under which sequences are merged. Down to a depth of four
+it remembers: state and memory together are the key under which sequences are merged. Down to a depth of three
 every sequence is walked on its own as well, and the same states are found.
 """
 
@@ -33,7 +33,7 @@ from phasegate.engine.core.replay import Replay
 from phasegate.engine.core.state import Status, TaskState, fold, to_json
 
 DEPTH = 6
-DEPTH_ONE_BY_ONE = 4
+DEPTH_ONE_BY_ONE = 3
 PROCESS = three_phases()
 FOREIGN, STALE = digest("another task's"), digest("of long ago")
 

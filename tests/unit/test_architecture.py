@@ -22,6 +22,8 @@ PURE = (
     "ledger/phasegate/ledger/chain.py",
     "ledger/phasegate/ledger/store.py",
     "ledger/phasegate/ledger/verify.py",
+    "ledger/phasegate/ledger/leases.py",
+    "ledger/phasegate/ledger/leasing.py",
     "policies/phasegate/policies/model.py",
     "validators/phasegate/validators/interface.py",
 )

@@ -80,7 +80,9 @@ def test_given_everything_wrong_at_once_when_examined_then_all_is_said() -> None
     state = ready()
     finding = Finding("sections.empty", "a.md", "line 1", "empty", "fill it")
 
-    found = codes(THREE, state, with_fact(state, snapshot=None, standing=OTHER, source=OTHER, findings=(finding,)))
+    found = codes(
+        THREE, state, with_fact(state, snapshot=None, standing=OTHER, source=OTHER, findings=(finding,))
+    )
 
     assert found == [
         "evidence.snapshot_damaged", "evidence.altered", "evidence.source_changed", "sections.empty",
@@ -140,7 +142,12 @@ def test_given_witnessed_rules_when_only_claimed_evidence_is_there_then_it_does_
 
 @pytest.mark.parametrize(
     ("witness", "remedy"),
-    [("junit", "--junit FILE"), ("coverage", "--coverage FILE"), ("output", "engine witness"), ("runner", "engine run")],
+    [
+        ("junit", "--junit FILE"),
+        ("coverage", "--coverage FILE"),
+        ("output", "engine witness"),
+        ("runner", "engine run"),
+    ],
 )
 def test_given_missing_witnessed_evidence_when_examined_then_the_remedy_says_how_it_comes_about(
     witness, remedy

@@ -32,7 +32,7 @@ WHOLE = given(
 OFFERS = (witness_offer("log.txt", Witness.OUTPUT), witness_offer("tests.json", Witness.JUNIT))
 WITNESSED = given(CHECKED, *passing("draft.md"), RecordWitness("CHECK", 1, SEEN, OFFERS), Advance()).history
 VIOLATION = Recorded(
-    "C", 1, ViolationRecorded(violation=Kind.TASK_FINISHED, command="advance", message="m", remedy="r")
+    "C", 2, ViolationRecorded(violation=Kind.TASK_FINISHED, command="advance", message="m", remedy="r")
 )
 
 History = Sequence[Recorded]
@@ -62,7 +62,9 @@ def edited(history: History, kind: type, nth: int = 0, **fields) -> tuple[int, H
     return index + 1, changed(history, index, Recorded(phase, attempt, event.model_copy(update=fields)))
 
 
-def moved(history: History, kind: type, nth: int = 0, *, phase: str = "", attempt: int = 0) -> tuple[int, History]:
+def moved(
+    history: History, kind: type, nth: int = 0, *, phase: str = "", attempt: int = 0
+) -> tuple[int, History]:
     """The history with phase or attempt of one event changed, and its sequence number."""
     index = place(history, kind, nth)
     old_phase, old_attempt, event = history[index]
@@ -133,7 +135,9 @@ def test_given_one_entry_changed_when_replayed_then_it_is_named(edit) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [GatePassed, PhaseCompleted, PhaseEntered, EvidenceAdded, PhaseBacktracked], ids=lambda kind: kind.kind
+    "kind",
+    [GatePassed, PhaseCompleted, PhaseEntered, EvidenceAdded, PhaseBacktracked],
+    ids=lambda kind: kind.kind,
 )
 def test_given_any_one_entry_of_consequence_removed_when_replayed_then_it_is_missed(kind) -> None:
     total = sum(isinstance(item.event, kind) for item in WHOLE)
@@ -211,7 +215,9 @@ def test_given_witnessed_evidence_without_what_was_witnessed_when_replayed_then_
 
 
 def test_given_evidence_witnessed_in_an_earlier_attempt_when_replayed_then_it_is_named() -> None:
-    task = given(CHECKED, *passing("draft.md"), RecordWitness("CHECK", 1, SEEN, OFFERS), Advance(), back("CHECK"))
+    task = given(
+        CHECKED, *passing("draft.md"), RecordWitness("CHECK", 1, SEEN, OFFERS), Advance(), back("CHECK")
+    )
     bound = WITNESSED[place(WITNESSED, EvidenceAdded, 1)].event
 
     found = faults(CHECKED, [*task.history, Recorded("CHECK", 2, bound)])
@@ -222,11 +228,16 @@ def test_given_evidence_witnessed_in_an_earlier_attempt_when_replayed_then_it_is
 def test_given_claimed_evidence_where_witnessed_is_asked_for_when_replayed_then_the_gate_is_named() -> None:
     index = place(WITNESSED, EvidenceAdded, 1)
     phase, attempt, event = WITNESSED[index]
-    history = changed(WITNESSED, index, Recorded(phase, attempt, event.model_copy(update={"origin": Origin.CLAIMED})))
+    history = changed(
+        WITNESSED, index, Recorded(phase, attempt, event.model_copy(update={"origin": Origin.CLAIMED}))
+    )
     gate = place(history, GatePassed, 1)
     passed = history[gate].event
     assert isinstance(passed, GatePassed)
-    refs = tuple(item.model_copy(update={"origin": Origin.CLAIMED}) if item.name == "log.txt" else item for item in passed.evidence)
+    refs = tuple(
+        item.model_copy(update={"origin": Origin.CLAIMED}) if item.name == "log.txt" else item
+        for item in passed.evidence
+    )
     history = changed(history, gate, Recorded(phase, attempt, passed.model_copy(update={"evidence": refs})))
 
     assert [fault.message for fault in faults(CHECKED, history)] == [
@@ -256,3 +267,31 @@ def test_given_bytes_that_may_repeat_when_another_task_bound_them_first_then_the
     history = task.having(AddEvidence((offer("flag.json"),))).history
 
     assert faults(CHECKED, history, binders={digest("flag.json"): "OTHER"}) == []
+
+
+# -- what no engine would write -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("index", range(len(WHOLE)))
+def test_given_a_phase_the_process_does_not_have_anywhere_when_replayed_then_it_is_named(index) -> None:
+    _, attempt, event = WHOLE[index]
+
+    found = faults(THREE, changed(WHOLE, index, Recorded("NOWHERE", attempt, event)))
+
+    assert "NOWHERE" in found[0].message
+    assert found[0].seq == index + 1
+
+
+def test_given_a_way_back_to_a_phase_the_process_does_not_have_when_replayed_then_it_is_named() -> None:
+    seq, history = edited(WHOLE, PhaseBacktracked, target="NOWHERE")
+
+    found = faults(THREE, history)
+
+    assert found[0] == Fault(seq, "C does not go back to NOWHERE")
+
+
+def test_given_a_way_back_to_what_was_completed_but_never_entered_when_replayed_then_it_is_named() -> None:
+    index = place(WHOLE, PhaseEntered, 1)
+    history = [*WHOLE[:index], Recorded("B", 1, PhaseCompleted(next="C")), *WHOLE[index + 1 :]]
+
+    assert faults(THREE, history)[0].seq == index + 1

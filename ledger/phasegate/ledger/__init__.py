@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from phasegate.ledger.chain import Head as Head
     from phasegate.ledger.entry import Draft as Draft
     from phasegate.ledger.entry import Entry as Entry
+    from phasegate.ledger.errors import LeaseError as LeaseError
+    from phasegate.ledger.errors import LeaseHeld as LeaseHeld
+    from phasegate.ledger.errors import LeaseLost as LeaseLost
     from phasegate.ledger.errors import LedgerError as LedgerError
     from phasegate.ledger.errors import VersionConflict as VersionConflict
+    from phasegate.ledger.leases import Fence as Fence
+    from phasegate.ledger.leases import Lease as Lease
     from phasegate.ledger.memory import MemoryStore as MemoryStore
     from phasegate.ledger.objects import ObjectStore as ObjectStore
     from phasegate.ledger.sqlite import SqliteStore as SqliteStore
@@ -33,8 +38,13 @@ _HOMES = {
     "Head": "chain",
     "Draft": "entry",
     "Entry": "entry",
+    "LeaseError": "errors",
+    "LeaseHeld": "errors",
+    "LeaseLost": "errors",
     "LedgerError": "errors",
     "VersionConflict": "errors",
+    "Fence": "leases",
+    "Lease": "leases",
     "MemoryStore": "memory",
     "ObjectStore": "objects",
     "SqliteStore": "sqlite",

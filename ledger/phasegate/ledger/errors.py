@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal, TypeAlias
+
+LossReason: TypeAlias = Literal["expired", "released", "superseded", "foreign", "unknown"]
+"""Why a lease is not the caller's: its time ran out; its holder gave it up; a later epoch exists;
+another holder has this epoch; there never was such an epoch."""
+
 
 class LedgerError(Exception):
     """Root of every error this package raises on purpose."""
@@ -55,6 +61,76 @@ class VersionConflict(LedgerError):
         self.key = key
         self.expected = expected
         self.found = found
+
+
+class LeaseError(LedgerError):
+    """Root of every refusal that has to do with a lease; nothing was written."""
+
+
+class LeaseInvalid(LeaseError):
+    """The caller asked for a lease no store can keep, such as one with a negative duration."""
+
+
+class LeaseHeld(LeaseError):
+    """Somebody holds the lease.
+
+    Attributes:
+        task: Task id.
+        phase: Phase name.
+        holder: Who holds it.
+        epoch: Its epoch.
+        expires_ms: First millisecond at which it is no longer held.
+        wait_ms: How long that is from now.
+    """
+
+    def __init__(self, task: str, phase: str, holder: str, epoch: int, expires_ms: int, time_ms: int) -> None:
+        wait_ms = expires_ms - time_ms
+        super().__init__(
+            f"`{task}` `{phase}` is leased by `{holder}` (epoch {epoch}) for {wait_ms} ms more; "
+            "wait until it is released or expires"
+        )
+        self.task = task
+        self.phase = phase
+        self.holder = holder
+        self.epoch = epoch
+        self.expires_ms = expires_ms
+        self.wait_ms = wait_ms
+
+
+class LeaseLost(LeaseError):
+    """The caller does not hold the lease it claims to hold.
+
+    Attributes:
+        task: Task id.
+        phase: Phase name.
+        epoch: The epoch the caller claims.
+        found: The epoch the store holds; 0 means that there never was a lease.
+        time_ms: The time by which this was judged.
+        reason: Which of the ways to lose it.
+    """
+
+    def __init__(
+        self, task: str, phase: str, epoch: int, found: int, time_ms: int, reason: LossReason
+    ) -> None:
+        super().__init__(
+            f"epoch {epoch} of the lease on `{task}` `{phase}` {_LOSSES[reason].format(found=found)}; "
+            "acquire it again and decide again"
+        )
+        self.task = task
+        self.phase = phase
+        self.epoch = epoch
+        self.found = found
+        self.time_ms = time_ms
+        self.reason = reason
+
+
+_LOSSES: Final[dict[LossReason, str]] = {
+    "expired": "has expired",
+    "released": "was released",
+    "superseded": "is stale: epoch {found} was acquired since",
+    "foreign": "belongs to another holder",
+    "unknown": "was never given out (the latest is {found})",
+}
 
 
 class StoreError(LedgerError):

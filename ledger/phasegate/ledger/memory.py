@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from phasegate.ledger.chain import Head, check_name, extend, genesis, head_after, rows_for
 from phasegate.ledger.entry import Entry, checked_ledger
-from phasegate.ledger.errors import StoreClosed, VersionConflict
+from phasegate.ledger.errors import LeaseLost, StoreClosed, VersionConflict
+from phasegate.ledger.leases import Fence, Lease, check_fence, check_names, check_request
+from phasegate.ledger.leasing import Leasing
 from phasegate.ledger.store import Expect, Projections, RawEntry, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from phasegate.ledger.entry import Draft
+    from phasegate.ledger.leasing import Rule
 
 
-class MemoryStore:
+class MemoryStore(Leasing):
     """A ledger in this process's memory, safe to share between threads.
 
     Args:
@@ -29,6 +33,8 @@ class MemoryStore:
         self._head = genesis(at)
         self._entries: list[Entry] = []
         self._rows: dict[tuple[str, str], Row] = {}
+        self._leases: dict[tuple[str, str], Lease] = {}
+        self._clock_ms = 0
         self._mutex = threading.RLock()
         self._closed = False
 
@@ -44,8 +50,11 @@ class MemoryStore:
         at: str,
         projections: Projections = (),
         expect: Sequence[Expect] = (),
+        fence: Fence | None = None,
     ) -> tuple[Entry, ...]:
         """Append drafts and write projections, all or nothing. See `Store.append`."""
+        if fence is not None:
+            check_request(fence)
         with self._mutex:
             self._check_open()
             for kind, key, seq in expect:
@@ -54,9 +63,11 @@ class MemoryStore:
                 found = row.seq if row else 0
                 if found != seq:
                     raise VersionConflict(kind, key, seq, found)
+            time_ms = self._clock_ms if fence is None else self._pass(fence)
             entries = extend(self._head, drafts, at=at, ledger=self._ledger)
             rows = rows_for(projections, entries)
             # Nothing below raises: the append is done or was not begun.
+            self._clock_ms = time_ms
             self._entries.extend(entries)
             self._head = head_after(entries[-1])
             for kind, key, body in rows:
@@ -124,10 +135,60 @@ class MemoryStore:
             rows = [row for row in self._rows.values() if row.kind == kind and row.key.startswith(prefix)]
         yield from sorted(rows)
 
+    def lease(self, task: str, phase: str) -> Lease | None:
+        """Return the latest lease on a task and phase, held or not."""
+        check_names(task, phase)
+        with self._mutex:
+            self._check_open()
+            return self._found((task, phase))
+
+    def leases(self, task: str | None = None) -> Iterator[Lease]:
+        """Iterate over the latest leases by task and phase."""
+        if task is not None:
+            check_names(task)
+        with self._mutex:
+            self._check_open()
+            stored = sorted(self._leases.items())
+            clock_ms = self._clock_ms
+        return (replace(lease, seen_ms=clock_ms) for key, lease in stored if task in {None, key[0]})
+
     def close(self) -> None:
         """Forget everything; closing twice is allowed."""
         with self._mutex:
             self._closed = True
+
+    def _found(self, key: tuple[str, str]) -> Lease | None:
+        stored = self._leases.get(key)
+        return None if stored is None else replace(stored, seen_ms=self._clock_ms)
+
+    def _settle(self, task: str, phase: str, now_ms: int, rule: Rule) -> Lease:
+        with self._mutex:
+            self._check_open()
+            key = task, phase
+            found, time_ms = self._found(key), max(self._clock_ms, now_ms)
+            try:
+                lease = rule(found, time_ms)
+            except LeaseLost as lost:
+                self._keep_expiry(lost)
+                raise
+            if lease is not found:
+                self._leases[key], self._clock_ms = lease, time_ms
+            return lease
+
+    def _pass(self, fence: Fence) -> int:
+        """Return the time by which the fence lets an append through, or refuse it."""
+        time_ms = max(self._clock_ms, fence.now_ms)
+        try:
+            check_fence(self._leases.get((fence.task, fence.phase)), fence, time_ms)
+        except LeaseLost as lost:
+            self._keep_expiry(lost)
+            raise
+        return time_ms
+
+    def _keep_expiry(self, lost: LeaseLost) -> None:
+        # A lease once seen expired stays so, whatever the clock does.
+        if lost.reason == "expired":
+            self._clock_ms = lost.time_ms
 
     def _check_open(self) -> None:
         if self._closed:

@@ -38,19 +38,26 @@ class Queryable(Protocol):
         ...
 
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 BUSY_TIMEOUT_MS: Final = 5_000
 LOG_LIMIT_BYTES: Final = 64 * 1024 * 1024
 """A longer log is cut to this after a checkpoint; any is cut to nothing when the last writer closes."""
 
+META_ROWS: Final = frozenset({"schema_version", "ledger", "created_at", "head", "clock_ms"})
+"""``head`` is where the chain ends, ``clock_ms`` the latest time seen by which leases are judged."""
+
 OBJECTS: Final = (
     "table_entries",
     "table_projections",
+    "table_leases",
     "table_meta",
     "index_entries_by_task",
     "trigger_entries_insert",
     "trigger_entries_update",
     "trigger_entries_delete",
+    "trigger_leases_insert",
+    "trigger_leases_update",
+    "trigger_leases_delete",
 )
 """The schema, one object per file under ``sql/``, in the order in which they are created."""
 
@@ -158,14 +165,15 @@ def read_meta(file: Queryable) -> dict[str, str]:
     if not file.query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta'"):
         raise StoreCorrupt("the file has no meta table; this is not a ledger")
     meta = dict(file.query("SELECT name, value FROM meta"))
-    missing = {"schema_version", "ledger", "created_at", "head"} - meta.keys()
+    version = meta.get("schema_version", str(SCHEMA_VERSION))
+    if version != str(SCHEMA_VERSION):
+        raise UnsupportedSchema(
+            f"schema version `{version[:20]}` is not {SCHEMA_VERSION}; use the release that wrote the file, "
+            "or begin a new ledger"
+        )
+    missing = META_ROWS - meta.keys()
     if missing:
         raise StoreCorrupt(f"the meta row `{min(missing)}` is missing; restore a good copy")
-    if meta["schema_version"] != str(SCHEMA_VERSION):
-        raise UnsupportedSchema(
-            f"schema version `{meta['schema_version'][:20]}` is not {SCHEMA_VERSION}; "
-            "use the release that wrote the file"
-        )
     return meta
 
 
@@ -204,6 +212,7 @@ def create_file(path: Path, ledger: str, head: Head) -> None:
         "ledger": ledger,
         "created_at": head.at,
         "head": write_head(head),
+        "clock_ms": "0",
     }
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from itertools import starmap
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import apsw
 
+from phasegate.ledger import sqlite_leases
 from phasegate.ledger.chain import Head, check_name, extend, genesis, head_after, rows_for
 from phasegate.ledger.entry import MAX_INTEGER, Entry, checked_ledger, parse
 from phasegate.ledger.errors import (
@@ -25,15 +26,18 @@ from phasegate.ledger.errors import (
     VersionConflict,
 )
 from phasegate.ledger.filelock import read_mark
+from phasegate.ledger.leases import Fence, Lease, check_names, check_request
+from phasegate.ledger.leasing import Leasing
 from phasegate.ledger.schema import DATABASE_ERRORS, create_file, read_head, read_meta, translate, write_head
 from phasegate.ledger.sqlite_file import SqliteFile
 from phasegate.ledger.store import Expect, Projection, Projections, RawEntry, Row
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from phasegate.ledger.entry import Draft
+    from phasegate.ledger.leasing import Rule
 
 LOCK_WAIT_MS = 10_000
 READ_CHUNK_ROWS = 512
@@ -56,7 +60,10 @@ _UPSERT = (
 _FORGET = "DELETE FROM projections WHERE kind = ? AND key = ?"
 
 
-class SqliteStore:
+Result = TypeVar("Result")
+
+
+class SqliteStore(Leasing):
     """A ledger in a SQLite file. Made by `create` or `open`.
 
     Args:
@@ -131,26 +138,27 @@ class SqliteStore:
         at: str,
         projections: Projections = (),
         expect: Sequence[Expect] = (),
+        fence: Fence | None = None,
     ) -> tuple[Entry, ...]:
         """Append drafts and write projections in one commit. See `Store.append`.
 
         The threads of this process queue on a mutex, processes on the file lock; readers of this
         object wait only for the commit itself, not for the queue.
         """
-        file = self._file
-        if file.readonly:
-            raise StoreReadOnly(f"`{file.path}` was opened for reading; open it for writing")
-        with file.writing:
-            lock = file.lock()
-            try:
-                lock.acquire(self._lock_wait_ms)
-                with file.using:
-                    entries, head = self._commit(drafts, at, projections, expect)
-                # Only now: while the lock is held and the commit is durable.
-                lock.write_mark(head.encode())
-            finally:
-                lock.release()
-        return entries
+        if fence is not None:
+            check_request(fence)
+
+        def work(cursor: apsw.Cursor) -> tuple[tuple[Entry, ...], Head, str]:
+            _check_versions(cursor, expect)
+            if fence is not None:
+                sqlite_leases.pass_fence(cursor, fence)
+            entries = extend(self._current_head(cursor), drafts, at=at, ledger=self._ledger)
+            head = head_after(entries[-1])
+            written = write_head(head)
+            _write(cursor, entries, rows_for(projections, entries), written)
+            return entries, head, written
+
+        return self._transact(work)
 
     def head(self) -> Head:
         """Return size, hash and time of the chain's end."""
@@ -197,23 +205,59 @@ class SqliteStore:
         check_name(kind, prefix or kind)
         yield from starmap(Row, self._file.query(_ROWS, (kind, prefix)))
 
+    def lease(self, task: str, phase: str) -> Lease | None:
+        """Return the latest lease on a task and phase, held or not."""
+        check_names(task, phase)
+        return sqlite_leases.find(self._file, task, phase)
+
+    def leases(self, task: str | None = None) -> Iterator[Lease]:
+        """Iterate over the latest leases, held or not, by task and phase."""
+        if task is not None:
+            check_names(task)
+        return sqlite_leases.list_all(self._file, task)
+
     def close(self) -> None:
         """Close the file; closing twice is allowed."""
         self._file.close()
 
-    def _commit(
-        self, drafts: Sequence[Draft], at: str, projections: Projections, expect: Sequence[Expect]
-    ) -> tuple[tuple[Entry, ...], str]:
-        """Do the append's transaction, every lock being held; return its entries and written head."""
+    def _settle(self, task: str, phase: str, now_ms: int, rule: Rule) -> Lease:
+        """Apply a rule to a lease in one commit; nothing is written if it changes nothing."""
+
+        def work(cursor: apsw.Cursor) -> tuple[Lease, Head | None, str]:
+            return sqlite_leases.settle(cursor, task, phase, now_ms, rule), self._cached_head(), ""
+
+        return self._transact(work)
+
+    def _transact(self, work: Callable[[apsw.Cursor], tuple[Result, Head | None, str]]) -> Result:
+        """Do a transaction, alone among all writers.
+
+        Args:
+            work: Returns its result, the head that is true after it (None: not known), and the head as
+                written if it is another than before.
+        """
+        file = self._file
+        if file.readonly:
+            raise StoreReadOnly(f"`{file.path}` was opened for reading; open it for writing")
+        with file.writing:
+            lock = file.lock()
+            try:
+                lock.acquire(self._lock_wait_ms)
+                with file.using:
+                    result, head = self._commit(work)
+                if head:
+                    # Only now: while the lock is held and the commit is durable.
+                    lock.write_mark(head.encode())
+            finally:
+                lock.release()
+        return result
+
+    def _commit(self, work: Callable[[apsw.Cursor], tuple[Result, Head | None, str]]) -> tuple[Result, str]:
+        """Do the transaction, every lock being held; return its result and the head as written."""
         cursor = self._file.cursor()
         try:
             cursor.execute("BEGIN IMMEDIATE")
             try:
-                _check_versions(cursor, expect)
-                entries = extend(self._current_head(cursor), drafts, at=at, ledger=self._ledger)
-                head = head_after(entries[-1])
-                written = write_head(head)
-                _write(cursor, entries, rows_for(projections, entries), written)
+                result, head, written = work(cursor)
                 cursor.execute("COMMIT")
             except BaseException:
                 # Whatever went wrong, even a commit of unknown outcome: nothing cached survives it.
@@ -224,12 +268,17 @@ class SqliteStore:
             raise translate(error, self._file.path) from error
         self._head = head
         self._head_version = self._file.version()
-        return entries, written
+        return result, written
+
+    def _cached_head(self) -> Head | None:
+        """Return the cached head, in a transaction, if nobody else has committed since."""
+        return self._head if self._file.version() == self._head_version else None
 
     def _current_head(self, cursor: apsw.Cursor) -> Head:
         """Return the head the transaction sees: the cached one if nobody else has committed since."""
-        if self._head is not None and self._file.version() == self._head_version:
-            return self._head
+        cached = self._cached_head()
+        if cached is not None:
+            return cached
         rows = cursor.execute(_LAST).fetchall()
         head = head_after(_parsed(RawEntry(*rows[0]))) if rows else genesis(self._created_at)  # type: ignore[arg-type]
         recorded = cursor.execute(_READ_HEAD).fetchall()

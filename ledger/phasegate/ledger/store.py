@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from phasegate.ledger.entry import Draft, Entry
+from phasegate.ledger.leases import Fence, Lease
 
 if TYPE_CHECKING:
     from phasegate.ledger.chain import Head
@@ -77,6 +78,7 @@ class Store(Protocol):
         at: str,
         projections: Projections = (),
         expect: Sequence[Expect] = (),
+        fence: Fence | None = None,
     ) -> tuple[Entry, ...]:
         """Append drafts as entries and write projections, all or nothing, durably on return.
 
@@ -86,9 +88,12 @@ class Store(Protocol):
                 later of this and the last entry's is written.
             projections: Rows to write, or a function of the sealed entries.
             expect: Version checks, all made before anything is written.
+            fence: What is demanded of a lease; made after the version checks, in the same transaction.
 
         Raises:
             VersionConflict: A version check failed; nothing was written.
+            LeaseLost, LeaseHeld: The fence does not hold; nothing was written.
+            LeaseInvalid: The fence is malformed.
             EntryError, CanonicalError, EntryTooLarge, AppendError: The input was refused.
             StoreError: The store could not do it (busy, full, corrupt, read-only, closed).
         """
@@ -134,6 +139,57 @@ class Store(Protocol):
 
     def projections(self, kind: str, prefix: str = "") -> Iterator[Row]:
         """Iterate over the rows of a kind whose key starts with ``prefix``, by key."""
+        ...
+
+    def lease_acquire(self, task: str, phase: str, holder: str, *, now_ms: int, ttl_ms: int) -> Lease:
+        """Acquire the lease on a task and phase under the next epoch, durably on return.
+
+        Args:
+            task: Task id, 1 to 128 printable characters.
+            phase: Phase name, 1 to 64 printable characters.
+            holder: Who acquires it, 1 to 256 printable characters.
+            now_ms: The caller's time in milliseconds; the store judges by the later of this and the
+                latest it has seen.
+            ttl_ms: Time to expiry, `LEASE_TTL_MS_MIN` to `LEASE_TTL_MS_MAX`.
+
+        Returns:
+            The lease; ``taken_from`` names the holder before if that one had not released it.
+
+        Raises:
+            LeaseHeld: It is held, be it by the same holder; nothing was written.
+            LeaseInvalid: The input is out of bounds.
+            StoreError: The store could not do it.
+        """
+        ...
+
+    def lease_renew(
+        self, task: str, phase: str, holder: str, epoch: int, *, now_ms: int, ttl_ms: int, window_ms: int
+    ) -> Lease:
+        """Prolong a lease to ``ttl_ms`` from now, if it expires within ``window_ms``.
+
+        Before that nothing is written and the lease is returned as it is. A renewal never shortens.
+
+        Raises:
+            LeaseLost: Epoch or holder are others, or it has expired; it was not prolonged.
+            LeaseInvalid, StoreError: As for `lease_acquire`.
+        """
+        ...
+
+    def lease_release(self, task: str, phase: str, holder: str, epoch: int, *, now_ms: int) -> Lease:
+        """Give a lease up; its row stays with its epoch. Releasing twice is allowed.
+
+        Raises:
+            LeaseLost: Epoch or holder are others; nothing was written.
+            LeaseInvalid, StoreError: As for `lease_acquire`.
+        """
+        ...
+
+    def lease(self, task: str, phase: str) -> Lease | None:
+        """Return the latest lease on a task and phase, held or not; None if there never was one."""
+        ...
+
+    def leases(self, task: str | None = None) -> Iterator[Lease]:
+        """Iterate over the latest leases, held or not, by task and phase; of one task if given."""
         ...
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH110, PTH117, PTH118, PTH120
+# ruff: noqa: PTH110, PTH112, PTH117, PTH118, PTH120, PTH208
 # (A worker stays small without pathlib.)
 """What a worker puts on itself once, and on each half of a program, before foreign code runs."""
 
@@ -14,10 +14,12 @@ from . import kernel, landlock, namespaces, seccomp
 from .encode import Bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _DEVICES = ("/dev/null", "/dev/urandom")
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
+_PACKAGE_FOLDERS = ("/site-packages", "/dist-packages")
+_PYTHON_FOLDER = "python"
 _SET_HANDLER = sys.modules["_signal"].signal
 # Plain numbers and the C function: the enum wrappers of `signal` cost a child a score of page copies.
 _SIGKILL, _SIGALRM, _SIG_DFL = int(signal.SIGKILL), int(signal.SIGALRM), int(signal.SIG_DFL)
@@ -126,7 +128,7 @@ class Confinement:
         self.layers.append("rlimits")
 
     def _rules(self) -> list[tuple[str, int]]:
-        rules = [(path, landlock.READ) for path in readable_paths() if os.path.exists(path)]
+        rules = [(path, landlock.READ) for path in without_packages(readable_paths())]
         rules += [(path, landlock.DEVICE) for path in _DEVICES if os.path.exists(path)]
         return [*rules, (self.scratch, landlock.SCRATCH)]
 
@@ -159,6 +161,43 @@ def readable_paths() -> tuple[str, ...]:
     return tuple(found)
 
 
+def package_folders(readable: Iterable[str]) -> tuple[str, ...]:
+    """Return the folders of installed packages below readable ones; a program may not see any of them.
+
+    What is installed beside the library can hold anything, the suite's own solutions among it.
+    """
+    found = []
+    for folder in readable:
+        for parent in (folder, *_subfolders(folder, _PYTHON_FOLDER)):
+            found += [path for path in _subfolders(parent, "") if path.endswith(_PACKAGE_FOLDERS)]
+    return tuple(dict.fromkeys(os.path.realpath(path) for path in found))
+
+
+def without_packages(readable: Iterable[str]) -> list[str]:
+    """Return paths that cover `readable` but for the folders of installed packages."""
+    readable = [os.path.realpath(path) for path in readable]
+    hidden = package_folders(readable)
+    pending, covered = list(dict.fromkeys(readable)), []
+    while pending:
+        path = pending.pop()
+        if path in hidden:
+            continue
+        if any(folder.startswith(path + os.sep) for folder in hidden):
+            pending += [os.path.join(path, name) for name in os.listdir(path)]
+        elif not any(path.startswith(folder + os.sep) for folder in hidden):
+            covered.append(path)
+    return [path for path in covered if os.path.exists(path)]
+
+
+def _subfolders(folder: str, prefix: str) -> list[str]:
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    paths = (os.path.join(folder, name) for name in names if name.startswith(prefix))
+    return [path for path in paths if os.path.isdir(path)]
+
+
 def enter_namespaces(mount_point: str, limits: WorkerLimits) -> tuple[str, ...]:
     """Enter fresh namespaces with a root of their own; returns the layers, empty if the kernel has none.
 
@@ -172,7 +211,8 @@ def enter_namespaces(mount_point: str, limits: WorkerLimits) -> tuple[str, ...]:
     except OSError:
         return ()
     shown = (*readable_paths(), *(d for d in _DEVICES if os.path.exists(d)))
-    namespaces.build_root(shown, mount_point, limits.scratch_bytes, limits.scratch_files)
+    hidden = package_folders(readable_paths())
+    namespaces.build_root(shown, hidden, mount_point, limits.scratch_bytes, limits.scratch_files)
     return layers
 
 

@@ -63,11 +63,14 @@ def _write(path: str, text: str) -> None:
         os.close(fd)
 
 
-def build_root(readable: Iterable[str], mount_point: str, scratch_bytes: int, scratch_files: int) -> None:
+def build_root(
+    readable: Iterable[str], hidden: Iterable[str], mount_point: str, scratch_bytes: int, scratch_files: int
+) -> None:
     """Make `mount_point` the root of this process, with `readable` paths and `/scratch` in it, and go there.
 
     Args:
         readable: existing files and folders to show, read-only, under the same names.
+        hidden: folders below those, shown empty.
         mount_point: an existing empty folder; what is mounted there is seen by this worker alone.
         scratch_bytes: size limit of the scratch folder.
         scratch_files: limit on the number of its files and folders.
@@ -79,6 +82,9 @@ def build_root(readable: Iterable[str], mount_point: str, scratch_bytes: int, sc
     kernel.mount("tmpfs", mount_point, "tmpfs", _MS_NOSUID, "mode=0755,size=1m")
     for path in readable:
         _show(path, mount_point)
+    for path in hidden:
+        if os.path.isdir(mount_point + path):
+            kernel.mount("tmpfs", mount_point + path, "tmpfs", _MS_NOSUID | _MS_RDONLY, "mode=0555,size=4k")
     scratch = mount_point + SCRATCH
     os.mkdir(scratch)
     options = f"mode=0700,size={scratch_bytes},nr_inodes={scratch_files}"

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH101, PTH104, PTH108
+# ruff: noqa: PTH101, PTH104, PTH108, PTH208
 # (A worker stays small without pathlib.)
 """Tries, from inside a confined solution process, to do what each property forbids.
 
@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from . import channel, kernel, solution, syscalls
+from .confinement import package_folders, readable_paths
 from .decode import decode
 from .encode import Encoder
 from .errors import ChannelClosedError
@@ -71,7 +72,17 @@ def _no_network(confinement: Confinement, _canary: str) -> bool:
 
 def _no_outside_read(_confinement: Confinement, canary: str) -> bool:
     paths = (canary, "/proc/self/environ", "/proc/self/mem", f"/proc/{os.getppid()}/environ", "/etc/passwd")
-    return all(_refused(partial(os.open, path, os.O_RDONLY)) for path in paths)
+    packages = package_folders(readable_paths())
+    return all(_refused(partial(os.open, path, os.O_RDONLY)) for path in paths) and not any(
+        _listed(folder) for folder in packages
+    )
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _no_outside_write(_confinement: Confinement, canary: str) -> bool:

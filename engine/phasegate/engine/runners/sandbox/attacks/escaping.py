@@ -46,6 +46,15 @@ def _system(name: str, *calls: str, head: str = "", allowed: frozenset[Verdict] 
 
 ESCAPING = (
     Attack("read_secret", "def f(x): return open('@secret@').read()", DENIED),
+    Attack(
+        "read_installed_packages",
+        "import glob, os, sys\n"
+        "LIB = os.path.dirname(os.__file__)\n"
+        "PLACES = (f'{LIB}/site-packages/*', f'{LIB}/dist-packages/*', f'{sys.base_prefix}/lib/python3*/*-packages/*', '/usr/lib/python3/dist-packages/*')\n"
+        "def f(x): return 'gained' if any(glob.glob(place) for place in PLACES) else 'refused'\n",
+        DENIED,
+        _GAIN_TEST,
+    ),
     _each("read_around", "", "open('/proc/self/root@secret@').read()", "open('/proc/1/root@secret@').read()",
           "open('/proc/self/cwd/../../../../../../@secret@').read()", "open('../../../../../../@secret@').read()",
           "os.readlink('@secret@')", "os.pread(os.open('@secret@', os.O_RDONLY | os.O_PATH), 99, 0)"),

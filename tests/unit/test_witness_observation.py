@@ -1,0 +1,199 @@
+"""Observing a command: its end, its output in order, its reports, and where it ran."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from phasegate.engine.app import witness as module
+from phasegate.engine.app.witness import Job, Observation, observe
+from phasegate.engine.core.errors import BadInput
+from phasegate.policies.model import Witness
+
+
+def job(folder: Path, line: str, *args: str, report: Path | None = None, echo: bool = False) -> Job:
+    """A line of Python as a job."""
+    reports = {Witness.JUNIT: report} if report else {}
+    return Job((sys.executable, "-I", "-S", "-c", line, *args), folder, reports, echo)
+
+
+def seen(folder: Path, line: str, *args: str, report: Path | None = None) -> Observation:
+    """What is seen of a line of Python."""
+    return observe(job(folder, line, *args, report=report))
+
+
+def test_given_a_command_when_observed_then_both_streams_are_kept_apart_and_together(tmp_path) -> None:
+    line = "import sys; print('out', flush=True); print('err', file=sys.stderr, flush=True)"
+
+    found = seen(tmp_path, line)
+
+    assert (found.stdout, found.stderr) == (b"out\n", b"err\n")
+    assert sorted(found.log.splitlines()) == [b"err", b"out"]
+    assert (found.exit_code, found.problems, dict(found.reports)) == (0, (), {})
+    assert found.cwd == str(tmp_path)
+    assert found.argv[0] == sys.executable
+
+
+@pytest.mark.parametrize(
+    ("line", "code"), [("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", -9), ("1/0", 1)]
+)
+def test_given_a_command_that_fails_when_observed_then_its_exit_code_is_kept(tmp_path, line, code) -> None:
+    assert seen(tmp_path, line).exit_code == code
+
+
+def test_given_bytes_that_are_no_text_when_observed_then_they_are_kept_as_they_are(tmp_path) -> None:
+    line = "import sys; sys.stdout.buffer.write(bytes(range(256)))"
+
+    assert seen(tmp_path, line).stdout == bytes(range(256))
+
+
+def test_given_output_beyond_the_bound_when_observed_then_it_is_cut_and_the_command_ends(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(module, "OUTPUT_BYTES_MAX", 1_000)
+
+    found = seen(tmp_path, "print('x' * 300_000)")
+
+    assert (len(found.stdout), len(found.log), found.exit_code) == (1_000, 1_000, 0)
+
+
+def test_given_a_command_that_reads_when_observed_then_its_input_is_empty(tmp_path) -> None:
+    assert seen(tmp_path, "import sys; print(repr(sys.stdin.read()))").stdout == b"''\n"
+
+
+@pytest.mark.parametrize(
+    "argv", [(), ("no-such-command-anywhere",), ("/",), ("a\x00b",), ("",), ("./not-executable",)], ids=repr
+)
+def test_given_a_command_that_cannot_be_started_when_observed_then_it_is_bad_input(tmp_path, argv) -> None:
+    (tmp_path / "not-executable").write_text("x")
+
+    with pytest.raises(BadInput) as caught:
+        observe(Job(argv, tmp_path, {}, echo=False))
+    assert caught.value.remedy
+
+
+def test_given_a_folder_that_does_not_exist_when_observed_then_it_is_bad_input(tmp_path) -> None:
+    with pytest.raises(BadInput):
+        observe(job(tmp_path / "none", "pass"))
+
+
+WRITE = "import sys; open(sys.argv[1], 'w').write(sys.argv[2])"
+
+
+def test_given_a_report_the_command_writes_when_observed_then_its_bytes_are_kept(tmp_path) -> None:
+    found = seen(tmp_path, WRITE, "r.xml", "fresh", report=Path("r.xml"))
+
+    assert dict(found.reports) == {Witness.JUNIT: b"fresh"}
+    assert found.asked_reports
+    assert found.problems == ()
+
+
+def test_given_an_old_report_the_command_overwrites_when_observed_then_the_new_bytes_are_kept(
+    tmp_path,
+) -> None:
+    (tmp_path / "r.xml").write_text("stale")
+
+    found = seen(tmp_path, WRITE, "r.xml", "fresh", report=tmp_path / "r.xml")
+
+    assert dict(found.reports) == {Witness.JUNIT: b"fresh"}
+
+
+@pytest.mark.parametrize("when", [0, 1, 4_000_000_000])
+@pytest.mark.parametrize(
+    "line", ["pass", "import os; os.utime('r.xml')", "import os; os.chmod('r.xml', 0o640)"]
+)
+def test_given_a_report_made_beforehand_when_observed_then_it_does_not_count(tmp_path, when, line) -> None:
+    report = tmp_path / "r.xml"
+    report.write_text("prepared")
+    os.utime(report, (when, when))
+
+    found = seen(tmp_path, line, report=report)
+
+    assert not found.reports
+    assert "was there before" in found.problems[0]
+
+
+def test_given_a_report_that_is_written_again_with_the_same_bytes_then_the_remedy_is_to_remove_it(
+    tmp_path,
+) -> None:
+    (tmp_path / "r.xml").write_text("same")
+
+    first = seen(tmp_path, WRITE, "r.xml", "same", report=Path("r.xml"))
+    (tmp_path / "r.xml").unlink()
+    second = seen(tmp_path, WRITE, "r.xml", "same", report=Path("r.xml"))
+
+    assert "remove it" in first.problems[0]
+    assert dict(second.reports) == {Witness.JUNIT: b"same"}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("pass", "wrote no"),
+        ("import os; os.mkdir('r.xml')", "cannot read"),
+        ("import os; os.mkfifo('r.xml')", "not a regular file"),
+        ("import os; os.symlink('r.xml', 'r.xml')", "cannot read"),
+        ("import os; os.symlink('/dev/zero', 'r.xml')", "not a regular file"),
+    ],
+)
+def test_given_no_plain_file_as_a_report_when_observed_then_it_does_not_count(tmp_path, line, words) -> None:
+    found = seen(tmp_path, line, report=Path("r.xml"))
+
+    assert not found.reports
+    assert words in found.problems[0]
+
+
+def test_given_a_git_repository_when_observed_then_commit_and_changes_are_told(tmp_path) -> None:
+    environ = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+
+    def git(*args: str) -> str:
+        who = ("-c", "user.name=Tester", "-c", "user.email=tester@example.org")
+        done = subprocess.run(
+            ["git", *who, *args], cwd=tmp_path, env=environ, check=True, capture_output=True
+        )
+        return done.stdout.decode().strip()
+
+    before = seen(tmp_path, "pass")
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "first")
+    clean = seen(tmp_path, "pass")
+    (tmp_path / "new.txt").write_text("x")
+    dirty = seen(tmp_path, "pass")
+
+    assert (before.git_commit, before.git_dirty) == ("", False)
+    assert (clean.git_commit, clean.git_dirty) == (git("rev-parse", "HEAD"), False)
+    assert dirty.git_dirty
+
+
+def test_given_another_environment_when_observed_then_its_digest_differs_and_no_value_is_kept(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("A_SECRET", "one")
+    one = seen(tmp_path, "pass")
+    monkeypatch.setenv("A_SECRET", "other")
+    other = seen(tmp_path, "pass")
+
+    assert one.environment_digest != other.environment_digest
+    assert "one" not in one.environment_digest
+
+
+class _Deaf(io.TextIOBase):
+    @property
+    def buffer(self) -> io.RawIOBase:
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("stream", [_Deaf(), io.StringIO()], ids=["closed", "without bytes"])
+def test_given_nobody_who_reads_the_echo_when_observed_then_the_output_is_kept_all_the_same(
+    tmp_path, monkeypatch, stream
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    found = observe(job(tmp_path, "print('x' * 300_000)", echo=True))
+
+    assert len(found.stdout) == 300_001
