@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -329,6 +330,25 @@ def test_given_another_platform_when_opened_then_the_pool_refuses_unless_reduced
         sources = ("def f(x): return x + 1", "def f(x): return x", "def f(x):\n    while True: pass")
         verdicts = [run_one(pool, source).verdict for source in sources]
         assert verdicts == [Verdict.PASSED, Verdict.FAILED, Verdict.TIMEOUT]
+
+
+@pytest.mark.parametrize("taken", [27, 28, 29, 30, 31, 1100])
+def test_given_a_caller_with_many_open_files_when_it_runs_programs_then_verdicts_arrive(taken: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    held = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while held[-1] < taken:
+            held.append(os.dup(held[0]))
+        listing = "import os\ndef f(x): return x + 1 if len(OPEN) == 5 else OPEN\n"
+        listing += "OPEN = [fd for fd in range(2000) if not isinstance(probe(fd), OSError)]\n"
+        probe = "def probe(fd):\n    try: return os.fstat(fd)\n    except OSError as error: return error\n"
+        with Pool(1, LIMITS) as opened:
+            assert run_one(opened, probe + listing).verdict == Verdict.PASSED
+    finally:
+        for fd in held:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_given_the_null_device_when_a_solution_uses_it_then_it_may(pool: Pool) -> None:
