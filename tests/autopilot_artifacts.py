@@ -183,4 +183,4 @@ def complete(engine: Engine, folder: Path, task: str) -> None:
 def _bytes(document: Any, mark: str) -> bytes:
     if isinstance(document, str):
         return document.replace("{mark}", mark).encode()
-    return json.dumps(document, indent=2).encode()
+    return json.dumps({**document, "attempt": mark}, indent=2).encode()

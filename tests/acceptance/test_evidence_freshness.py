@@ -285,3 +285,54 @@ def test_content_that_says_nothing_is_refused_by_its_validators(driver: Driver, 
 
     assert "sections.placeholder" in outcome.findings
     assert "criteria.none_numbered" in outcome.findings
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "link"])
+def test_a_source_that_is_no_plain_file_any_more_shuts_the_gate(
+    driver: Driver, in_spec: Path, kind: str
+) -> None:
+    in_spec.rename(in_spec.with_name("moved.md"))
+    if kind == "folder":
+        in_spec.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(in_spec)
+    else:
+        in_spec.symlink_to(in_spec.with_name("moved.md"))
+
+    outcome = expect_refusal(driver, TASK, "gate_failed", lambda: driver.advance(TASK))
+
+    assert outcome.findings == ("evidence.source_changed",)
+
+
+def test_a_readable_copy_behind_a_linked_folder_is_no_standing_evidence(
+    driver: Driver, in_spec: Path
+) -> None:
+    folder = driver.home / "evidence" / TASK / "SPEC"
+    folder.rename(driver.home / "elsewhere")
+    folder.symlink_to(driver.home / "elsewhere")
+
+    outcome = expect_refusal(driver, TASK, "gate_failed", lambda: driver.advance(TASK))
+
+    assert outcome.findings == ("evidence.deleted",)
+
+
+def test_every_document_of_before_a_backtrack_is_refused_when_it_is_offered_again(
+    driver: Driver, tmp_path: Path
+) -> None:
+    at(driver.home, tmp_path, TASK, "PR")
+    assert driver.backtrack(TASK, "REVIEW", "once more").accepted
+    for name in ("review_rubric.json", "code_quality_score.json"):
+        old = tmp_path / TASK / "REVIEW-1" / name
+        expect_refusal(driver, TASK, "stale_evidence", lambda old=old: driver.add(TASK, old))
+
+
+def test_a_status_file_of_another_task_is_refused(driver: Driver, tmp_path: Path) -> None:
+    at(driver.home, tmp_path, OTHER, "MONITOR")
+    theirs = artifacts.write(tmp_path, OTHER, "MONITOR")
+    for file in theirs:
+        assert driver.add(OTHER, file).accepted
+    at(driver.home, tmp_path, TASK, "MONITOR")
+    for file in theirs:
+        copy = tmp_path / file.name
+        shutil.copy(file, copy)
+        expect_refusal(driver, TASK, "foreign_evidence", lambda copy=copy: driver.add(TASK, copy))

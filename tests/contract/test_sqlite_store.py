@@ -364,3 +364,9 @@ def test_given_a_strange_but_valid_draft_then_it_survives_the_file(store):
     (entry,) = store.append([strange], at=at(1))
     assert store.get(1) == entry
     assert list(store.entries(task="Äß-1 ✓")) == [entry]
+
+
+def test_given_an_open_ledger_then_its_commits_are_durable(path, store):
+    cursor = store._file.cursor()
+    assert cursor.execute("PRAGMA synchronous").fetchall() == [(2,)]
+    assert cursor.execute("PRAGMA journal_mode").fetchall() == [("wal",)]

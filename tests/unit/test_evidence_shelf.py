@@ -231,3 +231,17 @@ def test_given_bytes_the_engine_made_when_offered_then_they_have_a_witness_and_n
 
     assert (offer.source, offer.witness, offer.exit_code) == ("", Witness.OUTPUT, 3)
     assert shelf.snapshot(offer.digest) == b"text"
+
+
+def test_given_an_offer_when_it_is_staged_then_its_bytes_are_forced_to_disk(
+    shelf: Shelf, file: Path, monkeypatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: (synced.append(str(Path(f"/proc/self/fd/{fd}").readlink())), real(fd))[1]
+    )
+
+    offer = shelf.read_offer("T-1", "SPEC", file, "spec.md")
+
+    assert any(offer.digest in path and "/evidence/" in path for path in synced)

@@ -180,3 +180,34 @@ def test_given_bytes_that_are_no_yaml_text_when_parsed_then_they_are_refused(con
 def test_given_any_bytes_when_parsed_then_nothing_but_a_refusal_comes_of_it(content: bytes) -> None:
     with pytest.raises(ProcessInvalid):
         parse_process(content, "any.yaml")
+
+
+@pytest.mark.parametrize(
+    ("use", "params"),
+    [
+        ("sections", "{requierd: [a]}"),
+        ("sections", "{required: []}"),
+        ("json_schema", "{schema: nope}"),
+        ("json_schema", "{schema: ../../x}"),
+        ("rubric", '{threshold: "seven"}'),
+    ],
+)
+def test_given_parameters_that_keep_a_check_from_running_when_loaded_then_their_line_is_named(
+    use, params
+) -> None:
+    text = f"""process: x
+version: 1
+title: t
+phases:
+  - name: A
+    purpose: p
+    evidence:
+      - name: a.md
+        checks:
+          - use: {use}
+            params: {params}
+forward: {{}}
+"""
+    with pytest.raises(ProcessInvalid) as refused:
+        parse_process(text.encode(), "x.yaml")
+    assert refused.value.line == 11

@@ -138,7 +138,7 @@ def test_given_a_report_that_is_written_again_with_the_same_bytes_then_the_remed
         ("import os; os.mkdir('r.xml')", "cannot read"),
         ("import os; os.mkfifo('r.xml')", "not a regular file"),
         ("import os; os.symlink('r.xml', 'r.xml')", "cannot read"),
-        ("import os; os.symlink('/dev/zero', 'r.xml')", "not a regular file"),
+        ("import os; os.symlink('/dev/zero', 'r.xml')", "cannot read"),
     ],
 )
 def test_given_no_plain_file_as_a_report_when_observed_then_it_does_not_count(tmp_path, line, words) -> None:
@@ -197,3 +197,35 @@ def test_given_nobody_who_reads_the_echo_when_observed_then_the_output_is_kept_a
     found = observe(job(tmp_path, "print('x' * 300_000)", echo=True))
 
     assert len(found.stdout) == 300_001
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os; os.symlink('prepared.xml', 'r.xml')",
+        "import os; os.link('prepared.xml', 'r.xml')",
+        "import os; os.rename('prepared.xml', 'r.xml')",
+        "open('r.xml', 'a').write('<!-- appended -->')",
+        "import os; os.utime('r.xml')",
+    ],
+)
+def test_given_a_prepared_report_when_a_command_only_puts_it_in_place_then_it_does_not_count(
+    tmp_path, line
+) -> None:
+    (tmp_path / "prepared.xml").write_text("<testsuite/>")
+    os.utime(tmp_path / "prepared.xml", (1, 1))
+    if "'a'" in line or "utime" in line:
+        (tmp_path / "prepared.xml").rename(tmp_path / "r.xml")
+
+    found = seen(tmp_path, line, report=Path("r.xml"))
+
+    assert not found.reports
+    assert found.problems
+
+
+def test_given_an_old_report_when_the_command_writes_it_anew_then_it_counts(tmp_path) -> None:
+    (tmp_path / "r.xml").write_text("<testsuite name='old'/>")
+
+    found = seen(tmp_path, "open('r.xml', 'w').write('<testsuite/>')", report=Path("r.xml"))
+
+    assert list(found.reports.values()) == [b"<testsuite/>"]

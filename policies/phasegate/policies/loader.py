@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from phasegate.ledger.errors import CanonicalError
 from phasegate.policies.errors import ProcessInvalid, ProcessNotFound
-from phasegate.policies.model import Process
+from phasegate.policies.model import CheckRule, Process
 from phasegate.policies.yaml_lines import FILE_BYTES_MAX, Lined, read_yaml
-from phasegate.validators.registry import REGISTRY
+from phasegate.validators.interface import Artifact
+from phasegate.validators.registry import REGISTRY, Check, run
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -114,3 +115,13 @@ def _check_validators(process: Process, lined: Lined) -> None:
                     raise ProcessInvalid(
                         lined.source, line, f"no validator `{check.use}`; known are: {known}"
                     )
+                _check_parameters(lined, ("phases", p, "evidence", e, "checks", c), check, rule.name)
+
+
+def _check_parameters(lined: Lined, place: tuple[str | int, ...], check: CheckRule, artifact: str) -> None:
+    """Refuse parameters that would keep the check from ever running."""
+    found = run((Check(check.use, check.params),), Artifact(artifact, b""), {})
+    wrong = next((finding for finding in found if finding.code == "validator.bad_parameter"), None)
+    if wrong is not None:
+        line = lined.line((*place, "params"))
+        raise ProcessInvalid(lined.source, line, f"{wrong.message}; {wrong.remedy}")

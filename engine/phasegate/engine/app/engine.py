@@ -61,7 +61,6 @@ class Engine:
     Args:
         home: where ledger, objects and evidence live.
         store: the ledger.
-        actor: who acts; the local user unless a key proved somebody else.
         clock: tells the time.
         ids: mints span ids.
         signer: gives the key that statements are signed with; the engine's own by default.
@@ -72,7 +71,6 @@ class Engine:
         home: Home,
         store: Store,
         *,
-        actor: str | None = None,
         clock: Clock | None = None,
         ids: Ids | None = None,
         signer: Callable[[], Signer] | None = None,
@@ -84,7 +82,7 @@ class Engine:
         self.keys = KeyRing(home.keys)
         notary = Notary(store.ledger, signer or self.keys.engine_key)
         self._path = CommandPath(
-            store, self._shelf, notary, actor=actor or local_actor(), clock=self.clock, ids=ids or SystemIds()
+            store, self._shelf, notary, actor=local_actor(), clock=self.clock, ids=ids or SystemIds()
         )
 
     @classmethod

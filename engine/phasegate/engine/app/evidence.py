@@ -27,6 +27,7 @@ from phasegate.validators.registry import Check, run
 
 ARTIFACT_BYTES_MAX = 64 * 1024 * 1024
 SOURCE_CHARS_MAX = 2_000
+UNREADABLE = "unreadable"
 _PLAIN_IN_PATHS = "/ !#$&'()*+,:;=?@[]~"
 
 
@@ -162,7 +163,9 @@ class Shelf:
     def standing(self, evidence: Evidence) -> str | None:
         """Digest of the readable copy as it stands; None when it is gone or no plain file."""
         self.settle(evidence.path, evidence.digest)
-        return digest_of(self._home.root / evidence.path, follow=False)
+        path = self._home.root / evidence.path
+        # A folder on the way that is a link leads out of the evidence folder.
+        return digest_of(path, follow=False) if path.parent.resolve() == path.parent else None
 
     def _staged(self, path: str, digest: str) -> Path:
         target = self._home.root / path
@@ -201,7 +204,7 @@ class Shelf:
         here: bool,
     ) -> EvidenceFact:
         standing = self.standing(evidence)
-        source = digest_of(decode_path(evidence.source), follow=True) if here and evidence.source else None
+        source = _source_digest(decode_path(evidence.source)) if here and evidence.source else None
         if content is None:
             return EvidenceFact(None, standing, source)
         findings = validate(evidence.name, content, contents, rules)
@@ -232,6 +235,13 @@ def validate(
     """Run an artifact's checks over its bytes, with the task's other current artifacts as companions."""
     companions = {other: data for other, data in contents.items() if data is not None and other != name}
     return run(tuple(Check(rule.use, rule.params) for rule in rules), Artifact(name, content), companions)
+
+
+def _source_digest(path: Path) -> str | None:
+    """Digest of the file evidence came from; None when it is gone, `UNREADABLE` when it is no plain file."""
+    if not os.path.lexists(path):
+        return None
+    return digest_of(path, follow=False) or UNREADABLE
 
 
 def digest_of(path: Path, *, follow: bool) -> str | None:

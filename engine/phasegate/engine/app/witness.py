@@ -1,8 +1,9 @@
 """Witnessing: the engine runs a command itself and keeps what it saw.
 
-Reports count only if the command wrote them while it ran. That is judged by their bytes, because `touch` and
-its like can set or freshen every time a file has: a report with the content that lay there beforehand is
-refused.
+Reports count only if the command wrote them while it ran. A report is refused that begins with what lay there
+beforehand (`touch` and its like freshen every time a file has), that was last written before the command
+began (a prepared file moved into place), or that is a link to another file. What a command copies it has
+written; only its recorded arguments show that.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
-from phasegate.engine.app.evidence import digest_of, read_regular
+from phasegate.engine.app.evidence import read_regular
 from phasegate.engine.core.errors import BadInput
 from phasegate.policies.model import Witness
 
 OUTPUT_BYTES_MAX = 32 * 1024 * 1024
+CLOCK_STEP_NS = 20_000_000  # a kernel may stamp files by a clock that is so much behind
 GIT_TIMEOUT_S = 10
 _CHUNK_BYTES = 65_536
 
@@ -82,7 +85,7 @@ def observe(job: Job) -> Observation:
     if not job.argv:
         raise BadInput("no command was given", "give the command to run, after `--`")
     commit, dirty = _git_state(job.cwd)
-    before = {kind: digest_of(job.cwd / path, follow=True) for kind, path in job.reports.items()}
+    before = {kind: _earlier(job.cwd / path) for kind, path in job.reports.items()}
     began = time.monotonic_ns()
     exit_code, capture = _run(job)
     duration_ms = (time.monotonic_ns() - began) // 1_000_000
@@ -160,7 +163,7 @@ def _run(job: Job) -> tuple[int, _Capture]:
 
 
 def _read_reports(
-    job: Job, before: Mapping[Witness, str | None]
+    job: Job, before: Mapping[Witness, _Earlier]
 ) -> tuple[dict[Witness, bytes], tuple[str, ...]]:
     reports: dict[Witness, bytes] = {}
     problems: list[str] = []
@@ -172,16 +175,37 @@ def _read_reports(
     return reports, tuple(problems)
 
 
-def _fresh_report(path: Path, before: str | None) -> bytes:
+class _Earlier(NamedTuple):
+    """What lay in a report's place before the command ran, and when that was by the file system's clock."""
+
+    content: bytes
+    at_ns: int
+
+
+def _earlier(path: Path) -> _Earlier:
     try:
         content = read_regular(path, follow=True)
+    except (OSError, ValueError, BadInput):
+        content = b""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as mark:
+            return _Earlier(content, os.fstat(mark.fileno()).st_mtime_ns)
+    except OSError:
+        return _Earlier(content, time.time_ns() - CLOCK_STEP_NS)
+
+
+def _fresh_report(path: Path, before: _Earlier) -> bytes:
+    try:
+        content = read_regular(path, follow=False)
+        status = path.lstat()
     except FileNotFoundError as error:
         raise BadInput(
             f"the command wrote no `{path}`", "give the file that the command writes its report to"
         ) from error
     except (OSError, ValueError) as error:
         raise BadInput(f"cannot read `{path}`: {error}", "make the report readable") from error
-    if hashlib.sha256(content).hexdigest() == before:
+    old = status.st_mtime_ns < before.at_ns or status.st_nlink > 1
+    if old or (before.content and content.startswith(before.content)):
         raise BadInput(
             f"`{path}` was there before and the command did not write it",
             "remove it and let the command write its report anew; one made beforehand is not witnessed",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from phasegate.engine.app.engine import Engine
 
 EXIT_BUG = 70
+EXIT_FAILED = 1
 
 
 @contextmanager
@@ -58,6 +59,9 @@ def exit_code_of(error: Exception) -> int:
     if isinstance(error, LedgerError):
         say(f"error: {error}")
         return _ledger_exit_code(error)
+    if isinstance(error, OSError):
+        say(f"error: {error}\nremedy: make room or give the right to write, then do it again")
+        return EXIT_FAILED
     say(f"internal error: {error!r}")
     say("remedy: report this with what you did; PHASEGATE_DEBUG=1 shows the traceback")
     if os.environ.get("PHASEGATE_DEBUG"):

@@ -67,7 +67,8 @@ def outcome_of(
     ended = records.ended
     report = engine.home.results / records.task / REPORT
     figures = records.artifact("statistics.json") if ended and ended.report else {}
-    executed = records.artifact("execution.json") if figures else {}
+    ran = "execution.json" in engine.state(records.task).evidence
+    executed = records.artifact("execution.json") if ran else {}
     uplift = figures.get("uplift_pp")
     document = {
         "task": records.task,
