@@ -351,6 +351,13 @@ def test_given_a_caller_with_many_open_files_when_it_runs_programs_then_verdicts
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.parametrize("fill", ["os.mkdir('d'); os.chdir('d')", "open(str(next(n)), 'w').close()"])
+def test_given_a_scratch_folder_filled_without_end_when_run_then_the_solution_is_to_blame(fill: str) -> None:
+    source = f"import itertools, os\ndef f(x):\n    n = itertools.count()\n    while True: {fill}\n"
+    with Pool(1, LIMITS, use_namespaces=False) as opened:
+        assert run_one(opened, source).verdict in {Verdict.TIMEOUT, Verdict.ERROR, Verdict.OUTPUT}
+
+
 def test_given_the_null_device_when_a_solution_uses_it_then_it_may(pool: Pool) -> None:
     source = "import os\ndef f(x):\n    with open(os.devnull, 'w') as file: print(x, file=file)\n    return x + len(os.urandom(1))"
     assert run_one(pool, source).verdict == Verdict.PASSED

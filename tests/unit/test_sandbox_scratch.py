@@ -37,6 +37,7 @@ def test_given_nesting_deeper_than_a_path_may_be_when_emptied_then_it_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(scratch, "_PATIENCE_S", 60)
     for _ in range(1500):
         os.mkdir("n" * 40)  # noqa: PTH102 - relative on purpose: the whole path would be too long
         os.chdir("n" * 40)
@@ -50,6 +51,15 @@ def test_given_more_than_can_be_removed_in_time_when_emptied_then_it_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scratch, "_STEPS", 10)
+    for n in range(30):
+        (tmp_path / str(n)).touch()
+    assert not scratch.empty(str(tmp_path))
+
+
+def test_given_more_than_can_be_removed_within_its_patience_when_emptied_then_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch, "_PATIENCE_S", 0)
     for n in range(30):
         (tmp_path / str(n)).touch()
     assert not scratch.empty(str(tmp_path))

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _STEPS = 20_000  # entries handled before the folder is given up and the worker replaced
+_COUNTING_S = 0.05  # for one count of what is there, while a program runs
+_PATIENCE_S = 1.0  # and the time; well within the grace a worker has to report
 
 
 def empty(folder: str) -> bool:
@@ -20,7 +23,7 @@ def empty(folder: str) -> bool:
     Folders are taken apart from the top: what lies in a subfolder is moved up, so no nesting, however
     deep, needs a long path or recursion. Symbolic links are removed, never followed.
     """
-    steps = 0
+    steps, until = 0, time.monotonic() + _PATIENCE_S
     while True:
         entries = list(os.scandir(folder))
         if not entries:
@@ -28,7 +31,7 @@ def empty(folder: str) -> bool:
         for entry in entries:
             for _ in _remove(folder, entry):
                 steps += 1
-                if steps > _STEPS:
+                if steps > _STEPS or time.monotonic() > until:
                     return False
 
 
@@ -54,9 +57,9 @@ def _free_name(folder: str, number: int) -> str:
 
 
 def used_bytes(folder: str) -> int:
-    """Return the bytes allocated below `folder`, counting at most the first 20,000 entries."""
-    total, pending, steps = 0, [folder], 0
-    while pending and steps < _STEPS:
+    """Return the bytes allocated below `folder`, as far as they are counted in a short time."""
+    total, pending, steps, until = 0, [folder], 0, time.monotonic() + _COUNTING_S
+    while pending and steps < _STEPS and time.monotonic() < until:
         try:
             entries = list(os.scandir(pending.pop()))
         except OSError:
