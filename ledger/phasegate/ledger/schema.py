@@ -43,6 +43,8 @@ BUSY_TIMEOUT_MS: Final = 5_000
 LOG_LIMIT_BYTES: Final = 64 * 1024 * 1024
 """A longer log is cut to this after a checkpoint; any is cut to nothing when the last writer closes."""
 
+PAGE_BYTES: Final = 2048
+"""A commit logs a page of each table it touches, whole; an entry has about a fifth of this size."""
 META_ROWS: Final = frozenset({"schema_version", "ledger", "created_at", "head", "clock_ms"})
 """``head`` is where the chain ends, ``clock_ms`` the latest time seen by which leases are judged."""
 
@@ -237,6 +239,7 @@ def create_file(path: Path, ledger: str, head: Head) -> None:
 def _write_schema(path: Path, meta: dict[str, str]) -> None:
     connection = apsw.Connection(str(path))
     try:
+        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA journal_mode=WAL")
         with connection:
