@@ -25,7 +25,6 @@ from phasegate.engine.core.gate import EvidenceFact, GateFacts
 from phasegate.policies.model import EvidenceRule, PhaseRule, Process
 
 PHASES = 60
-ENTRY_BYTES = 1_228  # what the three entries of a transition come to
 CONTENT = b"# Work\n" + b"What was done, and why it is enough.\n" * 20
 
 
@@ -56,6 +55,14 @@ def prepared(engine: Engine, folder: Path, tasks: int) -> Iterator[tuple[str, Fa
         result = engine.add_evidence(task, [file])
         digest = result.state.evidence["P0.md"].digest
         yield task, Facts(gate=GateFacts({"P0.md": EvidenceFact(digest, digest)}, ("P0.md:sections",)))
+
+
+def entry_bytes(folder: Path) -> int:
+    """What the three entries of one transition come to, so that the floor writes as much."""
+    with Engine.init(folder / "probe") as engine:
+        ((task, facts),) = prepared(engine, folder, 1)
+        result = engine._path.run(task, Advance(), lambda _process, _state: facts)
+        return sum(len(entry.bytes) for entry in result.entries)
 
 
 def transition(folder: Path, blocks: int, floor: Callable[[], object]) -> Line:
@@ -93,7 +100,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
         folder = Path(name)
         insert = floor_file(folder / "floor.db")
-        data = bytes(ENTRY_BYTES)
+        data = bytes(entry_bytes(folder))
         lines = [measure(folder, chosen.blocks, lambda: insert(data)) for measure in (transition, refusal)]
     print(json.dumps([line._asdict() for line in lines], indent=2) if chosen.json else table(lines))
     return 0

@@ -251,10 +251,11 @@ class _Walk:
 
     def _examine_place(self, seq: int, fields: Fields) -> None:
         _, own_seq, prev, at, ledger, *_ = fields
-        if prev != self.prev:
-            raise _Found(seq, "hash_mismatch", _NOT_LINKED.format(seq=seq, before=seq - 1))
+        # First, so that a row out of its place is named itself, not the sound one it fails to follow.
         if own_seq != seq:
             raise _Found(seq, "sequence_gap", f"entry {seq}: its bytes say {own_seq}")
+        if prev != self.prev:
+            raise _Found(seq, "hash_mismatch", _NOT_LINKED.format(seq=seq, before=seq - 1))
         if self.ledger is None:
             self.ledger = ledger
         if ledger != self.ledger:
