@@ -20,8 +20,7 @@ from pathlib import Path
 from ledger import Line, compare, floor_file, table
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.core.commands import Advance
-from phasegate.engine.core.decision import Facts
-from phasegate.engine.core.gate import EvidenceFact, GateFacts
+from phasegate.engine.core.facts import EvidenceFact, Facts, GateFacts
 from phasegate.policies.model import EvidenceRule, PhaseRule, Process
 
 PHASES = 60

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from phasegate.engine.core.commands import AddEvidence, Advance, Backtrack, Command, Offer, OpenTask
 from phasegate.engine.core.decide import decide
-from phasegate.engine.core.decision import Accepted, Binding, Decision, Facts, Refused
+from phasegate.engine.core.decision import Accepted, Decision, Refused
 from phasegate.engine.core.events import (
     Event,
     EvidenceAdded,
@@ -22,7 +22,7 @@ from phasegate.engine.core.events import (
     ViolationRecorded,
     WitnessRecorded,
 )
-from phasegate.engine.core.gate import EvidenceFact, GateFacts
+from phasegate.engine.core.facts import Binding, EvidenceFact, Facts, GateFacts
 from phasegate.engine.core.state import TaskState, fold
 from phasegate.policies.model import Process, Witness
 from phasegate.validators.interface import Finding

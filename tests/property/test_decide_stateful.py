@@ -28,7 +28,7 @@ from phasegate.engine.core.commands import (
     RecordWitness,
 )
 from phasegate.engine.core.decide import decide
-from phasegate.engine.core.decision import Accepted, Binding, Facts
+from phasegate.engine.core.decision import Accepted
 from phasegate.engine.core.events import (
     EvidenceAdded,
     PhaseBacktracked,
@@ -37,7 +37,7 @@ from phasegate.engine.core.events import (
     StepStarted,
     WitnessRecorded,
 )
-from phasegate.engine.core.gate import EvidenceFact, GateFacts
+from phasegate.engine.core.facts import Binding, EvidenceFact, Facts, GateFacts
 from phasegate.engine.core.replay import Replay
 from phasegate.engine.core.state import Status, TaskState, fold
 from phasegate.policies.model import Process, Witness

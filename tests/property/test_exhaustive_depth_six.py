@@ -26,9 +26,9 @@ from small_processes import three_phases
 
 from phasegate.engine.core.commands import AddEvidence, Advance, Backtrack, Command, Offer
 from phasegate.engine.core.decide import decide
-from phasegate.engine.core.decision import Accepted, Binding, Facts
+from phasegate.engine.core.decision import Accepted
 from phasegate.engine.core.events import Recorded
-from phasegate.engine.core.gate import EvidenceFact, GateFacts
+from phasegate.engine.core.facts import Binding, EvidenceFact, Facts, GateFacts
 from phasegate.engine.core.replay import Replay
 from phasegate.engine.core.state import Status, TaskState, fold, to_json
 

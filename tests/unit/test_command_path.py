@@ -16,9 +16,9 @@ from phasegate.engine.app.home import create_home
 from phasegate.engine.app.keys import SigningKey
 from phasegate.engine.app.notary import Notary
 from phasegate.engine.core.commands import AddEvidence, Advance, Offer, OpenTask
-from phasegate.engine.core.decision import Facts
 from phasegate.engine.core.errors import BadInput, Conflict, IntegrityError
 from phasegate.engine.core.events import TaskOpened, ViolationRecorded
+from phasegate.engine.core.facts import Facts
 from phasegate.engine.core.ids import TaskId
 from phasegate.engine.core.state import to_json
 from phasegate.ledger.entry import Draft

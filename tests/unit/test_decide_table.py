@@ -28,7 +28,7 @@ from phasegate.engine.core.commands import (
     RecordWitness,
 )
 from phasegate.engine.core.decide import decide
-from phasegate.engine.core.decision import Accepted, Binding, Facts, Refused
+from phasegate.engine.core.decision import Accepted, Refused
 from phasegate.engine.core.events import (
     EvidenceAdded,
     GatePassed,
@@ -42,6 +42,7 @@ from phasegate.engine.core.events import (
     TaskOpened,
     WitnessRecorded,
 )
+from phasegate.engine.core.facts import Binding, Facts
 from phasegate.policies.model import Origin, Witness
 from phasegate.validators.interface import Finding, Severity
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from small_processes import three_phases
 
 from phasegate.engine.app import evidence as module
-from phasegate.engine.app.evidence import Shelf, decode_path, digest_of, encode_path, read_regular
+from phasegate.engine.app.evidence import Shelf, digest_of, read_regular
 from phasegate.engine.app.home import Home, create_home
+from phasegate.engine.app.paths import decode_path, encode_path
 from phasegate.engine.core.commands import AddEvidence, Advance
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.state import TaskState

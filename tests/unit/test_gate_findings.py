@@ -9,7 +9,8 @@ from decider_spec import SEEN, back, digest, given, good_facts, offer, passing, 
 from small_processes import claimed, process_of, three_phases, with_witness, witnessed
 
 from phasegate.engine.core.commands import AddEvidence, RecordWitness
-from phasegate.engine.core.gate import EvidenceFact, GateFacts, examine
+from phasegate.engine.core.facts import EvidenceFact, GateFacts
+from phasegate.engine.core.gate import examine
 from phasegate.engine.core.state import TaskState
 from phasegate.policies.model import Origin, Witness
 from phasegate.validators.interface import Finding, Severity

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -24,6 +24,10 @@ CHECKS_PER_ARTIFACT_MAX = 4
 PhaseId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]
 ArtifactName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")]
+
+
+MilestoneName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+ApprovingRole = Literal["operator", "reviewer", "supervisor", "moderator", "critic", "auditor"]
 
 
 class Origin(StrEnum):
@@ -49,6 +53,22 @@ class Witness(StrEnum):
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Attention(StrEnum):
+    """How much prompt drift in a phase weighs: nothing, a recorded warning, or a shut gate."""
+
+    OFF = "off"
+    WARN = "warn"
+    ERROR = "error"
+
+
+class FlagMode(StrEnum):
+    """What a policy gate does: shut on a finding, only show it, or not look."""
+
+    ENFORCE = "enforce"
+    OBSERVE = "observe"
+    OFF = "off"
 
 
 class CheckRule(_Frozen):
@@ -83,13 +103,92 @@ class EvidenceRule(_Frozen):
         return self
 
 
+class ApprovalRule(_Frozen):
+    """An approval that a gate demands.
+
+    Attributes:
+        role: the role it is signed in.
+        count: how many different keys must have signed.
+        risks: risk classes of tasks it is demanded for; empty for all.
+        signs: artifact whose current bytes the approval must name as its subject; empty for none.
+    """
+
+    role: ApprovingRole
+    count: Annotated[int, Field(ge=1, le=16)] = 1
+    risks: tuple[Slug, ...] = ()
+    signs: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,127})?$")] = ""
+
+
+class EffectRule(_Frozen):
+    """A side effect that is put into the outbox when the phase's gate is passed."""
+
+    effect: Slug
+    destination: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
 class PhaseRule(_Frozen):
-    """One phase: what it is for, what it must leave and, where the engine does the work, its runner."""
+    """One phase: what it is for, what it must leave and, where the engine does the work, its runner.
+
+    Attributes:
+        implements: whether whoever leaves its evidence counts as an implementer, who cannot approve the task.
+        approvals: approvals its gate demands.
+        attestation: how much prompt drift weighs here.
+        git: what may differ from the base commit when the phase is left (`validators.truth.phase_rules`);
+            None when the repository is not looked at.
+        effects: side effects of passing its gate.
+    """
 
     name: PhaseId
     purpose: Annotated[str, StringConstraints(min_length=1, max_length=500)]
     evidence: Annotated[tuple[EvidenceRule, ...], Field(max_length=EVIDENCE_PER_PHASE_MAX)] = ()
     runner: Slug | None = None
+    implements: bool = False
+    approvals: Annotated[tuple[ApprovalRule, ...], Field(max_length=8)] = ()
+    attestation: Attention = Attention.OFF
+    git: dict[str, Any] | None = None
+    effects: Annotated[tuple[EffectRule, ...], Field(max_length=8)] = ()
+
+
+class LoopRule(_Frozen):
+    """When a task counts as going round in circles, is escalated and pauses.
+
+    Attributes:
+        same_kind_max: violations of one kind without progress between them.
+        no_progress_minutes: time without an accepted step, seen at the next refusal or by `engine loop check`.
+        rate_max: violations within `rate_window_minutes`, whatever their kind and progress.
+    """
+
+    same_kind_max: Annotated[int, Field(ge=1, le=1000)] = 3
+    no_progress_minutes: Annotated[int, Field(ge=1, le=100_000)] = 90
+    rate_max: Annotated[int, Field(ge=2, le=64)] = 20
+    rate_window_minutes: Annotated[int, Field(ge=1, le=10_000)] = 10
+
+
+class LeaseRule(_Frozen):
+    """How leases on the process's phases behave.
+
+    Attributes:
+        ttl_seconds: time to expiry.
+        window_seconds: a renewal has an effect only within so much time before expiry.
+        required: whether commands without a lease are refused.
+    """
+
+    ttl_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    window_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
+    required: bool = False
+
+
+class MilestoneRule(_Frozen):
+    """A milestone; tasks of later ones may start once it is done.
+
+    Attributes:
+        stable_baseline: whether a stable monitoring baseline must have been recorded.
+        supervisor: whether a supervisor must have signed it off.
+    """
+
+    name: MilestoneName
+    stable_baseline: bool = False
+    supervisor: bool = False
 
 
 class Process(_Frozen):
@@ -105,6 +204,10 @@ class Process(_Frozen):
     phases: Annotated[tuple[PhaseRule, ...], Field(min_length=1, max_length=PHASES_MAX)]
     forward: dict[PhaseId, tuple[PhaseId, ...]]
     backtrack: dict[PhaseId, tuple[PhaseId, ...]] = Field(default_factory=dict)
+    risks: Annotated[tuple[Slug, ...], Field(max_length=16)] = ()
+    loop: LoopRule | None = None
+    lease: LeaseRule = LeaseRule()
+    milestones: Annotated[tuple[MilestoneRule, ...], Field(max_length=64)] = ()
 
     @cached_property
     def order(self) -> dict[str, int]:
@@ -127,8 +230,8 @@ class Process(_Frozen):
         return hashlib.sha256(self.canonical()).hexdigest()
 
     def canonical(self) -> bytes:
-        """The definition as canonical JSON."""
-        return dumps(self.model_dump(mode="json"))
+        """The definition as canonical JSON; what has its default is left out, so that digests outlive new fields."""
+        return dumps(self.model_dump(mode="json", exclude_defaults=True))
 
     def phase(self, name: str) -> PhaseRule:
         """The rule of one phase; raises KeyError for a name the process does not have."""
@@ -158,6 +261,21 @@ class Process(_Frozen):
                 if rule.name in artifacts:
                     raise ValueError(f"phases.{p}.evidence.{e}.name: artifact `{rule.name}` stands twice")
                 artifacts.add(rule.name)
+        return self
+
+    @model_validator(mode="after")
+    def _risks_and_milestones_are_known(self) -> Self:
+        for p, phase in enumerate(self.phases):
+            for a, rule in enumerate(phase.approvals):
+                unknown = sorted(set(rule.risks) - set(self.risks))
+                if unknown:
+                    raise ValueError(f"phases.{p}.approvals.{a}.risks: there is no risk class `{unknown[0]}`")
+                if rule.signs and all(item.name != rule.signs for item in phase.evidence):
+                    raise ValueError(f"phases.{p}.approvals.{a}.signs: `{phase.name}` has no `{rule.signs}`")
+        names = [rule.name for rule in self.milestones]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise ValueError(f"milestones.{index}.name: milestone `{name}` stands twice")
         return self
 
     @model_validator(mode="after")

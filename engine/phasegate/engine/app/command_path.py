@@ -9,29 +9,48 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
 
 import orjson
 
 from phasegate.engine.app.evidence import Shelf
+from phasegate.engine.app.loop_diary import DIARY_ENTRIES_MAX, loop_diary
 from phasegate.engine.app.notary import Notary
+from phasegate.engine.app.outbox_rows import outbox_rows
 from phasegate.engine.app.results import Result
-from phasegate.engine.core.commands import Command
+from phasegate.engine.core.commands import (
+    CheckLoop,
+    Command,
+    Decide,
+    OpenTask,
+    RecordDelivery,
+    StandingCommand,
+    UpdateBaseline,
+)
 from phasegate.engine.core.decide import decide
-from phasegate.engine.core.decision import Accepted, Binding, Decision, Facts, Refused
+from phasegate.engine.core.decision import Accepted, Decision, Refused, refuse
 from phasegate.engine.core.errors import BadInput, Conflict, IntegrityError
 from phasegate.engine.core.events import (
     FINDINGS_IN_ENTRY_MAX,
     EvidenceAdded,
+    Kind,
+    LedgerEvent,
+    LoopDetected,
     Recorded,
     ViolationRecorded,
     parse_event,
     payload,
 )
+from phasegate.engine.core.facts import Binding, Facts, OpeningFacts
 from phasegate.engine.core.ids import TaskId, parse_task_id, trace_id
+from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.ports import Clock, Ids
-from phasegate.engine.core.state import TaskState, fold, from_json, to_json
+from phasegate.engine.core.state import Status, TaskState, fold, from_json, to_json
 from phasegate.ledger.entry import Draft, Entry
-from phasegate.ledger.errors import VersionConflict
+from phasegate.ledger.errors import LeaseHeld, LeaseLost, VersionConflict
+from phasegate.ledger.leases import Fence
 from phasegate.ledger.store import Expect, Projection, Row, Store
 from phasegate.policies.errors import PolicyError
 from phasegate.policies.loader import stored_process
@@ -41,9 +60,25 @@ DECISIONS_MAX = 64
 TASK_ROW = "task"
 BINDING_ROW = "binding"
 STATE_FIELD = "state"
+LEASE_FIELD = "lease"
+
+UNLEASED = (Decide, UpdateBaseline, CheckLoop, RecordDelivery, OpenTask)
+"""Commands of people and of the engine itself, which need no lease and are stopped by none."""
 
 Gather = Callable[[Process, TaskState | None], Facts]
 CommandSource = Callable[[], Command]
+
+
+class _Commit(NamedTuple):
+    """What is to be committed, and what it was decided from."""
+
+    task: TaskId
+    process: Process
+    version: int
+    state: TaskState | None
+    decision: Decision
+    facts: Facts
+    rows: Sequence[Projection]
 
 
 def no_facts(_process: Process, _state: TaskState | None) -> Facts:
@@ -55,16 +90,25 @@ class CommandPath:
     """Decides commands for tasks of one ledger and commits what was decided."""
 
     def __init__(
-        self, store: Store, shelf: Shelf, notary: Notary, *, actor: str, clock: Clock, ids: Ids
+        self,
+        store: Store,
+        shelf: Shelf,
+        notary: Notary,
+        *,
+        actor: str,
+        clock: Clock,
+        ids: Ids,
+        epoch: int | None = None,
     ) -> None:
         self._store = store
         self._shelf = shelf
         self._notary = notary
-        self._actor = actor
         self._clock = clock
         self._ids = ids
         self._processes: dict[str, Process] = {}
         self._states: dict[str, tuple[int, TaskState]] = {}
+        self.actor = actor
+        self.epoch = epoch
 
     # -- what stands ----------------------------------------------------------------------------------
 
@@ -108,39 +152,95 @@ class CommandPath:
 
     # -- the path -------------------------------------------------------------------------------------
 
-    def open(self, task: TaskId, definition: Process, command: Command) -> Result:
+    def open(
+        self, task: TaskId, definition: Process, command: OpenTask, opening: OpeningFacts | None = None
+    ) -> Result:
         """Decide an opening under `definition`; a task that exists refuses it under its own."""
         self.pin(definition)
-        return self._until_committed(task, lambda: command, no_facts, definition)
+        facts = Facts(opening=opening or OpeningFacts())
+        return self._until_committed(task, lambda: command, lambda *_: facts, definition, ())
 
-    def run(self, task: TaskId, command: Command | CommandSource, gather: Gather = no_facts) -> Result:
+    def run(
+        self,
+        task: TaskId,
+        command: StandingCommand | CommandSource,
+        gather: Gather = no_facts,
+        rows: Sequence[Projection] = (),
+    ) -> Result:
         """Decide a command for a task that was opened.
 
         Args:
             task: its id.
             command: the command, or what makes it once the facts of this try are gathered.
             gather: reads what the decision needs to know.
+            rows: rows to write beside the entries if it is accepted; none of them may exist.
 
         Raises:
             BadInput: the task was never opened.
             Conflict: the task kept moving.
         """
         self.state(task)
-        return self._until_committed(task, command if callable(command) else lambda: command, gather, None)
+        source = command if callable(command) else lambda: command
+        return self._until_committed(task, source, gather, None, rows)
+
+    def record_for_ledger(self, event: LedgerEvent, rows: Sequence[Projection] = ()) -> Entry:
+        """Record what belongs to no task, with the rows that follow from it."""
+        at = self._clock.now()
+        draft = self._draft(LEDGER_STREAM, Recorded(LEDGER_STREAM, 0, event))
+        return self._store.append([draft], at=at, projections=rows)[0]
+
+    def record_lease_refusal(self, task: TaskId, phase: str, kind: Kind, message: str, remedy: str) -> None:
+        """Record and count that somebody was refused a lease."""
+        for _ in range(DECISIONS_MAX):
+            version, state = self._load(task)
+            if state is None:
+                return
+            event = ViolationRecorded(
+                violation=kind, command="lease", message=message, remedy=remedy, target=phase
+            )
+            refused = Refused(Recorded(state.phase, state.attempt, event))
+            process, facts = self.process(state.process_digest), Facts(now=self._clock.now())
+            try:
+                self._commit(_Commit(task, process, version, state, refused, facts, ()))
+            except VersionConflict:
+                continue
+            return
 
     def _until_committed(
-        self, task: TaskId, command: CommandSource, gather: Gather, definition: Process | None
+        self,
+        task: TaskId,
+        source: CommandSource,
+        gather: Gather,
+        definition: Process | None,
+        rows: Sequence[Projection],
     ) -> Result:
         for _ in range(DECISIONS_MAX):
             version, state = self._load(task)
             process = self._governing(state, definition)
-            facts = gather(process, state)
-            decision = decide(process, state, command(), facts)
+            now = self._clock.now()
+            facts = replace(gather(process, state), now=now, actor=self.actor, epoch=self.epoch)
+            command = source()
+            decision = decide(process, state, command, facts)
+            commit = _Commit(task, process, version, state, decision, facts, rows)
             try:
-                return self._commit(task, process, version, state, decision, facts)
+                return self._fenced(commit, command)
             except VersionConflict:
                 continue
         raise Conflict(f"task `{task}` kept moving while this was decided", "try again when it is quieter")
+
+    def _fenced(self, commit: _Commit, command: Command) -> Result:
+        """Commit under the lease the command is made under; a lost one refuses it, and that is recorded."""
+        state = commit.state
+        if state is None or isinstance(command, UNLEASED):
+            return self._commit(commit)
+        fence = Fence(commit.task, state.phase, self.epoch, _milliseconds(commit.facts.now))
+        try:
+            return self._commit(commit, fence)
+        except (LeaseHeld, LeaseLost) as error:
+            kind = Kind.LEASE_CONTENTION if isinstance(error, LeaseHeld) else Kind.STALE_LEASE
+            remedy = f"see `engine lease list {commit.task}`; take it when it is free: `engine lease acquire`"
+            refused = refuse(state, command, kind, str(error), remedy, target=state.phase)
+            return self._commit(commit._replace(decision=refused))
 
     def _governing(self, state: TaskState | None, definition: Process | None) -> Process:
         if state is not None:
@@ -149,33 +249,55 @@ class CommandPath:
             raise IntegrityError("a task lost its projection", "run `engine ledger verify`")
         return definition
 
-    def _commit(
-        self,
-        task: TaskId,
-        process: Process,
-        version: int,
-        state: TaskState | None,
-        decision: Decision,
-        facts: Facts,
-    ) -> Result:
-        at = self._clock.now()
-        events = decision.events if isinstance(decision, Accepted) else (self._violation(decision),)
-        events, statements = self._notary.attest(task, process, events, actor=self._actor, at=at)
+    def _commit(self, commit: _Commit, fence: Fence | None = None) -> Result:
+        task, process, version, state, decision, facts, extra = commit
+        at = facts.now
+        if isinstance(decision, Accepted):
+            events = decision.events
+        else:
+            events, extra = (self._violation(decision), *decision.consequences), ()
+        events = tuple(self._with_diary(task, state, recorded) for recorded in events)
+        events, statements = self._notary.attest(task, process, state, events, actor=self.actor, at=at)
+        if not events and state is not None:
+            return Result(state, ())
+        if events[0].phase == LEDGER_STREAM:
+            return self._refused_opening(task, process, events[0], at)
         after = fold(task, events, state)
         if after is None:
             raise IntegrityError(f"task `{task}` has no state after its opening")
-        if not events:
-            return Result(after, ())
-        bindings = _new_bindings(task, events, facts)
+        new_rows = (*_new_bindings(task, events, facts), *extra)
         body = orjson.dumps(to_json(after))
         entries = self._store.append(
             self._drafts(task, events, body),
             at=at,
-            projections=(Projection(TASK_ROW, task, body), *bindings, *statements),
-            expect=(Expect(TASK_ROW, task, version), *(Expect(BINDING_ROW, row.key, 0) for row in bindings)),
+            projections=(
+                Projection(TASK_ROW, task, body),
+                *new_rows,
+                *statements,
+                *outbox_rows(task, events),
+            ),
+            expect=(Expect(TASK_ROW, task, version), *(Expect(row.kind, row.key, 0) for row in new_rows)),
+            fence=fence,
         )
         self._states[task] = (entries[-1].seq, after)
         return _result(after, entries, events, decision)
+
+    def _refused_opening(self, task: str, process: Process, violation: Recorded, at: str) -> Result:
+        """Record a refused opening: there is no task whose stream it could stand in."""
+        event = violation.event
+        if not isinstance(event, ViolationRecorded):
+            raise TypeError("only a refusal stands in no task")
+        named = violation._replace(event=event.model_copy(update={"target": task}))
+        entries = self._store.append([self._draft(LEDGER_STREAM, named)], at=at)
+        never = TaskState(task, "", process.process, process.digest, Status.ABORTED, process.first, {})
+        return Result(replace(never, attempts={process.first: 0}), entries, named.event)  # type: ignore[arg-type]
+
+    def _with_diary(self, task: str, state: TaskState | None, recorded: Recorded) -> Recorded:
+        event = recorded.event
+        if not isinstance(event, LoopDetected) or state is None:
+            return recorded
+        text = loop_diary(state, event, self._store.entries(task=task, reverse=True, limit=DIARY_ENTRIES_MAX))
+        return recorded._replace(event=event.model_copy(update={"diary": self._shelf.keep_diary(task, text)}))
 
     def _load(self, task: TaskId) -> tuple[int, TaskState | None]:
         row = self._store.projection(TASK_ROW, task)
@@ -215,14 +337,17 @@ class CommandPath:
         return entry is not None and entry.task == task and entry.payload.get(STATE_FIELD) == digest
 
     def _drafts(self, task: TaskId, events: Sequence[Recorded], after: bytes) -> list[Draft]:
-        """The events as drafts; the last names the digest of the state after them."""
+        """The events as drafts; the last names the digest of the state after them, and the lease's epoch."""
+        last = {STATE_FIELD: hashlib.sha256(after).hexdigest()}
+        if self.epoch is not None:
+            last[LEASE_FIELD] = str(self.epoch)
+        *others, final = events
+        return [*(self._draft(task, event) for event in others), self._draft(task, final, **last)]
+
+    def _draft(self, task: str, recorded: Recorded, **more: str) -> Draft:
+        phase, attempt, event = recorded
         trace = f"{trace_id(self._store.ledger, task)}-{self._ids.span_id()}"
-        bodies = [payload(event) for _, _, event in events]
-        bodies[-1][STATE_FIELD] = hashlib.sha256(after).hexdigest()
-        return [
-            Draft(task, phase, attempt, event.kind, self._actor, trace, body)
-            for (phase, attempt, event), body in zip(events, bodies, strict=True)
-        ]
+        return Draft(task, phase, attempt, event.kind, self.actor, trace, {**payload(event), **more})
 
     def _violation(self, refused: Refused) -> Recorded:
         """The violation, with the whole list of findings kept as an object when it is long."""
@@ -231,6 +356,10 @@ class CommandPath:
             return refused.violation
         digest = self._shelf.keep(orjson.dumps(refused.findings, option=orjson.OPT_SORT_KEYS))
         return refused.violation._replace(event=event.model_copy(update={"findings_digest": digest}))
+
+
+def _milliseconds(at: str) -> int:
+    return int(datetime.fromisoformat(at).timestamp() * 1000)
 
 
 def _result(
@@ -254,5 +383,5 @@ def _new_bindings(task: str, events: Sequence[Recorded], facts: Facts) -> list[P
 
 def recorded(entry: Entry) -> Recorded:
     """The typed event of an entry; raises IntegrityError when its payload does not fit its type."""
-    body = {name: value for name, value in entry.payload.items() if name != STATE_FIELD}
+    body = {name: value for name, value in entry.payload.items() if name not in {STATE_FIELD, LEASE_FIELD}}
     return Recorded(entry.phase, entry.attempt, parse_event(entry.type, body))

@@ -14,9 +14,14 @@ from typing import Self
 
 from phasegate.engine.app.command_path import CommandPath
 from phasegate.engine.app.evidence import Shelf
+from phasegate.engine.app.flags import Flags
 from phasegate.engine.app.home import Home, create_home, find_home, mark_home
 from phasegate.engine.app.keys import KeyRing
+from phasegate.engine.app.leases import Leases
+from phasegate.engine.app.milestones import Milestones
 from phasegate.engine.app.notary import Notary
+from phasegate.engine.app.people import People, key_actor
+from phasegate.engine.app.repository import base_of
 from phasegate.engine.app.results import GateReport, Result, Witnessed
 from phasegate.engine.app.system import SystemClock, SystemIds, local_actor
 from phasegate.engine.app.witness import Job, observe
@@ -25,14 +30,15 @@ from phasegate.engine.core.commands import (
     AddEvidence,
     Advance,
     Backtrack,
+    CheckLoop,
     Offer,
     OpenTask,
     RecordProgress,
     RecordWitness,
 )
-from phasegate.engine.core.decision import Facts
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.events import RunnerEvent
+from phasegate.engine.core.facts import Facts, GateFacts
 from phasegate.engine.core.gate import examine
 from phasegate.engine.core.ids import (
     REASON_CHARS_MAX,
@@ -64,6 +70,8 @@ class Engine:
         clock: tells the time.
         ids: mints span ids.
         signer: gives the key that statements are signed with; the engine's own by default.
+        actor: who acts, as proven by a key; the operating system's user by default.
+        lease: epoch of the lease commands are made under.
     """
 
     def __init__(
@@ -74,6 +82,8 @@ class Engine:
         clock: Clock | None = None,
         ids: Ids | None = None,
         signer: Callable[[], Signer] | None = None,
+        actor: str | None = None,
+        lease: int | None = None,
     ) -> None:
         self.home = home
         self.store = store
@@ -82,8 +92,18 @@ class Engine:
         self.keys = KeyRing(home.keys)
         notary = Notary(store.ledger, signer or self.keys.engine_key)
         self._path = CommandPath(
-            store, self._shelf, notary, actor=local_actor(), clock=self.clock, ids=ids or SystemIds()
+            store,
+            self._shelf,
+            notary,
+            actor=actor or local_actor(),
+            clock=self.clock,
+            ids=ids or SystemIds(),
+            epoch=lease,
         )
+        self.leases = Leases(self._path, store, self.clock)
+        self.people = People(self._path, store, self.keys, self.clock)
+        self.flags = Flags(self._path, store, self.keys, self.clock)
+        self.milestones = Milestones(self._path, store, self.keys, self.clock)
 
     @classmethod
     def init(cls, root: Path, *, clock: Clock | None = None) -> Self:
@@ -109,14 +129,32 @@ class Engine:
         return cls(home, store, clock=clock)
 
     @classmethod
-    def open(cls, root: Path | None = None, *, readonly: bool = False) -> Self:
+    def open(
+        cls,
+        root: Path | None = None,
+        *,
+        readonly: bool = False,
+        key: Path | None = None,
+        lease: int | None = None,
+        clock: Clock | None = None,
+    ) -> Self:
         """Open an initialised home: `root`, else `PHASEGATE_HOME`, else the nearest `state/` upward.
+
+        Args:
+            root: the home.
+            readonly: open the ledger for reading only.
+            key: private key file of who acts; the actor is then `key:NAME`. It must be registered.
+            lease: epoch of the lease commands are made under.
+            clock: tells the time.
 
         Raises:
             HomeMissing: there is none.
+            KeyRefused: the key cannot be read or is not registered.
         """
         home = find_home(root, os.environ, Path.cwd())
-        return cls(home, SqliteStore.open(home.ledger, readonly=readonly))
+        actor = key_actor(KeyRing(home.keys), key) if key else None
+        store = SqliteStore.open(home.ledger, readonly=readonly)
+        return cls(home, store, clock=clock, actor=actor, lease=lease)
 
     def close(self) -> None:
         """Close the ledger."""
@@ -132,16 +170,45 @@ class Engine:
 
     # -- commands -------------------------------------------------------------------------------------
 
-    def open_task(self, task: str, process: str | Process, title: str = "") -> Result:
+    def open_task(
+        self,
+        task: str,
+        process: str | Process,
+        title: str = "",
+        *,
+        depends_on: Sequence[str] = (),
+        milestone: str = "",
+        risk: str = "",
+        repository: Path | None = None,
+        base: str = "HEAD",
+    ) -> Result:
         """Open a task under a shipped process, a YAML file, or a loaded definition.
 
         The definition is kept as an object and pinned by digest: the task finishes under it.
+
+        Args:
+            task: its id.
+            process: the process.
+            title: what it is about; its id by default.
+            depends_on: tasks that must be completed before.
+            milestone: milestone of the process it belongs to.
+            risk: risk class; the process's first by default.
+            repository: a folder of the git repository that the work changes.
+            base: commit the work starts from, as git resolves it there.
         """
         name = parse_task_id(task)
         definition = process if isinstance(process, Process) else load_process(process)
-        return self._path.open(
-            name, definition, OpenTask(parse_line(title or task, "title", TITLE_CHARS_MAX))
+        place, commit = ("", "") if repository is None else base_of(repository, base)
+        command = OpenTask(
+            parse_line(title or task, "title", TITLE_CHARS_MAX),
+            tuple(parse_task_id(other) for other in depends_on),
+            milestone,
+            risk,
+            place,
+            commit,
         )
+        opening = self.milestones.opening_facts(command) if depends_on or milestone else None
+        return self._path.open(name, definition, command, opening)
 
     def add_evidence(self, task: str, files: Sequence[Path], name: str | None = None) -> Result:
         """Offer files as claimed evidence of the current phase; `name` renames a single file."""
@@ -208,10 +275,22 @@ class Engine:
         """Leave the current phase forward if its gate is open; the last phase completes the task."""
         return self._path.run(parse_task_id(task), Advance(parse_phase(to) if to else None), self._gate_facts)
 
-    def backtrack(self, task: str, to: str, reason: str) -> Result:
-        """Go back to an earlier phase; every phase from it on must be done again."""
-        command = Backtrack(parse_phase(to), parse_line(reason, "reason", REASON_CHARS_MAX))
-        return self._path.run(parse_task_id(task), command)
+    def backtrack(self, task: str, to: str | None, reason: str) -> Result:
+        """Go back to an earlier phase; every phase from it on must be done again.
+
+        Without `to` it is the earliest phase whose evidence has changed since it was recorded.
+        """
+        target = parse_phase(to) if to else None
+        command = Backtrack(target, parse_line(reason, "reason", REASON_CHARS_MAX))
+
+        def gather(process: Process, state: TaskState | None) -> Facts:
+            return Facts(affected=self._shelf.earliest_affected(process, state)) if state else Facts()
+
+        return self._path.run(parse_task_id(task), command, gather)
+
+    def check_loop(self, task: str) -> Result:
+        """Look whether a task makes no progress; if so it is paused and a person is called."""
+        return self._path.run(parse_task_id(task), CheckLoop())
 
     def record_witness(self, task: str, command: RecordWitness) -> Result:
         """Record what the engine itself produced: a witnessed command or a runner's evidence."""
@@ -251,10 +330,16 @@ class Engine:
         """Dry run of the current gate: what is missing, and what the validators say."""
         state = self.state(task)
         process = self.process(state.process_digest)
-        findings = examine(process, state, self._shelf.gate_facts(process, state))
-        if state.status is Status.COMPLETED:
-            text, remedy = f"task `{task}` is completed", "open a new task for further work"
-            findings = (Finding("task.completed", "", state.phase, text, remedy), *findings)
+        findings = examine(process, state, self._seen_gate(process, state))
+        if state.status.final:
+            text, remedy = f"task `{task}` is {state.status}", "open a new task for further work"
+            findings = (Finding(f"task.{state.status}", "", state.phase, text, remedy), *findings)
+        if state.status is Status.PAUSED:
+            text, remedy = (
+                f"task `{task}` is paused: {state.paused}",
+                f"a person resumes it: `engine resume {task}`",
+            )
+            findings = (Finding("task.paused", "", state.phase, text, remedy), *findings)
         return GateReport(task, state.phase, state.attempt, process.next_phases(state.phase), findings)
 
     def process(self, digest: str) -> Process:
@@ -280,7 +365,10 @@ class Engine:
     # -- evidence -------------------------------------------------------------------------------------
 
     def _gate_facts(self, process: Process, state: TaskState | None) -> Facts:
-        return Facts(gate=self._shelf.gate_facts(process, state)) if state else Facts()
+        return Facts(gate=self._seen_gate(process, state)) if state else Facts()
+
+    def _seen_gate(self, process: Process, state: TaskState) -> GateFacts:
+        return self._shelf.gate_facts(process, state, self.flags.modes(process, state.phase))
 
     def _read(self, task: str, state: TaskState | None, file: Path, name: str | None) -> Offer:
         phase = state.phase if state else ""

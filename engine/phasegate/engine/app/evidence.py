@@ -12,23 +12,25 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, unquote_to_bytes
+from types import MappingProxyType
 
 from phasegate.engine.app.home import Home
+from phasegate.engine.app.paths import decode_path, encode_path
+from phasegate.engine.app.repository import repository_findings
 from phasegate.engine.core.commands import Offer
 from phasegate.engine.core.errors import BadInput, IntegrityError
-from phasegate.engine.core.gate import EvidenceFact, GateFacts
+from phasegate.engine.core.facts import EvidenceFact, GateFacts
+from phasegate.engine.core.gate import flagged
 from phasegate.engine.core.state import Evidence, TaskState, is_current
 from phasegate.ledger.errors import LedgerError
 from phasegate.ledger.objects import ObjectStore
-from phasegate.policies.model import CheckRule, Process, Witness
+from phasegate.policies.model import CheckRule, FlagMode, Process, Witness
 from phasegate.validators.interface import Artifact, Finding
 from phasegate.validators.registry import Check, run
 
 ARTIFACT_BYTES_MAX = 64 * 1024 * 1024
 SOURCE_CHARS_MAX = 2_000
 UNREADABLE = "unreadable"
-_PLAIN_IN_PATHS = "/ !#$&'()*+,:;=?@[]~"
 
 
 def read_regular(path: Path, *, follow: bool) -> bytes:
@@ -49,16 +51,6 @@ def read_regular(path: Path, *, follow: bool) -> bytes:
                 f"`{path}` has more than {ARTIFACT_BYTES_MAX} bytes", "keep artifacts within that size"
             )
         return content
-
-
-def encode_path(path: Path) -> str:
-    """A path as an entry can hold it: every byte beyond plain ASCII percent-encoded."""
-    return quote(os.fsencode(path), safe=_PLAIN_IN_PATHS)
-
-
-def decode_path(text: str) -> Path:
-    """Inverse of `encode_path`."""
-    return Path(os.fsdecode(unquote_to_bytes(text)))
 
 
 class Shelf:
@@ -160,6 +152,19 @@ class Shelf:
         with contextlib.suppress(OSError):
             self._staged(path, digest).unlink()
 
+    def earliest_affected(self, process: Process, state: TaskState) -> str:
+        """The earliest phase whose evidence, or the file it came from, has changed since; empty if none."""
+        affected = {
+            evidence.phase
+            for evidence in state.evidence.values()
+            if is_current(state, evidence) and self._has_changed(evidence)
+        }
+        return min(affected, key=process.order.__getitem__, default="")
+
+    def _has_changed(self, evidence: Evidence) -> bool:
+        source = _source_digest(decode_path(evidence.source)) if evidence.source else None
+        return self.standing(evidence) != evidence.digest or source not in {None, evidence.digest}
+
     def standing(self, evidence: Evidence) -> str | None:
         """Digest of the readable copy as it stands; None when it is gone or no plain file."""
         self.settle(evidence.path, evidence.digest)
@@ -171,8 +176,16 @@ class Shelf:
         target = self._home.root / path
         return target.with_name(f".{target.name}.{digest}")
 
-    def gate_facts(self, process: Process, state: TaskState) -> GateFacts:
-        """What an examination of the current gate needs, every artifact read once."""
+    def gate_facts(
+        self, process: Process, state: TaskState, flags: Mapping[str, FlagMode] = MappingProxyType({})
+    ) -> GateFacts:
+        """What an examination of the current gate needs, every artifact read once.
+
+        Args:
+            process: the process.
+            state: the task.
+            flags: modes of this gate's flags, those other than `enforce`.
+        """
         last = not process.next_phases(state.phase)
         contents = self._current_contents(state)
         facts: dict[str, EvidenceFact] = {}
@@ -183,9 +196,11 @@ class Shelf:
             if not here and not last:
                 continue
             rules = process.evidence_rules[evidence.phase][name].checks if here else ()
-            facts[name] = self._fact(evidence, content, contents, rules, here=here)
-            checks.extend(f"{name}:{rule.use}" for rule in rules)
-        return GateFacts(facts, tuple(checks))
+            facts[name] = self._fact(evidence, content, contents, rules, flags, here=here)
+            checks.extend(
+                f"{name}:{rule.use}" for rule in rules if _mode(flags, evidence, rule) is not FlagMode.OFF
+            )
+        return GateFacts(facts, tuple(checks), repository_findings(process, state, contents), flags)
 
     def _current_contents(self, state: TaskState) -> dict[str, bytes | None]:
         return {
@@ -200,6 +215,7 @@ class Shelf:
         content: bytes | None,
         contents: Mapping[str, bytes | None],
         rules: tuple[CheckRule, ...],
+        flags: Mapping[str, FlagMode],
         *,
         here: bool,
     ) -> EvidenceFact:
@@ -207,7 +223,13 @@ class Shelf:
         source = _source_digest(decode_path(evidence.source)) if here and evidence.source else None
         if content is None:
             return EvidenceFact(None, standing, source)
-        findings = validate(evidence.name, content, contents, rules)
+        findings = tuple(
+            finding
+            for rule in rules
+            for finding in flagged(
+                _mode(flags, evidence, rule), validate(evidence.name, content, contents, (rule,))
+            )
+        )
         return EvidenceFact(evidence.digest, standing, source, findings)
 
     def snapshot(self, digest: str) -> bytes | None:
@@ -224,9 +246,21 @@ class Shelf:
             raise IntegrityError(f"object `{digest}` is missing or damaged", "restore the home from a backup")
         return content
 
+    def keep_diary(self, task: str, content: bytes) -> str:
+        """Keep a loop diary as an object and, readable, below the task's evidence; returns its digest."""
+        digest = self._objects.put(content)
+        path = str(self._home.evidence_path(task, "loops", f"{digest[:16]}.md").relative_to(self._home.root))
+        self._stage(path, digest, content)
+        self.settle(path, digest)
+        return digest
+
     def keep(self, content: bytes) -> str:
         """Store bytes durably; returns their digest."""
         return self._objects.put(content)
+
+
+def _mode(flags: Mapping[str, FlagMode], evidence: Evidence, rule: CheckRule) -> FlagMode:
+    return flags.get(f"{evidence.phase}/{rule.use}", FlagMode.ENFORCE)
 
 
 def validate(

@@ -148,6 +148,22 @@ def snapshot(repo: Path, base: str, patch: bytes | None = None) -> Truth:
     return Truth(base, real.head, ordered, is_ancestor, hidden, check)
 
 
+def resolve_commit(repo: Path, name: str) -> str:
+    """Full id of the commit that a name stands for; empty for `HEAD` of a repository without a commit.
+
+    Raises:
+        GitUnavailable: there is no repository, or no such commit in it.
+    """
+    real = _find(repo)
+    if name == "HEAD":
+        return real.head
+    where = ("-C", str(repo))
+    found = _answer((*where, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"))
+    if not found:
+        raise GitUnavailable(f"there is no commit `{name}`")
+    return found
+
+
 def _descends(scratch: _Scratch, base: str, head: str) -> bool:
     if not base or base == head:
         return True

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import GatePassed, PhaseCompleted, Recorded
+from phasegate.engine.core.state import Attested, TaskState
 from phasegate.engine.statements.dsse import sign, verify
 from phasegate.engine.statements.errors import StatementError
 from phasegate.engine.statements.ports import Signer, Verifier
@@ -35,7 +36,14 @@ class Notary:
         self._signer: Signer | None = None
 
     def attest(
-        self, task: str, process: Process, events: Sequence[Recorded], *, actor: str, at: str
+        self,
+        task: str,
+        process: Process,
+        state: TaskState | None,
+        events: Sequence[Recorded],
+        *,
+        actor: str,
+        at: str,
     ) -> tuple[tuple[Recorded, ...], tuple[Projection, ...]]:
         """The events with the digest of the signed statement in them, and the row that holds it.
 
@@ -44,7 +52,9 @@ class Notary:
         first = events[0] if events else None
         if first is None or not isinstance(first.event, GatePassed):
             return tuple(events), ()
-        transition = self._transition(task, process, events, actor, at)
+        seen = state.attested.get(first.phase) if state else None
+        attested = seen if seen and seen.attempt == first.attempt else None
+        transition = self._transition(task, process, attested, events, actor, at)
         if self._signer is None:
             self._signer = self._open()
         envelope = sign(transition.to_statement(), self._signer)
@@ -54,7 +64,13 @@ class Notary:
         return (first._replace(event=signed), *events[1:]), (row,)
 
     def _transition(
-        self, task: str, process: Process, events: Sequence[Recorded], actor: str, at: str
+        self,
+        task: str,
+        process: Process,
+        attested: Attested | None,
+        events: Sequence[Recorded],
+        actor: str,
+        at: str,
     ) -> Transition:
         passed, completed = events[0].event, events[1].event
         if not isinstance(passed, GatePassed) or not isinstance(completed, PhaseCompleted):
@@ -71,8 +87,8 @@ class Notary:
             attempt=events[0].attempt,
             gate=Gate(checks=passed.checks, evidence=evidence),
             actor=actor,
-            prompt_hash=None,
-            persona_hash=None,
+            prompt_hash=attested.prompt if attested else None,
+            persona_hash=(attested.persona_digest or None) if attested else None,
             at=at,
         )
 

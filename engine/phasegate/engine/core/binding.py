@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from phasegate.engine.core.commands import AddEvidence, Offer, RecordWitness
-from phasegate.engine.core.decision import Binding, Decision, Facts, Refused, accept, moved_on, refuse
+from phasegate.engine.core.decision import Decision, Refused, accept, moved_on, refuse
 from phasegate.engine.core.events import Event, EvidenceAdded, Kind, StepFinished, WitnessRecorded
+from phasegate.engine.core.facts import Binding, Facts
 from phasegate.engine.core.state import TaskState
 from phasegate.policies.model import Origin, Process, Witness
 
@@ -19,7 +20,7 @@ def add_evidence(process: Process, state: TaskState, command: AddEvidence, facts
         if refused:
             return refused
         if not _already_bound(state, offer):
-            events.append(_bound(offer, Origin.CLAIMED))
+            events.append(_bound(process, offer, Origin.CLAIMED, facts))
     return accept(state, events)
 
 
@@ -70,7 +71,7 @@ def _already_bound(state: TaskState, offer: Offer) -> bool:
     )
 
 
-def _bound(offer: Offer, origin: Origin) -> EvidenceAdded:
+def _bound(process: Process, offer: Offer, origin: Origin, facts: Facts) -> EvidenceAdded:
     return EvidenceAdded(
         name=offer.name,
         digest=offer.digest,
@@ -79,10 +80,12 @@ def _bound(offer: Offer, origin: Origin) -> EvidenceAdded:
         path=offer.path,
         source=offer.source,
         exit_code=offer.exit_code,
+        by=facts.actor,
+        at=facts.now if process.loop else "",
     )
 
 
-def record_witness(process: Process, state: TaskState, command: RecordWitness) -> Decision:
+def record_witness(process: Process, state: TaskState, command: RecordWitness, facts: Facts) -> Decision:
     """Bind what the engine made, if the phase takes it from this witness."""
     moved = moved_on(state, command)
     if moved:
@@ -99,7 +102,7 @@ def record_witness(process: Process, state: TaskState, command: RecordWitness) -
             return refuse(
                 state, command, Kind.UNEXPECTED_EVIDENCE, text, f"{state.phase} takes: {', '.join(rules)}"
             )
-        events.append(_bound(offer, Origin.WITNESSED))
+        events.append(_bound(process, offer, Origin.WITNESSED, facts))
     return accept(state, events)
 
 

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from phasegate.engine.core.events import RunnerEvent, StepFinished, WitnessRecorded
-from phasegate.policies.model import Witness
+from phasegate.engine.core.events import (
+    OutboxDelivered,
+    OutboxFailed,
+    RunnerEvent,
+    StepFinished,
+    WitnessRecorded,
+)
+from phasegate.policies.model import Origin, Witness
 
 
 @dataclass(frozen=True, slots=True)
 class OpenTask:
-    """Begin a task under the given process."""
+    """Begin a task under the given process.
+
+    Attributes:
+        title: what it is about.
+        depends_on: tasks that must be completed before.
+        milestone: milestone of the process it belongs to; empty for none.
+        risk: its risk class, one of the process; empty for the first of them.
+        repository: where the repository lies, percent-encoded; empty for none.
+        base_commit: commit the work starts from; empty for none.
+    """
 
     title: str
+    depends_on: tuple[str, ...] = ()
+    milestone: str = ""
+    risk: str = ""
+    repository: str = ""
+    base_commit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +90,14 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Backtrack:
-    """Go back to an earlier phase and void everything from it on."""
+    """Go back to an earlier phase and void everything from it on.
 
-    to: str
+    Attributes:
+        to: the phase; None for the earliest one affected by what has changed.
+        reason: why.
+    """
+
+    to: str | None
     reason: str
 
 
@@ -83,7 +110,106 @@ class RecordProgress:
     events: tuple[RunnerEvent, ...]
 
 
-Command = OpenTask | AddEvidence | RecordWitness | Advance | Backtrack | RecordProgress
+@dataclass(frozen=True, slots=True)
+class AttestPrompt:
+    """Compare the prompt in use with its baseline; see `PromptAttested` for the fields."""
+
+    prompt: str
+    header: str
+    persona: str
+    persona_digest: str
+    origin: Origin
+    via: Literal["compiler", "engine", "hook", "proxy", "agent"]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateBaseline:
+    """Replace the baseline of the current phase by an intended other prompt.
+
+    Attributes:
+        statement: digest of the signed approval; empty where none was given.
+        by: whose key signed it; else the actor.
+    """
+
+    prompt: str
+    header: str
+    persona: str
+    persona_digest: str
+    reason: str
+    by: str
+    statement: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """A decision of a person about the task, its signature verified by the shell.
+
+    Attributes:
+        attempt: attempt of the phase the person saw.
+        subjects: digests of what was signed, by name.
+        statement: digest of the signed envelope.
+    """
+
+    decision: str
+    role: str
+    by: str
+    key_id: str
+    reason: str
+    phase: str
+    attempt: int
+    subjects: Mapping[str, str]
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLoop:
+    """Look whether the task makes no progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteJournal:
+    """Keep a reasoning summary for the current phase."""
+
+    summary: str
+    chars: int
+    decisions: tuple[str, ...]
+    links: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """Put a side effect into the outbox; one that is there already changes nothing."""
+
+    key: str
+    effect: str
+    destination: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDelivery:
+    """Record the end of a side effect."""
+
+    outcome: OutboxDelivered | OutboxFailed
+
+
+StandingCommand = (
+    AddEvidence
+    | RecordWitness
+    | Advance
+    | Backtrack
+    | RecordProgress
+    | AttestPrompt
+    | UpdateBaseline
+    | Decide
+    | CheckLoop
+    | NoteJournal
+    | Enqueue
+    | RecordDelivery
+)
+"""Commands for a task that was opened."""
+
+Command = OpenTask | StandingCommand
 
 COMMAND_NAMES: dict[type, str] = {
     OpenTask: "open",
@@ -92,4 +218,11 @@ COMMAND_NAMES: dict[type, str] = {
     Advance: "advance",
     Backtrack: "backtrack",
     RecordProgress: "run",
+    AttestPrompt: "attest check",
+    UpdateBaseline: "attest update",
+    Decide: "decide",
+    CheckLoop: "loop check",
+    NoteJournal: "journal add",
+    Enqueue: "outbox add",
+    RecordDelivery: "outbox deliver",
 }

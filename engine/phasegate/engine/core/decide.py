@@ -9,18 +9,32 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from phasegate.engine.core.approvals import decide_by_person
+from phasegate.engine.core.attestation import attest, update_baseline
 from phasegate.engine.core.binding import add_evidence, record_witness
 from phasegate.engine.core.commands import (
     AddEvidence,
     Advance,
+    AttestPrompt,
     Backtrack,
+    CheckLoop,
     Command,
+    Decide,
+    Enqueue,
+    NoteJournal,
     OpenTask,
+    RecordDelivery,
     RecordProgress,
     RecordWitness,
+    StandingCommand,
+    UpdateBaseline,
 )
-from phasegate.engine.core.decision import Accepted, Decision, Facts, accept, moved_on, refuse
-from phasegate.engine.core.events import Kind, PhaseEntered, Recorded, TaskOpened
+from phasegate.engine.core.decision import Decision, Refused, accept, moved_on, refuse
+from phasegate.engine.core.events import JournalNoted, Kind
+from phasegate.engine.core.facts import Facts
+from phasegate.engine.core.looping import check_loop, with_loop
+from phasegate.engine.core.opening import open_task
+from phasegate.engine.core.outboxing import enqueue
 from phasegate.engine.core.state import Status, TaskState
 from phasegate.engine.core.transition import advance, backtrack
 from phasegate.policies.model import Process
@@ -36,41 +50,68 @@ def decide(process: Process, state: TaskState | None, command: Command, facts: F
         facts: what the shell has seen.
     """
     if isinstance(command, OpenTask):
-        return _open(process, state, command)
+        return open_task(process, state, command, facts)
     if state is None:
         raise TypeError("only an opening is decided without a state")
-    if state.status is Status.COMPLETED:
-        text, remedy = f"task `{state.task}` is completed", "open a new task for further work"
+    decision = _standing_refusal(process, state, command, facts) or _decided(process, state, command, facts)
+    return with_loop(process, state, decision, facts) if isinstance(decision, Refused) else decision
+
+
+def _standing_refusal(
+    process: Process, state: TaskState, command: StandingCommand, facts: Facts
+) -> Refused | None:
+    """The refusal of whatever is asked of a task that has ended, is paused, or needs a lease."""
+    if isinstance(command, RecordDelivery | CheckLoop):
+        return None
+    if state.status.final:
+        text, remedy = f"task `{state.task}` is {state.status}", "open a new task for further work"
         return refuse(state, command, Kind.TASK_FINISHED, text, remedy)
+    if isinstance(command, Decide | UpdateBaseline):
+        return None
+    if state.status is Status.PAUSED:
+        text = f"task `{state.task}` is paused: {state.paused}"
+        remedy = f"a person lets it go on: `engine resume {state.task} --reason TEXT --key FILE`"
+        return refuse(state, command, Kind.TASK_PAUSED, text, remedy)
+    if process.lease.required and facts.epoch is None:
+        text = f"{state.phase} is worked on under a lease, and none was given"
+        remedy = f"take it: `engine lease acquire {state.task}`, then give `--lease EPOCH`"
+        return refuse(state, command, Kind.LEASE_REQUIRED, text, remedy)
+    return None
+
+
+def _decided(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
+    process: Process, state: TaskState, command: StandingCommand, facts: Facts
+) -> Decision:
     match command:
         case AddEvidence():
             return add_evidence(process, state, command, facts)
         case RecordWitness():
-            return record_witness(process, state, command)
+            return record_witness(process, state, command, facts)
         case Advance():
             return advance(process, state, command, facts)
         case Backtrack():
-            return backtrack(process, state, command)
+            return backtrack(process, state, command, facts)
         case RecordProgress():
-            return _record_progress(state, command)
+            return moved_on(state, command) or accept(state, list(command.events))
+        case AttestPrompt():
+            return attest(process, state, command)
+        case UpdateBaseline():
+            return update_baseline(process, state, command)
+        case Decide():
+            return decide_by_person(process, state, command, facts)
+        case CheckLoop():
+            return check_loop(process, state, command, facts)
+        case NoteJournal():
+            return accept(state, [_noted(command)])
+        case Enqueue():
+            return enqueue(state, command, facts)
+        case RecordDelivery():
+            return accept(state, [command.outcome])
         case _:
             assert_never(command)
 
 
-def _open(process: Process, state: TaskState | None, command: OpenTask) -> Decision:
-    if state is not None:
-        text, remedy = f"task `{state.task}` exists already", "choose another id, or go on with this one"
-        return refuse(state, command, Kind.TASK_EXISTS, text, remedy)
-    opened = TaskOpened(
-        process=process.process,
-        process_version=process.version,
-        process_digest=process.digest,
-        title=command.title,
+def _noted(command: NoteJournal) -> JournalNoted:
+    return JournalNoted(
+        summary=command.summary, chars=command.chars, decisions=command.decisions, links=command.links
     )
-    return Accepted(
-        (Recorded(process.first, 1, opened), Recorded(process.first, 1, PhaseEntered(previous="")))
-    )
-
-
-def _record_progress(state: TaskState, command: RecordProgress) -> Decision:
-    return moved_on(state, command) or accept(state, list(command.events))

@@ -1,11 +1,10 @@
-"""What a decision is: accepted events or one refusal, and the facts it was made from."""
+"""What a decision is: accepted events, or one refusal with what follows from it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from phasegate.engine.core.commands import COMMAND_NAMES, Command, RecordProgress, RecordWitness
+from phasegate.engine.core.commands import COMMAND_NAMES, Command, Decide, RecordProgress, RecordWitness
 from phasegate.engine.core.events import (
     FINDINGS_IN_ENTRY_MAX,
     Event,
@@ -14,34 +13,8 @@ from phasegate.engine.core.events import (
     Recorded,
     ViolationRecorded,
 )
-from phasegate.engine.core.gate import GateFacts
 from phasegate.engine.core.state import TaskState
 from phasegate.validators.interface import Finding
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """Where the bytes of a digest are bound already."""
-
-    task: str
-    phase: str
-    attempt: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the shell found out before the decision.
-
-    Attributes:
-        gate: what was seen of the evidence, for an advance.
-        bindings: earlier bindings of offered digests.
-        owners: task whose evidence folder an offered file was read from, by the offer's source.
-    """
-
-    gate: GateFacts = field(default_factory=GateFacts)
-    bindings: Mapping[str, Binding] = field(default_factory=dict)
-    owners: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +26,16 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The command is refused; the violation is the only thing recorded.
+    """The command is refused; the violation is recorded, and what follows from it.
 
     Attributes:
         findings: all of them; the violation itself carries the first few.
+        consequences: events that the violation brings about: a loop that is seen, the pause it leads to.
     """
 
     violation: Recorded
     findings: tuple[Finding, ...] = ()
+    consequences: tuple[Recorded, ...] = ()
 
 
 Decision = Accepted | Refused
@@ -102,7 +77,7 @@ def accept(state: TaskState, events: list[Event]) -> Accepted:
     return Accepted(tuple(Recorded(state.phase, state.attempt, event) for event in events))
 
 
-def moved_on(state: TaskState, command: RecordWitness | RecordProgress) -> Refused | None:
+def moved_on(state: TaskState, command: RecordWitness | RecordProgress | Decide) -> Refused | None:
     """The refusal of work done for a phase or attempt that the task has left; None when it is still there."""
     if (command.phase, command.attempt) == (state.phase, state.attempt):
         return None

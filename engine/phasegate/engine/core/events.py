@@ -7,12 +7,12 @@ one can always be written canonically; decimals are strings. Phase and attempt s
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from phasegate.engine.core.errors import IntegrityError
-from phasegate.policies.model import Origin
+from phasegate.policies.model import EVIDENCE_PER_PHASE_MAX, Attention, FlagMode, Origin
 
 FINDINGS_IN_ENTRY_MAX = 20
 ARGV_ITEMS_MAX = 64
@@ -41,6 +41,17 @@ class Kind(StrEnum):
     NOT_CURRENT_PHASE = "not_current_phase"
     TASK_EXISTS = "task_exists"
     TASK_FINISHED = "task_finished"
+    TASK_PAUSED = "task_paused"
+    LEASE_CONTENTION = "lease_contention"
+    STALE_LEASE = "stale_lease"
+    LEASE_REQUIRED = "lease_required"
+    DEPENDENCY_INCOMPLETE = "dependency_incomplete"
+    MILESTONE_INCOMPLETE = "milestone_incomplete"
+    UNKNOWN_RISK = "unknown_risk"
+    APPROVAL_REFUSED = "approval_refused"
+    NOT_AUTHORISED = "not_authorised"
+    BASELINE_REFUSED = "baseline_refused"
+    TOOL_REJECTED = "tool_rejected"
 
 
 class _Event(BaseModel):
@@ -74,6 +85,12 @@ class TaskOpened(_Event):
     process_version: Count
     process_digest: Hex
     title: Short
+    depends_on: Annotated[tuple[Short, ...], Field(strict=False, max_length=64)] = ()
+    milestone: Short = ""
+    risk: Short = ""
+    repository: Text = ""
+    base_commit: Short = ""
+    at: Short = ""
 
 
 class EvidenceAdded(_Event):
@@ -87,6 +104,8 @@ class EvidenceAdded(_Event):
     path: Text
     source: Text
     exit_code: Number | None = None
+    by: Short = ""
+    at: Short = ""
 
 
 class WitnessRecorded(_Event):
@@ -117,6 +136,8 @@ class GatePassed(_Event):
     checks: Annotated[tuple[Short, ...], _LaxTuple]
     warnings: Annotated[tuple[FindingRef, ...], Field(strict=False, max_length=FINDINGS_IN_ENTRY_MAX)]
     statement: OptionalHex = ""
+    flags: Annotated[dict[Short, Short], Field(max_length=64)] = Field(default_factory=dict)
+    broken_glass: OptionalHex = ""
 
 
 class PhaseCompleted(_Event):
@@ -131,6 +152,7 @@ class PhaseEntered(_Event):
 
     kind = "phase.entered"
     previous: Short
+    at: Short = ""
 
 
 class PhaseBacktracked(_Event):
@@ -141,6 +163,7 @@ class PhaseBacktracked(_Event):
     target: Short
     reason: Text
     voided: Annotated[tuple[Short, ...], _LaxTuple]
+    at: Short = ""
 
 
 class TaskCompleted(_Event):
@@ -162,6 +185,177 @@ class ViolationRecorded(_Event):
     finding_count: Count = 0
     findings: Annotated[tuple[FindingRef, ...], Field(strict=False, max_length=FINDINGS_IN_ENTRY_MAX)] = ()
     findings_digest: OptionalHex = ""
+    at: Short = ""
+
+
+class PromptAttested(_Event):
+    """A prompt in use was compared with its baseline.
+
+    Attributes:
+        prompt: SHA-256 of the canonical prompt.
+        header: SHA-256 of its header.
+        origin: `witnessed` when engine, hook or proxy captured it, `claimed` when an agent reported it.
+        via: who captured it.
+        status: `baseline` (it became the baseline), `match`, `drift`, or `no_baseline`.
+        version: version of the baseline it was compared with; 0 for none.
+    """
+
+    kind = "prompt.attested"
+    prompt: Hex
+    header: Hex
+    persona: Short
+    persona_digest: OptionalHex
+    origin: Annotated[Origin, Field(strict=False)]
+    via: Literal["compiler", "engine", "hook", "proxy", "agent"]
+    status: Literal["baseline", "match", "drift", "no_baseline"]
+    version: Count
+    severity: Annotated[Attention, Field(strict=False)]
+
+
+class PromptBaselined(_Event):
+    """The prompt that a phase is to be worked under was set, or replaced by an intended other."""
+
+    kind = "prompt.baselined"
+    version: Count
+    prompt: Hex
+    header: Hex
+    persona: Short
+    persona_digest: OptionalHex
+    reason: Text
+    by: Short
+    statement: OptionalHex = ""
+
+
+class ApprovalRecorded(_Event):
+    """A person decided on the current phase, and signed it.
+
+    Attributes:
+        decision: see `statements.approval.Decision`.
+        by: name of the key that signed.
+        subjects: digests of what was signed, by name.
+        statement: SHA-256 of the signed envelope.
+    """
+
+    kind = "approval.recorded"
+    decision: Short
+    role: Short
+    by: Short
+    key_id: Short
+    reason: Text
+    subjects: Annotated[dict[Short, Hex], Field(max_length=EVIDENCE_PER_PHASE_MAX)]
+    statement: Hex
+
+
+class TaskPaused(_Event):
+    """Nothing happens to the task until a person resumes it."""
+
+    kind = "task.paused"
+    reason: Text
+    by: Short
+    escalated: bool
+    at: Short
+
+
+class TaskResumed(_Event):
+    """A person let a paused task go on; what counted towards a loop counts anew."""
+
+    kind = "task.resumed"
+    reason: Text
+    by: Short
+    at: Short
+
+
+class TaskAborted(_Event):
+    """A person ended the task without completing it."""
+
+    kind = "task.aborted"
+    reason: Text
+    by: Short
+    at: Short
+
+
+class LoopDetected(_Event):
+    """The task goes round in circles; `diary` is the digest of what was written about it."""
+
+    kind = "loop.detected"
+    cause: Literal["same_kind", "no_progress", "rate"]
+    detail: Text
+    diary: OptionalHex = ""
+    at: Short
+
+
+class JournalNoted(_Event):
+    """Why something was done as it was: the reasoning summary lies in the object store."""
+
+    kind = "journal.noted"
+    summary: Hex
+    chars: Count
+    decisions: Annotated[tuple[Text, ...], Field(strict=False, max_length=16)]
+    links: Annotated[tuple[Text, ...], Field(strict=False, max_length=16)]
+
+
+class OutboxEnqueued(_Event):
+    """A side effect waits to be done; `key` is its idempotency key."""
+
+    kind = "outbox.enqueued"
+    key: Hex
+    effect: Short
+    destination: Text
+    body: Hex
+    at: Short = ""
+
+
+class OutboxDelivered(_Event):
+    """The receiver acknowledged a side effect."""
+
+    kind = "outbox.delivered"
+    key: Hex
+    attempts: Count
+    status: Count
+    response: OptionalHex
+
+
+class OutboxFailed(_Event):
+    """A side effect was refused for good."""
+
+    kind = "outbox.failed"
+    key: Hex
+    attempts: Count
+    reason: Text
+
+
+class FlagSet(_Event):
+    """The mode of a policy gate was changed by a person."""
+
+    kind = "flag.set"
+    flag: Short
+    mode: Annotated[FlagMode, Field(strict=False)]
+    reason: Text
+    by: Short
+    statement: Hex
+
+
+class MilestoneApproved(_Event):
+    """A supervisor signed a milestone off."""
+
+    kind = "milestone.approved"
+    milestone: Short
+    process: Short
+    reason: Text
+    by: Short
+    statement: Hex
+
+
+class BaselineRecorded(_Event):
+    """Normal ranges of the metrics were recorded from a window of the ledger."""
+
+    kind = "baseline.recorded"
+    name: Short
+    window_from: Short
+    window_to: Short
+    figures: Hex
+    stable: bool
+    reasons: Annotated[tuple[Text, ...], Field(strict=False, max_length=FINDINGS_IN_ENTRY_MAX)]
 
 
 class StepStarted(_Event):
@@ -230,7 +424,22 @@ Event = (
     | SampleGenerated
     | SampleExecuted
     | RunEnded
+    | PromptAttested
+    | PromptBaselined
+    | ApprovalRecorded
+    | TaskPaused
+    | TaskResumed
+    | TaskAborted
+    | LoopDetected
+    | JournalNoted
+    | OutboxEnqueued
+    | OutboxDelivered
+    | OutboxFailed
+    | FlagSet
+    | MilestoneApproved
+    | BaselineRecorded
 )
+LedgerEvent = FlagSet | MilestoneApproved | BaselineRecorded
 RunnerEvent = StepStarted | StepFinished | SampleGenerated | SampleExecuted | RunEnded
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.kind: cls for cls in Event.__args__}

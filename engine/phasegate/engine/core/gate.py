@@ -6,49 +6,79 @@ facts are held against what the ledger recorded. A fact that is missing blocks l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final
 
+from phasegate.engine.core.approvals import approval_findings, glass_is_broken
+from phasegate.engine.core.attestation import attestation_findings
+from phasegate.engine.core.facts import EvidenceFact, GateFacts
 from phasegate.engine.core.state import Evidence, TaskState, is_current
-from phasegate.policies.model import EvidenceRule, Origin, Process
+from phasegate.policies.model import Attention, EvidenceRule, FlagMode, Origin, Process
 from phasegate.validators.interface import Finding, Severity
 
-
-@dataclass(frozen=True, slots=True)
-class EvidenceFact:
-    """What the shell saw of one recorded artifact.
-
-    Attributes:
-        snapshot: digest of the bytes in the object store; None when they are gone or damaged.
-        standing: digest of the readable copy under the home; None when it is gone.
-        source: digest of the file it was read from, if that still exists.
-        findings: what the validators said of the snapshot's bytes.
-    """
-
-    snapshot: str | None
-    standing: str | None
-    source: str | None = None
-    findings: tuple[Finding, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class GateFacts:
-    """Facts by artifact name, and the names of the checks that ran."""
-
-    evidence: Mapping[str, EvidenceFact] = field(default_factory=dict)
-    checks: tuple[str, ...] = ()
+APPROVALS: Final = "approvals"
+ATTESTATION: Final = "attestation"
+REPOSITORY: Final = "git"
 
 
 def examine(process: Process, state: TaskState, facts: GateFacts) -> tuple[Finding, ...]:
     """Everything the gate of the current phase has to say; it is open when no finding blocks.
 
+    Binding, freshness and integrity of evidence come first and have no flag. What policy demands beyond
+    them may be observed only, by a flag, or be overridden by broken glass; then it is shown and recorded.
     The last phase's gate answers for the standing evidence of all phases, because it closes the task.
     """
-    findings = list(_phase_findings(process, state, facts, state.phase))
+    hard = list(_phase_findings(process, state, facts, state.phase))
     if not process.next_phases(state.phase):
         for phase in state.completed:
-            findings.extend(_standing_findings(process, state, facts, phase))
-    return tuple(findings)
+            hard.extend(_standing_findings(process, state, facts, phase))
+    policy = tuple(_policy_findings(process, state, facts))
+    return (*hard, *(shown(policy) if glass_is_broken(state) else policy))
+
+
+def shown(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings that no longer block: errors and checks that did not run become warnings."""
+    return tuple(replace(item, severity=Severity.WARNING) if item.blocks else item for item in findings)
+
+
+def flagged(mode: FlagMode, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings of a policy gate in a mode."""
+    if mode is FlagMode.OFF:
+        return ()
+    return shown(findings) if mode is FlagMode.OBSERVE else tuple(findings)
+
+
+def flag_names(process: Process, phase: str) -> tuple[str, ...]:
+    """Names of the flags of a phase's gate: one for each check, and for what else policy demands."""
+    rule = process.phase(phase)
+    names = [f"{phase}/{check.use}" for item in rule.evidence for check in item.checks]
+    names += [f"{phase}/{APPROVALS}"] if rule.approvals else []
+    names += [f"{phase}/{ATTESTATION}"] if rule.attestation is not Attention.OFF else []
+    names += [f"{phase}/{REPOSITORY}"] if rule.git is not None else []
+    return tuple(dict.fromkeys(names))
+
+
+def _policy_findings(process: Process, state: TaskState, facts: GateFacts) -> Iterator[Finding]:
+    for name, fact in facts.evidence.items():
+        if name in process.evidence_rules[state.phase]:
+            yield from fact.findings
+    rule = process.phase(state.phase)
+    seen = facts.repository
+    if rule.git is not None:
+        found = seen if seen is not None else (_not_looked_at(state),)
+        yield from flagged(_mode(facts, state, REPOSITORY), found)
+    yield from flagged(_mode(facts, state, APPROVALS), approval_findings(process, state))
+    yield from flagged(_mode(facts, state, ATTESTATION), attestation_findings(process, state))
+
+
+def _mode(facts: GateFacts, state: TaskState, what: str) -> FlagMode:
+    return facts.flags.get(f"{state.phase}/{what}", FlagMode.ENFORCE)
+
+
+def _not_looked_at(state: TaskState) -> Finding:
+    text, remedy = "nobody compared the repository with what this phase allows", "see `engine gate TASK`"
+    return Finding("git.not_evaluated", "", state.phase, text, remedy, Severity.NOT_EVALUATED)
 
 
 def _phase_findings(process: Process, state: TaskState, facts: GateFacts, phase: str) -> Iterator[Finding]:
@@ -60,8 +90,6 @@ def _phase_findings(process: Process, state: TaskState, facts: GateFacts, phase:
             continue
         fact = facts.evidence.get(rule.name)
         yield from _integrity_findings(evidence, fact)
-        if fact is not None:
-            yield from fact.findings
 
 
 def _standing_findings(process: Process, state: TaskState, facts: GateFacts, phase: str) -> Iterator[Finding]:

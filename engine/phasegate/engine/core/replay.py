@@ -9,22 +9,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from phasegate.engine.core.approvals import approval_findings, glass_is_broken
+from phasegate.engine.core.attestation import attestation_findings
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import (
+    ApprovalRecorded,
     EvidenceAdded,
     GatePassed,
+    LoopDetected,
+    OutboxDelivered,
+    OutboxEnqueued,
+    OutboxFailed,
     PhaseBacktracked,
     PhaseCompleted,
     PhaseEntered,
     Recorded,
     StepFinished,
+    TaskAborted,
     TaskCompleted,
     TaskOpened,
+    TaskPaused,
+    TaskResumed,
+    ViolationRecorded,
     WitnessRecorded,
 )
+from phasegate.engine.core.gate import APPROVALS, ATTESTATION
 from phasegate.engine.core.state import Status, TaskState, begin, evolve, is_current
 from phasegate.policies.model import Origin, Process
+
+_AFTER_THE_END = (ViolationRecorded, OutboxEnqueued, OutboxDelivered, OutboxFailed)
+_WHILE_PAUSED = (*_AFTER_THE_END, ApprovalRecorded, TaskPaused, TaskResumed, TaskAborted)
+_DECISIONS: Mapping[type, frozenset[str]] = MappingProxyType(
+    {
+        TaskPaused: frozenset({"pause", "escalate"}),
+        TaskResumed: frozenset({"resume"}),
+        TaskAborted: frozenset({"abort"}),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +107,10 @@ class Replay:
         unknown = {recorded.phase, state.phase} - self.process.order.keys()
         if unknown:
             return f"the process has no phase `{min(unknown)}`"
-        if state.status is Status.COMPLETED and event.kind != "violation.recorded":
-            return f"`{event.kind}` after the task was completed"
+        if state.status.final and not isinstance(event, _AFTER_THE_END):
+            return f"`{event.kind}` after the task was {state.status}"
+        if state.status is Status.PAUSED and not isinstance(event, _WHILE_PAUSED):
+            return f"`{event.kind}` while the task was paused"
         return self._event_fault(state, recorded)
 
     def _event_fault(self, state: TaskState, recorded: Recorded) -> str:
@@ -104,7 +129,19 @@ class Replay:
             return self._completion_fault(state, event)
         if isinstance(event, TaskCompleted):
             return self._task_completion_fault(state)
+        if isinstance(event, TaskPaused | TaskResumed | TaskAborted):
+            return self._steering_fault(event)
         return ""
+
+    def _steering_fault(self, event: TaskPaused | TaskResumed | TaskAborted) -> str:
+        """Only a loop that was seen, or the signed decision of a person, pauses, resumes or ends a task."""
+        before = self._previous.event if self._previous else None
+        if isinstance(before, LoopDetected) and isinstance(event, TaskPaused) and event.escalated:
+            return ""
+        wanted = _DECISIONS[type(event)]
+        if isinstance(before, ApprovalRecorded) and before.decision in wanted:
+            return ""
+        return f"`{event.kind}` without the decision of a person"
 
     def _opening_fault(self, recorded: Recorded) -> str:
         event = recorded.event
@@ -165,6 +202,19 @@ class Replay:
                 return f"the gate of {state.phase} passed with `{rule.name}` that is only {bound.origin}"
             if bound.exit_code:
                 return f"the gate of {state.phase} passed with `{rule.name}` of a command that failed"
+        if event.broken_glass:
+            known = glass_is_broken(state) == event.broken_glass
+            return "" if known else f"the gate of {state.phase} names broken glass that nobody broke"
+        return self._policy_fault(state, event)
+
+    def _policy_fault(self, state: TaskState, event: GatePassed) -> str:
+        for what, found in (
+            (APPROVALS, approval_findings(self.process, state)),
+            (ATTESTATION, attestation_findings(self.process, state)),
+        ):
+            first = next((finding for finding in found if finding.blocks), None)
+            if first is not None and f"{state.phase}/{what}" not in event.flags:
+                return f"the gate of {state.phase} passed although `{first.code}`: {first.message}"
         return ""
 
     def _completion_fault(self, state: TaskState, event: PhaseCompleted) -> str:

@@ -7,35 +7,61 @@ own count and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any, assert_never
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, assert_never
 
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import (
+    ApprovalRecorded,
+    BaselineRecorded,
     EvidenceAdded,
+    FlagSet,
     GatePassed,
+    JournalNoted,
+    LoopDetected,
+    MilestoneApproved,
+    OutboxDelivered,
+    OutboxEnqueued,
+    OutboxFailed,
     PhaseBacktracked,
     PhaseCompleted,
     PhaseEntered,
+    PromptAttested,
+    PromptBaselined,
     Recorded,
     RunEnded,
     SampleExecuted,
     SampleGenerated,
     StepFinished,
     StepStarted,
+    TaskAborted,
     TaskCompleted,
     TaskOpened,
+    TaskPaused,
+    TaskResumed,
     ViolationRecorded,
     WitnessRecorded,
 )
+
+BREAK_GLASS: Final = "break_glass"
+VIOLATION_TIMES_MAX: Final = 64
+"""Times of violations that are kept for the rate of a loop rule, which cannot ask for more."""
 
 
 class Status(StrEnum):
     """Whether a task still goes on."""
 
     OPEN = "open"
+    PAUSED = "paused"
     COMPLETED = "completed"
+    ABORTED = "aborted"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing can follow."""
+        return self in {Status.COMPLETED, Status.ABORTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +77,59 @@ class Evidence:
     path: str
     source: str
     exit_code: int | None
+    by: str = ""
+
+
+class Baseline(NamedTuple):
+    """The prompt a phase is to be worked under."""
+
+    version: int
+    prompt: str
+    header: str
+    persona: str
+    persona_digest: str
+
+
+class Attested(NamedTuple):
+    """The latest prompt seen in a phase."""
+
+    attempt: int
+    prompt: str
+    persona: str
+    persona_digest: str
+    origin: str
+    status: str
+    version: int
+
+
+class Approved(NamedTuple):
+    """The latest decision of one key on one phase and attempt."""
+
+    phase: str
+    attempt: int
+    decision: str
+    role: str
+    by: str
+    key_id: str
+    subjects: Mapping[str, str]
+    statement: str
+
+
+class Loop(NamedTuple):
+    """What counts towards a loop.
+
+    Attributes:
+        streaks: violations by kind since the last progress.
+        recent: times of the latest violations, oldest first.
+        progress_at: time of the last progress.
+    """
+
+    streaks: Mapping[str, int] = MappingProxyType({})
+    recent: tuple[str, ...] = ()
+    progress_at: str = ""
+
+
+NO_LOOP: Final = Loop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +143,18 @@ class TaskState:
         completed: phases left forward and not voided since, in order.
         evidence: latest evidence by artifact name; its attempt tells whether it still counts.
         violations: number of refusals by kind.
+        risk: risk class; empty where the process has none.
+        repository: where its repository lies, percent-encoded; empty for none.
+        base_commit: commit the work started from; empty for none.
+        workers: actors that ever left evidence, by phase.
+        baselines: prompt baselines by phase.
+        attested: latest prompt seen, by phase.
+        approvals: latest decision of each key on each phase, of any attempt.
+        paused: why it is paused; empty when it is not.
+        escalated: whether a person was called.
+        broken_glass: phase, attempt and statement of a break-glass that still holds; empty otherwise.
+        loop: what counts towards a loop.
+        outbox: keys of side effects that were enqueued.
     """
 
     task: str
@@ -77,11 +168,33 @@ class TaskState:
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     violations: Mapping[str, int] = field(default_factory=dict)
     outcome: str = ""
+    depends_on: tuple[str, ...] = ()
+    milestone: str = ""
+    risk: str = ""
+    repository: str = ""
+    base_commit: str = ""
+    workers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    baselines: Mapping[str, Baseline] = field(default_factory=dict)
+    attested: Mapping[str, Attested] = field(default_factory=dict)
+    approvals: tuple[Approved, ...] = ()
+    paused: str = ""
+    escalated: bool = False
+    broken_glass: tuple[str, int, str] | None = None
+    loop: Loop = NO_LOOP
+    outbox: tuple[str, ...] = ()
 
     @property
     def attempt(self) -> int:
         """Attempt of the current phase."""
         return self.attempts[self.phase]
+
+
+_OPTIONAL: Final = frozenset({"milestone", "risk", "repository", "base_commit", "paused", "escalated"})
+_COMPOSED: Final = frozenset(
+    {"baselines", "attested", "approvals", "depends_on", "workers", "outbox", "broken_glass", "loop"}
+)
+_REBUILT: Final = _COMPOSED | {"evidence", "status", "completed"}
+_EVIDENCE_FIELDS: Final = tuple(item.name for item in fields(Evidence))
 
 
 def begin(task: str, first: Recorded) -> TaskState:
@@ -97,19 +210,31 @@ def begin(task: str, first: Recorded) -> TaskState:
         status=Status.OPEN,
         phase=first.phase,
         attempts={first.phase: first.attempt},
+        depends_on=event.depends_on,
+        milestone=event.milestone,
+        risk=event.risk,
+        repository=event.repository,
+        base_commit=event.base_commit,
+        loop=Loop(progress_at=event.at),
     )
 
 
-def evolve(state: TaskState, recorded: Recorded) -> TaskState:
+def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
+    state: TaskState, recorded: Recorded
+) -> TaskState:
     """State after one more event."""
     phase, attempt, event = recorded
     match event:
         case EvidenceAdded():
-            return replace(state, evidence={**state.evidence, event.name: _bind(phase, attempt, event)})
+            evidence = {**state.evidence, event.name: _bind(phase, attempt, event)}
+            workers = _workers(state, phase, event.by)
+            loop = state.loop._replace(progress_at=event.at) if event.at else state.loop
+            return replace(state, evidence=evidence, workers=workers, loop=loop)
         case PhaseCompleted():
             return replace(state, completed=(*state.completed, phase))
         case PhaseEntered():
-            return replace(state, phase=phase, attempts={**state.attempts, phase: attempt})
+            attempts = {**state.attempts, phase: attempt}
+            return replace(state, phase=phase, attempts=attempts, loop=_progress(state, event.at))
         case PhaseBacktracked():
             kept = tuple(name for name in state.completed if name not in event.voided)
             attempts = {**state.attempts, event.target: attempt}
@@ -117,12 +242,19 @@ def evolve(state: TaskState, recorded: Recorded) -> TaskState:
         case TaskCompleted():
             return replace(state, status=Status.COMPLETED)
         case ViolationRecorded():
-            count = state.violations.get(event.violation, 0) + 1
-            return replace(state, violations={**state.violations, str(event.violation): count})
+            return _violated(state, event)
         case RunEnded():
             return replace(state, outcome=event.outcome)
         case TaskOpened():
             raise IntegrityError(f"task `{state.task}` is opened twice")
+        case FlagSet() | MilestoneApproved() | BaselineRecorded():
+            raise IntegrityError(f"`{event.kind}` in the stream of task `{state.task}`")
+        case TaskPaused() | TaskResumed() | TaskAborted() | ApprovalRecorded():
+            return _decided(state, phase, attempt, event)
+        case PromptBaselined() | PromptAttested():
+            return _attested(state, phase, attempt, event)
+        case OutboxEnqueued():
+            return replace(state, outbox=(*state.outbox, event.key))
         case (
             WitnessRecorded()
             | GatePassed()
@@ -130,10 +262,86 @@ def evolve(state: TaskState, recorded: Recorded) -> TaskState:
             | StepFinished()
             | SampleGenerated()
             | SampleExecuted()
+            | LoopDetected()
+            | JournalNoted()
+            | OutboxDelivered()
+            | OutboxFailed()
         ):
             return state
         case _:
             assert_never(event)
+
+
+def _workers(state: TaskState, phase: str, by: str) -> Mapping[str, tuple[str, ...]]:
+    known = state.workers.get(phase, ())
+    return state.workers if not by or by in known else {**state.workers, phase: (*known, by)}
+
+
+def _progress(state: TaskState, at: str) -> Loop:
+    return state.loop._replace(streaks={}, progress_at=at or state.loop.progress_at)
+
+
+def _violated(state: TaskState, event: ViolationRecorded) -> TaskState:
+    kind = str(event.violation)
+    violations = {**state.violations, kind: state.violations.get(kind, 0) + 1}
+    if not event.at:
+        return replace(state, violations=violations)
+    streaks = {**state.loop.streaks, kind: state.loop.streaks.get(kind, 0) + 1}
+    recent = (*state.loop.recent, event.at)[-VIOLATION_TIMES_MAX:]
+    return replace(state, violations=violations, loop=state.loop._replace(streaks=streaks, recent=recent))
+
+
+def _decided(
+    state: TaskState,
+    phase: str,
+    attempt: int,
+    event: TaskPaused | TaskResumed | TaskAborted | ApprovalRecorded,
+) -> TaskState:
+    match event:
+        case TaskPaused():
+            escalated = state.escalated or event.escalated
+            return replace(state, status=Status.PAUSED, paused=event.reason, escalated=escalated)
+        case TaskResumed():
+            loop = Loop(progress_at=event.at)
+            return replace(state, status=Status.OPEN, paused="", escalated=False, loop=loop)
+        case TaskAborted():
+            return replace(state, status=Status.ABORTED, paused="")
+        case ApprovalRecorded():
+            decided = Approved(
+                phase,
+                attempt,
+                event.decision,
+                event.role,
+                event.by,
+                event.key_id,
+                dict(event.subjects),
+                event.statement,
+            )
+            if event.decision == BREAK_GLASS:
+                return replace(state, broken_glass=(phase, attempt, event.statement))
+            same = (phase, event.key_id, event.role)
+            others = tuple(a for a in state.approvals if (a.phase, a.key_id, a.role) != same)
+            return replace(state, approvals=(*others, decided))
+        case _:
+            assert_never(event)
+
+
+def _attested(
+    state: TaskState, phase: str, attempt: int, event: PromptBaselined | PromptAttested
+) -> TaskState:
+    if isinstance(event, PromptBaselined):
+        baseline = Baseline(event.version, event.prompt, event.header, event.persona, event.persona_digest)
+        return replace(state, baselines={**state.baselines, phase: baseline})
+    seen = Attested(
+        attempt,
+        event.prompt,
+        event.persona,
+        event.persona_digest,
+        str(event.origin),
+        event.status,
+        event.version,
+    )
+    return replace(state, attested={**state.attested, phase: seen})
 
 
 def fold(task: str, history: Iterable[Recorded], state: TaskState | None = None) -> TaskState | None:
@@ -154,50 +362,78 @@ def _bind(phase: str, attempt: int, event: EvidenceAdded) -> Evidence:
         path=event.path,
         source=event.source,
         exit_code=event.exit_code,
+        by=event.by,
     )
 
 
 def to_json(state: TaskState) -> dict[str, Any]:
-    """The state as plain data, for a projection row or a program."""
+    """The state as plain data, for a projection row or a program; what has its default is left out."""
+    data = {item.name: getattr(state, item.name) for item in fields(state) if item.name not in _COMPOSED}
+    optional = {name: value for name, value in data.items() if name in _OPTIONAL and value}
+    always = {name: value for name, value in data.items() if name not in _OPTIONAL}
     return {
-        "task": state.task,
-        "title": state.title,
-        "process": state.process,
-        "process_digest": state.process_digest,
+        **always,
+        **optional,
         "status": str(state.status),
-        "phase": state.phase,
         "attempts": dict(state.attempts),
         "completed": list(state.completed),
-        "evidence": {name: _evidence_json(item) for name, item in state.evidence.items()},
         "violations": dict(state.violations),
-        "outcome": state.outcome,
+        "evidence": {name: _evidence_json(item) for name, item in state.evidence.items()},
+        **_composed_json(state),
     }
+
+
+def _composed_json(state: TaskState) -> dict[str, Any]:
+    composed: dict[str, Any] = {
+        "baselines": {phase: item._asdict() for phase, item in state.baselines.items()},
+        "attested": {phase: item._asdict() for phase, item in state.attested.items()},
+        "approvals": [{**item._asdict(), "subjects": dict(item.subjects)} for item in state.approvals],
+        "depends_on": list(state.depends_on),
+        "workers": {phase: list(who) for phase, who in state.workers.items()},
+        "outbox": list(state.outbox),
+        "broken_glass": list(state.broken_glass) if state.broken_glass else None,
+        "loop": {
+            "streaks": dict(state.loop.streaks),
+            "recent": list(state.loop.recent),
+            "progress_at": state.loop.progress_at,
+        }
+        if state.loop != NO_LOOP
+        else None,
+    }
+    return {name: value for name, value in composed.items() if value}
 
 
 def from_json(data: Mapping[str, Any]) -> TaskState:
     """Inverse of `to_json`; raises IntegrityError when a projection row does not fit."""
     try:
-        evidence = {name: Evidence(**item) for name, item in data["evidence"].items()}
-        rest = {key: value for key, value in data.items() if key not in {"evidence", "status", "completed"}}
+        plain = {key: value for key, value in data.items() if key not in _REBUILT}
+        glass = data.get("broken_glass")
         return TaskState(
-            **rest, evidence=evidence, status=Status(data["status"]), completed=tuple(data["completed"])
+            **plain,
+            status=Status(data["status"]),
+            completed=tuple(data["completed"]),
+            evidence={name: Evidence(**item) for name, item in data["evidence"].items()},
+            baselines={phase: Baseline(**item) for phase, item in data.get("baselines", {}).items()},
+            attested={phase: Attested(**item) for phase, item in data.get("attested", {}).items()},
+            approvals=tuple(Approved(**item) for item in data.get("approvals", ())),
+            depends_on=tuple(data.get("depends_on", ())),
+            workers={phase: tuple(who) for phase, who in data.get("workers", {}).items()},
+            outbox=tuple(data.get("outbox", ())),
+            broken_glass=(glass[0], glass[1], glass[2]) if glass else None,
+            loop=_loop(data.get("loop")),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise IntegrityError(f"a task projection is damaged: {error}") from error
 
 
+def _loop(data: Mapping[str, Any] | None) -> Loop:
+    if not data:
+        return NO_LOOP
+    return Loop(data["streaks"], tuple(data["recent"]), data["progress_at"])
+
+
 def _evidence_json(item: Evidence) -> dict[str, Any]:
-    return {
-        "name": item.name,
-        "phase": item.phase,
-        "attempt": item.attempt,
-        "origin": item.origin,
-        "digest": item.digest,
-        "size_bytes": item.size_bytes,
-        "path": item.path,
-        "source": item.source,
-        "exit_code": item.exit_code,
-    }
+    return {name: getattr(item, name) for name in _EVIDENCE_FIELDS}
 
 
 def is_current(state: TaskState, evidence: Evidence) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from phasegate.engine.core.approvals import glass_is_broken
 from phasegate.engine.core.commands import Advance, Backtrack
-from phasegate.engine.core.decision import Accepted, Decision, Facts, Refused, finding_refs, refuse
+from phasegate.engine.core.decision import Accepted, Decision, Refused, finding_refs, refuse
 from phasegate.engine.core.events import (
     EvidenceRef,
     GatePassed,
@@ -14,7 +15,9 @@ from phasegate.engine.core.events import (
     Recorded,
     TaskCompleted,
 )
-from phasegate.engine.core.gate import GateFacts, examine
+from phasegate.engine.core.facts import Facts
+from phasegate.engine.core.gate import examine
+from phasegate.engine.core.outboxing import effects_of_passing
 from phasegate.engine.core.state import TaskState
 from phasegate.policies.model import Origin, Process
 from phasegate.validators.interface import Finding
@@ -35,7 +38,7 @@ def advance(process: Process, state: TaskState, command: Advance, facts: Facts) 
             state, command, Kind.GATE_FAILED, text, remedy, target=command.to or "", findings=findings
         )
     target = command.to or (options[0] if options else "")
-    return Accepted(_passed(process, state, facts.gate, findings, target))
+    return Accepted(_passed(process, state, facts, findings, target))
 
 
 def _target_refusal(
@@ -59,41 +62,58 @@ def _target_refusal(
 
 
 def _passed(
-    process: Process, state: TaskState, gate: GateFacts, findings: tuple[Finding, ...], target: str
+    process: Process, state: TaskState, facts: Facts, findings: tuple[Finding, ...], target: str
 ) -> tuple[Recorded, ...]:
     used = tuple(state.evidence[rule.name] for rule in process.phase(state.phase).evidence)
     passed = GatePassed(
         evidence=tuple(
             EvidenceRef(name=e.name, digest=e.digest, origin=Origin(e.origin), path=e.path) for e in used
         ),
-        checks=gate.checks,
+        checks=facts.gate.checks,
         warnings=finding_refs(findings),
+        flags={name: str(mode) for name, mode in facts.gate.flags.items()},
+        broken_glass=glass_is_broken(state),
     )
     here = (state.phase, state.attempt)
     events = [Recorded(*here, passed), Recorded(*here, PhaseCompleted(next=target))]
     if target:
-        entered = PhaseEntered(previous=state.phase)
+        entered = PhaseEntered(previous=state.phase, at=facts.now if process.loop else "")
         events.append(Recorded(target, state.attempts.get(target, 0) + 1, entered))
     else:
         events.append(Recorded(*here, TaskCompleted(phases=len(state.completed) + 1)))
+    last = events[-1]
+    events.extend(last._replace(event=effect) for effect in effects_of_passing(process, state, facts))
     return tuple(events)
 
 
-def backtrack(process: Process, state: TaskState, command: Backtrack) -> Decision:
-    """Go back to an earlier phase that was entered, and void everything from it on."""
-    target = command.to
+def backtrack(process: Process, state: TaskState, command: Backtrack, facts: Facts) -> Decision:
+    """Go back to the earliest phase affected, or further, and void everything from it on."""
+    target = command.to or facts.affected
+    if not target:
+        text = "no evidence of a completed phase has changed, so no phase is known to be affected"
+        remedy = f"say which with `--to PHASE`; from {state.phase}: {_listed(process, state)}"
+        return refuse(state, command, Kind.ILLEGAL_BACKTRACK, text, remedy)
     if target not in process.order:
         text, remedy = f"the process has no phase `{target}`", f"its phases are: {', '.join(process.order)}"
         return refuse(state, command, Kind.UNKNOWN_PHASE, text, remedy, target=target)
     allowed = process.backtrack_targets(state.phase)
     if target not in allowed or target not in state.completed:
         text = f"{state.phase} does not go back to {target}"
-        remedy = f"from {state.phase} you may go back to: {', '.join(allowed) or 'nothing'}"
+        remedy = f"from {state.phase} you may go back to: {_listed(process, state)}"
+        return refuse(state, command, Kind.ILLEGAL_BACKTRACK, text, remedy, target=target)
+    if facts.affected and process.order[facts.affected] < process.order[target]:
+        text = f"evidence of {facts.affected} has changed, which is before {target}"
+        remedy = f"go back to {facts.affected} or further; without `--to` the engine chooses it"
         return refuse(state, command, Kind.ILLEGAL_BACKTRACK, text, remedy, target=target)
     event = PhaseBacktracked(
         source=state.phase,
         target=target,
         reason=command.reason,
         voided=process.from_phase_on(target),
+        at=facts.now if process.loop else "",
     )
     return Accepted((Recorded(target, state.attempts[target] + 1, event),))
+
+
+def _listed(process: Process, state: TaskState) -> str:
+    return ", ".join(process.backtrack_targets(state.phase)) or "nothing"

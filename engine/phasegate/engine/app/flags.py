@@ -1,0 +1,105 @@
+"""Flags: the mode of each policy gate, changed only by a person's signature, each change an entry.
+
+A flag's row is a projection. It counts only as far as the entry it was written with says the same, so that
+whoever can write the file cannot switch a gate off in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import orjson
+
+from phasegate.engine.app.command_path import CommandPath
+from phasegate.engine.app.keys import KeyRing, Role
+from phasegate.engine.app.signing_off import signed_off
+from phasegate.engine.core.errors import BadInput, IntegrityError
+from phasegate.engine.core.events import FlagSet
+from phasegate.engine.core.gate import flag_names
+from phasegate.engine.core.ports import Clock
+from phasegate.ledger.entry import Entry
+from phasegate.ledger.store import Projection, Row, Store
+from phasegate.policies.model import FlagMode, Process
+
+FLAG_ROW = "flag"
+_ROLES = frozenset({Role.OPERATOR, Role.SUPERVISOR})
+
+
+class Flags:
+    """The modes of policy gates.
+
+    Args:
+        path: records changes.
+        store: holds the rows.
+        keys: who may change them.
+        clock: tells the time.
+    """
+
+    def __init__(self, path: CommandPath, store: Store, keys: KeyRing, clock: Clock) -> None:
+        self._path = path
+        self._store = store
+        self._keys = keys
+        self._clock = clock
+
+    def set(self, process: Process, flag: str, mode: FlagMode, reason: str, key: Path) -> Entry:
+        """Set the mode of one flag of a process, for every task under it from now on.
+
+        Args:
+            process: the process whose gate it is.
+            flag: `PHASE/CHECK`, as `flag_names` lists them.
+            mode: what the gate does from now on.
+            reason: why.
+            key: private key file of an operator or supervisor.
+
+        Raises:
+            BadInput: there is no such flag, or the key may not set it.
+        """
+        known = [name for phase in process.phases for name in flag_names(process, phase.name)]
+        if flag not in known:
+            remedy = f"order, binding, freshness, ledger and leases have none; flags are: {', '.join(known)}"
+            raise BadInput(f"`{process.process}` has no flag `{flag}`", remedy)
+        name = _key(process.process, flag)
+        who, statement, row = signed_off(
+            self._keys,
+            key,
+            _ROLES,
+            ledger=self._store.ledger,
+            what=f"flag:{name}={mode}",
+            reason=reason,
+            at=self._clock.now(),
+        )
+        event = FlagSet(flag=name, mode=mode, reason=reason, by=who, statement=statement)
+        body = orjson.dumps({"mode": str(mode), "by": who, "reason": reason})
+        return self._path.record_for_ledger(event, (row, Projection(FLAG_ROW, name, body)))
+
+    def modes(self, process: Process, phase: str) -> Mapping[str, FlagMode]:
+        """Modes of a gate's flags, those other than `enforce`, by flag.
+
+        Raises:
+            IntegrityError: a row is not what its entry says.
+        """
+        prefix = f"{process.process}:{phase}/"
+        rows = self._store.projections(FLAG_ROW, prefix)
+        found = {row.key.partition(":")[2]: self._mode(row) for row in rows}
+        return {flag: mode for flag, mode in found.items() if mode is not FlagMode.ENFORCE}
+
+    def list(self) -> Iterator[tuple[str, FlagMode, str, str]]:
+        """All flags that were ever set: `PROCESS:PHASE/CHECK`, mode, by whom, why."""
+        for row in self._store.projections(FLAG_ROW):
+            body = orjson.loads(row.body)
+            yield row.key, self._mode(row), body["by"], body["reason"]
+
+    def _mode(self, row: Row) -> FlagMode:
+        mode = orjson.loads(row.body).get("mode")
+        entry = self._store.get(row.seq)
+        said = entry.payload if entry is not None and entry.type == FlagSet.kind else {}
+        if (said.get("flag"), said.get("mode")) != (row.key, mode):
+            raise IntegrityError(
+                f"the row of flag `{row.key}` is not what its entry says", "run `engine ledger verify`"
+            )
+        return FlagMode(mode)
+
+
+def _key(process: str, flag: str) -> str:
+    return f"{process}:{flag}"

@@ -1,0 +1,129 @@
+"""Leases for workers: acquire, renew, release, list; contention is recorded as a violation.
+
+The lease itself lives in the store, in the same transactions as the entries; see `phasegate.ledger.leases`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from phasegate.engine.app.command_path import CommandPath
+from phasegate.engine.core.errors import Conflict
+from phasegate.engine.core.events import Kind
+from phasegate.engine.core.ids import parse_phase, parse_task_id
+from phasegate.engine.core.ports import Clock
+from phasegate.ledger.errors import LeaseHeld, LeaseLost
+from phasegate.ledger.leases import Lease
+from phasegate.ledger.store import Store
+
+
+class Leases:
+    """The exclusive right to act on one task and phase for a time.
+
+    Args:
+        path: records contention.
+        store: holds the leases.
+        clock: tells the time.
+    """
+
+    def __init__(self, path: CommandPath, store: Store, clock: Clock) -> None:
+        self._path = path
+        self._store = store
+        self._clock = clock
+
+    def acquire(
+        self, task: str, phase: str | None = None, *, holder: str = "", ttl_s: int | None = None
+    ) -> Lease:
+        """Acquire the lease on a task's phase, the current one by default; it expires if nobody renews it.
+
+        Args:
+            task: the task.
+            phase: the phase.
+            holder: who holds it; the actor by default.
+            ttl_s: seconds to expiry; the process's by default.
+
+        Raises:
+            BadInput: the task was never opened.
+            Conflict: somebody holds it; that is recorded and counted.
+        """
+        state = self._path.state(task)
+        rule = self._path.process(state.process_digest).lease
+        where = parse_phase(phase) if phase else state.phase
+        ttl_ms = 1000 * (ttl_s if ttl_s is not None else rule.ttl_seconds)
+        return self._settled(
+            task,
+            where,
+            lambda: self._store.lease_acquire(
+                state.task, where, holder or self._path.actor, now_ms=self._now_ms(), ttl_ms=ttl_ms
+            ),
+        )
+
+    def renew(
+        self,
+        task: str,
+        epoch: int,
+        phase: str | None = None,
+        *,
+        holder: str = "",
+        ttl_s: int | None = None,
+        window_s: int | None = None,
+    ) -> Lease:
+        """Prolong a lease within its renewal window; before that it is returned as it is.
+
+        Raises:
+            Conflict: it is another's, or it has expired; that is recorded.
+        """
+        state = self._path.state(task)
+        rule = self._path.process(state.process_digest).lease
+        where = parse_phase(phase) if phase else state.phase
+        ttl_ms = 1000 * (ttl_s if ttl_s is not None else rule.ttl_seconds)
+        window_ms = 1000 * (window_s if window_s is not None else rule.window_seconds)
+        return self._settled(
+            task,
+            where,
+            lambda: self._store.lease_renew(
+                state.task,
+                where,
+                holder or self._path.actor,
+                epoch,
+                now_ms=self._now_ms(),
+                ttl_ms=ttl_ms,
+                window_ms=window_ms,
+            ),
+        )
+
+    def release(self, task: str, epoch: int, phase: str | None = None, *, holder: str = "") -> Lease:
+        """Give a lease up. Releasing twice is allowed.
+
+        Raises:
+            Conflict: it is another's; that is recorded.
+        """
+        state = self._path.state(task)
+        where = parse_phase(phase) if phase else state.phase
+        who = holder or self._path.actor
+        return self._settled(
+            task,
+            where,
+            lambda: self._store.lease_release(state.task, where, who, epoch, now_ms=self._now_ms()),
+        )
+
+    def list(self, task: str | None = None) -> Iterator[Lease]:
+        """The latest lease of each task and phase, held or not."""
+        return self._store.leases(parse_task_id(task) if task else None)
+
+    def held(self, lease: Lease) -> bool:
+        """Whether a lease is held now."""
+        return lease.live(self._now_ms())
+
+    def _settled(self, task: str, phase: str, work: Callable[[], Lease]) -> Lease:
+        try:
+            return work()
+        except (LeaseHeld, LeaseLost) as error:
+            kind = Kind.LEASE_CONTENTION if isinstance(error, LeaseHeld) else Kind.STALE_LEASE
+            remedy = f"see `engine lease list {task}`; try again when it is released or has expired"
+            self._path.record_lease_refusal(parse_task_id(task), phase, kind, str(error), remedy)
+            raise Conflict(str(error), remedy) from error
+
+    def _now_ms(self) -> int:
+        return int(datetime.fromisoformat(self._clock.now()).timestamp() * 1000)

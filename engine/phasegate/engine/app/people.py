@@ -1,0 +1,141 @@
+"""Decisions of people, signed with their own keys: approve, reject, pause, resume, abort, break glass."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from phasegate.engine.app.command_path import CommandPath
+from phasegate.engine.app.keys import KeyFault, KeyRefused, KeyRing, Role, SigningKey, load_key
+from phasegate.engine.app.notary import STATEMENT_ROW
+from phasegate.engine.app.results import Result
+from phasegate.engine.core.commands import Decide
+from phasegate.engine.core.errors import BadInput
+from phasegate.engine.core.facts import Facts
+from phasegate.engine.core.ids import REASON_CHARS_MAX, parse_line, parse_task_id
+from phasegate.engine.core.ports import Clock
+from phasegate.engine.core.state import TaskState, is_current
+from phasegate.engine.statements.approval import Approval, Decision
+from phasegate.engine.statements.dsse import sign, verify_signed
+from phasegate.engine.statements.predicate import Subject
+from phasegate.ledger.store import Projection, Store
+from phasegate.policies.model import Process
+
+
+class People:
+    """What people decide about tasks.
+
+    Args:
+        path: decides and records.
+        store: holds the signed envelopes.
+        keys: who is registered for what.
+        clock: tells the time.
+    """
+
+    def __init__(self, path: CommandPath, store: Store, keys: KeyRing, clock: Clock) -> None:
+        self._path = path
+        self._store = store
+        self._keys = keys
+        self._clock = clock
+
+    def decide(
+        self, task: str, decision: Decision, reason: str, key: Path, role: Role | None = None
+    ) -> Result:
+        """Sign a decision about where a task stands, and submit it.
+
+        Args:
+            task: the task.
+            decision: what is decided.
+            reason: why.
+            key: file of the private key of whoever decides.
+            role: the role it is decided in; may be left out when the key has only one.
+
+        Raises:
+            KeyRefused: the key cannot be read.
+            BadInput: the role is not given and cannot be told.
+            StatementError: the key is not registered for the role.
+        """
+        signer = load_key(key)
+        state = self._path.state(task)
+        approval = Approval(
+            ledger=self._store.ledger,
+            task=state.task,
+            attempt=state.attempt,
+            phase=state.phase,
+            decision=decision,
+            reason=parse_line(reason, "reason", REASON_CHARS_MAX),
+            actor=signer.name,
+            role=role or self._only_role(signer),
+            at=self._clock.now(),
+        )
+        return self.submit(sign(approval.to_statement(self._subjects(state)), signer))
+
+    def submit(self, envelope: bytes) -> Result:
+        """Verify a signed decision, wherever it was made, and let it take effect.
+
+        Raises:
+            StatementError: it is not signed by a registered key, or not in a role of that key.
+            BadInput: it is about another ledger.
+        """
+        verified = verify_signed(envelope, self._keys.verify_keys(), expected_type=Approval)
+        approval = verified.statement.predicate
+        key_id = verified.signers[0]
+        approval.check_signer(key_id.partition("+")[0], self._keys.roles_of(key_id))
+        if approval.ledger != self._store.ledger:
+            raise BadInput("the decision is about another ledger", "sign one for this ledger")
+        digest = hashlib.sha256(envelope).hexdigest()
+        command = Decide(
+            decision=str(approval.decision),
+            role=str(approval.role),
+            by=approval.actor,
+            key_id=key_id,
+            reason=approval.reason,
+            phase=approval.phase,
+            attempt=approval.attempt,
+            subjects={item.name: item.digest for item in verified.statement.subject},
+            statement=digest,
+        )
+
+        def gather(_process: Process, _state: TaskState | None) -> Facts:
+            return Facts(seen_before=self._store.projection(STATEMENT_ROW, digest) is not None)
+
+        row = Projection(STATEMENT_ROW, digest, envelope)
+        return self._path.run(parse_task_id(approval.task), command, gather, rows=(row,))
+
+    def _only_role(self, signer: SigningKey) -> Role:
+        roles = sorted(self._keys.roles_of(signer.verify_key.key_id))
+        if len(roles) != 1:
+            known = ", ".join(roles) or "none: register it with `engine keys register`"
+            raise BadInput(f"the key of `{signer.name}` has these roles: {known}", "say which with `--role`")
+        return roles[0]
+
+    def _subjects(self, state: TaskState) -> tuple[Subject, ...]:
+        """What is decided on: the evidence of the current phase, else the process definition."""
+        current: Mapping[str, str] = {
+            name: item.digest
+            for name, item in state.evidence.items()
+            if item.phase == state.phase and is_current(state, item)
+        }
+        if current:
+            return tuple(Subject(name, digest) for name, digest in current.items())
+        return (Subject(f"process:{state.process}", state.process_digest),)
+
+
+def key_actor(keys: KeyRing, file: Path) -> str:
+    """The actor that a private key proves: `key:NAME`.
+
+    Raises:
+        KeyRefused: it cannot be read, or no key of that name and value is registered.
+    """
+    key = load_key(file)
+    if not keys.roles_of(key.verify_key.key_id):
+        raise KeyRefused(
+            KeyFault.MISSING,
+            f"the key of `{key.name}` is not registered",
+            "register it: `engine keys register FILE.vkey --role ROLE`",
+        )
+    return f"key:{key.name}"
+
+
+__all__ = ["Decision", "People", "Role", "key_actor"]

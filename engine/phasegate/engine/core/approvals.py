@@ -1,0 +1,170 @@
+"""Decisions of people: what each needs, what it does, and what a gate demands of them.
+
+The shell has verified the signature and that the key is registered for the role. Here it is decided whether
+that role may decide this, now, on this task; nobody approves what they implemented, and no key signs twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from phasegate.engine.core.commands import Decide
+from phasegate.engine.core.decision import Decision, Refused, accept, moved_on, refuse
+from phasegate.engine.core.events import (
+    ApprovalRecorded,
+    Event,
+    Kind,
+    TaskAborted,
+    TaskPaused,
+    TaskResumed,
+)
+from phasegate.engine.core.facts import Facts
+from phasegate.engine.core.state import BREAK_GLASS, Approved, Status, TaskState
+from phasegate.policies.model import ApprovalRule, Process
+from phasegate.validators.interface import Finding
+from phasegate.validators.reviewer import identity
+
+APPROVE, REJECT, REQUEST_CHANGES = "approve", "reject", "request_changes"
+PAUSE, RESUME, ESCALATE, ABORT = "pause", "resume", "escalate", "abort"
+
+_JUDGEMENTS = frozenset({APPROVE, REJECT, REQUEST_CHANGES})
+_STEERING_ROLES = frozenset({"operator", "supervisor"})
+_WHILE_PAUSED = frozenset({RESUME, ABORT, ESCALATE})
+_STANDING: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        REJECT: ("approval.rejected", "rejected this phase"),
+        REQUEST_CHANGES: ("approval.changes_requested", "asked for changes"),
+    }
+)
+
+
+def decide_by_person(process: Process, state: TaskState, command: Decide, facts: Facts) -> Decision:
+    """Record a signed decision and what it does: a pause, a resumption, an abortion, broken glass."""
+    refused = _refusal(process, state, command, facts)
+    if refused:
+        return refused
+    recorded = ApprovalRecorded(
+        decision=command.decision,
+        role=command.role,
+        by=command.by,
+        key_id=command.key_id,
+        reason=command.reason,
+        subjects=dict(command.subjects),
+        statement=command.statement,
+    )
+    return accept(state, [recorded, *_effects(command, facts.now)])
+
+
+def _effects(command: Decide, now: str) -> Iterator[Event]:
+    who = f"key:{command.by}"
+    if command.decision in {PAUSE, ESCALATE}:
+        escalated = command.decision == ESCALATE
+        yield TaskPaused(reason=command.reason, by=who, escalated=escalated, at=now)
+    elif command.decision == RESUME:
+        yield TaskResumed(reason=command.reason, by=who, at=now)
+    elif command.decision == ABORT:
+        yield TaskAborted(reason=command.reason, by=who, at=now)
+
+
+def _refusal(process: Process, state: TaskState, command: Decide, facts: Facts) -> Refused | None:
+    moved = moved_on(state, command)
+    if moved:
+        return moved
+    if facts.seen_before:
+        text, remedy = "this signed decision was accepted before", "sign a new one; each counts once"
+        return refuse(state, command, Kind.APPROVAL_REFUSED, text, remedy)
+    if command.decision not in _JUDGEMENTS and command.role not in _STEERING_ROLES:
+        text = f"the role `{command.role}` may not {command.decision.replace('_', ' ')} a task"
+        remedy = "sign with a key that is registered as operator or supervisor"
+        return refuse(state, command, Kind.NOT_AUTHORISED, text, remedy)
+    if command.decision in _JUDGEMENTS and _is_implementer(process, state, command.by):
+        text = f"`{command.by}` left evidence of this task's implementation and cannot judge it"
+        remedy = "have somebody else review it and sign with their own key"
+        return refuse(state, command, Kind.NOT_AUTHORISED, text, remedy)
+    return _pause_refusal(state, command)
+
+
+def _pause_refusal(state: TaskState, command: Decide) -> Refused | None:
+    paused = state.status is Status.PAUSED
+    if command.decision == RESUME and not paused:
+        text, remedy = f"task `{state.task}` is not paused", f"go on: `engine status {state.task}`"
+        return refuse(state, command, Kind.APPROVAL_REFUSED, text, remedy)
+    if paused and command.decision not in _WHILE_PAUSED:
+        return paused_refusal(state, command)
+    return None
+
+
+def paused_refusal(state: TaskState, command: Decide) -> Refused:
+    """The refusal of a decision about a paused task."""
+    text = f"task `{state.task}` is paused: {state.paused}"
+    remedy = f"a person lets it go on: `engine resume {state.task} --reason TEXT --key FILE`"
+    return refuse(state, command, Kind.TASK_PAUSED, text, remedy)
+
+
+def implementers(process: Process, state: TaskState) -> tuple[str, ...]:
+    """Actors that ever left evidence of an implementing phase."""
+    phases = [phase.name for phase in process.phases if phase.implements]
+    return tuple(dict.fromkeys(who for phase in phases for who in state.workers.get(phase, ())))
+
+
+def _is_implementer(process: Process, state: TaskState, name: str) -> bool:
+    """Whether a key's name and an implementer are one: `key:ann`, `user:ann` and `ann` are."""
+    return any(identity(who.partition(":")[2]) == identity(name) for who in implementers(process, state))
+
+
+def approval_findings(process: Process, state: TaskState) -> tuple[Finding, ...]:
+    """What the gate of the current phase misses: standing objections, and approvals that are not there.
+
+    Findings: `approval.rejected`, `approval.changes_requested`, `approval.missing`.
+    """
+    here = [a for a in state.approvals if (a.phase, a.attempt) == (state.phase, state.attempt)]
+    found = [_objection(state, item) for item in here if item.decision in _STANDING]
+    used: set[str] = set()
+    for rule in process.phase(state.phase).approvals:
+        if rule.risks and state.risk not in rule.risks:
+            continue
+        good = [a for a in here if a.key_id not in used and _satisfies(rule, state, a)][: rule.count]
+        used.update(item.key_id for item in good)
+        if len(good) < rule.count:
+            found.append(_missing(rule, state, len(good)))
+    return tuple(found)
+
+
+def _satisfies(rule: ApprovalRule, state: TaskState, approved: Approved) -> bool:
+    if approved.decision != APPROVE or approved.role != rule.role:
+        return False
+    if not rule.signs:
+        return True
+    evidence = state.evidence.get(rule.signs)
+    return evidence is not None and approved.subjects.get(rule.signs) == evidence.digest
+
+
+def _objection(state: TaskState, approved: Approved) -> Finding:
+    code, what = _STANDING[approved.decision]
+    text = f"`{approved.by}` {what} as {approved.role}"
+    remedy = "mend what they named; then they sign `engine approve`, or go back with `engine backtrack`"
+    return Finding(code, "", state.phase, text, remedy)
+
+
+def _missing(rule: ApprovalRule, state: TaskState, found: int) -> Finding:
+    about = f" of the current `{rule.signs}`" if rule.signs else ""
+    text = f"{found} of {rule.count} approval(s) as {rule.role}{about}"
+    remedy = f"have one sign: `engine approve {state.task} --role {rule.role} --key FILE --reason TEXT`"
+    return Finding("approval.missing", rule.signs, state.phase, text, remedy)
+
+
+def glass_is_broken(state: TaskState) -> str:
+    """Digest of the statement that broke the glass for the current phase and attempt; empty if none did."""
+    glass = state.broken_glass
+    return glass[2] if glass and glass[:2] == (state.phase, state.attempt) else ""
+
+
+__all__ = [
+    "BREAK_GLASS",
+    "approval_findings",
+    "decide_by_person",
+    "glass_is_broken",
+    "implementers",
+    "paused_refusal",
+]

@@ -1,0 +1,121 @@
+"""Prompt attestation: is the prompt in use the one this phase is to be worked under?
+
+The first witnessed prompt of a phase becomes its baseline; every later one is compared with it. A prompt that
+an agent reports is a claim: it is compared and recorded, and opens no gate where drift is an error.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from phasegate.engine.core.commands import AttestPrompt, UpdateBaseline
+from phasegate.engine.core.decision import Decision, accept, refuse
+from phasegate.engine.core.events import Event, Kind, PromptAttested, PromptBaselined
+from phasegate.engine.core.state import Attested, Status, TaskState
+from phasegate.policies.model import Attention, Origin, Process
+from phasegate.validators.interface import Finding, Severity
+
+FIRST_SEEN = "the first prompt that was witnessed"
+_SEVERITIES = {Attention.WARN: Severity.WARNING, Attention.ERROR: Severity.ERROR}
+_GOOD = frozenset({"baseline", "match"})
+
+
+def attest(process: Process, state: TaskState, command: AttestPrompt) -> Decision:
+    """Compare a prompt with the baseline of the current phase, and record what came of it.
+
+    Drift is recorded, not refused: what was seen is a fact. The gate judges it.
+    """
+    baseline = state.baselines.get(state.phase)
+    events: list[Event] = []
+    status: Literal["baseline", "match", "drift", "no_baseline"]
+    if baseline is None and command.origin is Origin.WITNESSED:
+        events.append(_baselined(command, 1, FIRST_SEEN, by=command.via))
+        status, version = "baseline", 1
+    elif baseline is None:
+        status, version = "no_baseline", 0
+    else:
+        same = (baseline.prompt, baseline.persona_digest) == (command.prompt, command.persona_digest)
+        status, version = "match" if same else "drift", baseline.version
+    events.append(
+        PromptAttested(
+            prompt=command.prompt,
+            header=command.header,
+            persona=command.persona,
+            persona_digest=command.persona_digest,
+            origin=command.origin,
+            via=command.via,
+            status=status,
+            version=version,
+            severity=process.phase(state.phase).attestation,
+        )
+    )
+    return accept(state, events)
+
+
+def update_baseline(process: Process, state: TaskState, command: UpdateBaseline) -> Decision:
+    """Replace the baseline of the current phase by an intended other prompt, under the next version.
+
+    Where drift is an error, a person has to sign it: otherwise whoever drifted would approve of it.
+    """
+    if state.status is Status.PAUSED:
+        text = f"task `{state.task}` is paused: {state.paused}"
+        remedy = f"a person lets it go on: `engine resume {state.task} --reason TEXT --key FILE`"
+        return refuse(state, command, Kind.TASK_PAUSED, text, remedy)
+    if process.phase(state.phase).attestation is Attention.ERROR and not command.statement:
+        text = f"in {state.phase} prompt drift is an error, and nobody signed the new baseline"
+        remedy = "have an operator or supervisor sign it: `engine attest update ... --key FILE`"
+        return refuse(state, command, Kind.BASELINE_REFUSED, text, remedy)
+    baseline = state.baselines.get(state.phase)
+    version = baseline.version + 1 if baseline else 1
+    event = _baselined(command, version, command.reason, by=command.by, statement=command.statement)
+    return accept(state, [event])
+
+
+def _baselined(
+    command: AttestPrompt | UpdateBaseline, version: int, reason: str, *, by: str, statement: str = ""
+) -> PromptBaselined:
+    return PromptBaselined(
+        version=version,
+        prompt=command.prompt,
+        header=command.header,
+        persona=command.persona,
+        persona_digest=command.persona_digest,
+        reason=reason,
+        by=by,
+        statement=statement,
+    )
+
+
+def attestation_findings(process: Process, state: TaskState) -> tuple[Finding, ...]:
+    """What the gate of the current phase has to say of the prompt it was worked under.
+
+    Findings: `attestation.missing`, `attestation.claimed`, `attestation.drift`; warnings or errors, as the
+    phase's `attestation` says.
+    """
+    severity = _SEVERITIES.get(process.phase(state.phase).attestation)
+    if severity is None:
+        return ()
+    seen = state.attested.get(state.phase)
+    current = seen if seen and seen.attempt == state.attempt else None
+    fault = _fault(state, current)
+    if fault is None:
+        return ()
+    code, text, remedy = fault
+    return (Finding(code, "", state.phase, text, remedy, severity),)
+
+
+def _fault(state: TaskState, seen: Attested | None) -> tuple[str, str, str] | None:
+    work = f"work under the engine's own prompt: `engine prompt compile {state.task}`"
+    if seen is None:
+        return "attestation.missing", f"no prompt was attested in this attempt of {state.phase}", work
+    baseline = state.baselines.get(state.phase)
+    if baseline is not None and (seen.prompt, seen.persona_digest) != (
+        baseline.prompt,
+        baseline.persona_digest,
+    ):
+        text = f"the prompt in use is not the baseline, version {baseline.version}"
+        remedy = f"{work}, or record an intended change with `engine attest update {state.task}`"
+        return "attestation.drift", text, remedy
+    if seen.origin != Origin.WITNESSED or seen.status not in _GOOD | {"drift"}:
+        return "attestation.claimed", "the prompt in use was only reported by the agent", work
+    return None
