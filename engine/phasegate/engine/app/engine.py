@@ -21,6 +21,7 @@ from phasegate.engine.app.leases import Leases
 from phasegate.engine.app.milestones import Milestones
 from phasegate.engine.app.notary import Notary
 from phasegate.engine.app.people import People, key_actor
+from phasegate.engine.app.registrations import Registrations
 from phasegate.engine.app.repository import base_of
 from phasegate.engine.app.results import GateReport, Result, Witnessed
 from phasegate.engine.app.system import SystemClock, SystemIds, local_actor
@@ -101,9 +102,10 @@ class Engine:
             epoch=lease,
         )
         self.leases = Leases(self._path, store, self.clock)
-        self.people = People(self._path, store, self.keys, self.clock)
-        self.flags = Flags(self._path, store, self.keys, self.clock)
-        self.milestones = Milestones(self._path, store, self.keys, self.clock)
+        self.registrations = Registrations(self._path, store, self.keys, self.clock)
+        self.people = People(self._path, store, self.registrations, self.clock)
+        self.flags = Flags(self._path, store, self.registrations, self.clock)
+        self.milestones = Milestones(self._path, store, self.registrations, self.clock)
 
     @classmethod
     def init(cls, root: Path, *, clock: Clock | None = None) -> Self:
@@ -152,9 +154,19 @@ class Engine:
             KeyRefused: the key cannot be read or is not registered.
         """
         home = find_home(root, os.environ, Path.cwd())
-        actor = key_actor(KeyRing(home.keys), key) if key else None
         store = SqliteStore.open(home.ledger, readonly=readonly)
-        return cls(home, store, clock=clock, actor=actor, lease=lease)
+        engine = cls(home, store, clock=clock, lease=lease)
+        if key is not None:
+            engine.act_as(key)
+        return engine
+
+    def act_as(self, key: Path) -> None:
+        """Act as the owner of a registered key: the actor of what follows is `key:NAME`.
+
+        Raises:
+            KeyRefused: the key cannot be read or is not registered.
+        """
+        self._path.actor = key_actor(self.registrations, key)
 
     def close(self) -> None:
         """Close the ledger."""

@@ -12,7 +12,8 @@ from pathlib import Path
 import orjson
 
 from phasegate.engine.app.command_path import CommandPath
-from phasegate.engine.app.keys import KeyRing, Role
+from phasegate.engine.app.keys import Role
+from phasegate.engine.app.registrations import Registrations
 from phasegate.engine.app.signing_off import signed_off
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import FlagSet
@@ -36,7 +37,7 @@ class Flags:
         clock: tells the time.
     """
 
-    def __init__(self, path: CommandPath, store: Store, keys: KeyRing, clock: Clock) -> None:
+    def __init__(self, path: CommandPath, store: Store, keys: Registrations, clock: Clock) -> None:
         self._path = path
         self._store = store
         self._keys = keys

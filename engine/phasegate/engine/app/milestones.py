@@ -8,7 +8,8 @@ from pathlib import Path
 import orjson
 
 from phasegate.engine.app.command_path import CommandPath
-from phasegate.engine.app.keys import KeyRing, Role
+from phasegate.engine.app.keys import Role
+from phasegate.engine.app.registrations import Registrations
 from phasegate.engine.app.signing_off import signed_off
 from phasegate.engine.core.commands import OpenTask
 from phasegate.engine.core.errors import BadInput
@@ -34,7 +35,7 @@ class Milestones:
         clock: tells the time.
     """
 
-    def __init__(self, path: CommandPath, store: Store, keys: KeyRing, clock: Clock) -> None:
+    def __init__(self, path: CommandPath, store: Store, keys: Registrations, clock: Clock) -> None:
         self._path = path
         self._store = store
         self._keys = keys

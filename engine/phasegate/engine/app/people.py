@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from phasegate.engine.app.command_path import CommandPath
-from phasegate.engine.app.keys import KeyFault, KeyRefused, KeyRing, Role, SigningKey, load_key
+from phasegate.engine.app.keys import KeyFault, KeyRefused, Role, SigningKey, load_key
 from phasegate.engine.app.notary import STATEMENT_ROW
+from phasegate.engine.app.registrations import Registrations
 from phasegate.engine.app.results import Result
 from phasegate.engine.core.commands import Decide
 from phasegate.engine.core.errors import BadInput
@@ -33,7 +34,7 @@ class People:
         clock: tells the time.
     """
 
-    def __init__(self, path: CommandPath, store: Store, keys: KeyRing, clock: Clock) -> None:
+    def __init__(self, path: CommandPath, store: Store, keys: Registrations, clock: Clock) -> None:
         self._path = path
         self._store = store
         self._keys = keys
@@ -122,7 +123,7 @@ class People:
         return (Subject(f"process:{state.process}", state.process_digest),)
 
 
-def key_actor(keys: KeyRing, file: Path) -> str:
+def key_actor(keys: Registrations, file: Path) -> str:
     """The actor that a private key proves: `key:NAME`.
 
     Raises:

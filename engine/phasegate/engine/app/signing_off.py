@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from pathlib import Path
+from typing import Protocol
 
-from phasegate.engine.app.keys import KeyRing, Role, load_key
+from phasegate.engine.app.keys import Role, load_key
 from phasegate.engine.app.notary import STATEMENT_ROW
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.ids import REASON_CHARS_MAX, parse_line
@@ -19,8 +20,16 @@ STANDS_FOR_TASK = "LEDGER"
 """What stands where a statement names a task."""
 
 
+class Roles(Protocol):
+    """Tells the roles of a key."""
+
+    def roles_of(self, key_id: str) -> frozenset[Role]:
+        """The roles of a key; none when it is not registered."""
+        ...
+
+
 def signed_off(
-    keys: KeyRing, key: Path, roles: Collection[Role], *, ledger: str, what: str, reason: str, at: str
+    keys: Roles, key: Path, roles: Collection[Role], *, ledger: str, what: str, reason: str, at: str
 ) -> tuple[str, str, Projection]:
     """Sign a decision with a person's key.
 

@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from phasegate.engine.cli.options import Format, FormatOption, HomeOption, JsonOption, TaskArgument
+from phasegate.engine.cli.options import (
+    Format,
+    FormatOption,
+    HomeOption,
+    JsonOption,
+    LeaseOption,
+    ReasonOption,
+    TaskArgument,
+)
+from phasegate.engine.cli.surface import leases, people, policy
 
 EXIT_REFUSED = 1
 EXIT_INTEGRITY = 4
@@ -85,6 +94,21 @@ def open_(
         ),
     ],
     title: Annotated[str, typer.Option("--title", "-t", help="What the task is about.")] = "",
+    repo: Annotated[
+        Path | None, typer.Option("--repo", metavar="DIR", help="Git repository that the work changes.")
+    ] = None,
+    base: Annotated[
+        str, typer.Option("--base", metavar="COMMIT", help="Commit of it that the work starts from.")
+    ] = "HEAD",
+    risk: Annotated[
+        str, typer.Option("--risk", metavar="CLASS", help="Risk class; the process's first without it.")
+    ] = "",
+    depends_on: Annotated[
+        list[str] | None, typer.Option("--depends-on", metavar="TASK", help="A task to be completed before.")
+    ] = None,
+    milestone: Annotated[
+        str, typer.Option("--milestone", metavar="NAME", help="Milestone of the process it belongs to.")
+    ] = "",
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
     json_: JsonOption = False,
@@ -92,7 +116,8 @@ def open_(
     """Open a task under a process."""
     from phasegate.engine.cli import tasks
 
-    tasks.open_task(home, tasks.chosen(format_, json_), task, process, title)
+    order = tasks.Opening(task, process, title, repo, base, risk, tuple(depends_on or ()), milestone)
+    tasks.open_task(home, tasks.chosen(format_, json_), order)
 
 
 @app.command()
@@ -138,6 +163,7 @@ def gate(
 def advance(
     task: TaskArgument,
     to: Annotated[str | None, typer.Option("--to", metavar="PHASE", help="The phase to enter.")] = None,
+    lease: LeaseOption = None,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
     json_: JsonOption = False,
@@ -145,14 +171,20 @@ def advance(
     """Leave the current phase forward, if its gate is open."""
     from phasegate.engine.cli import tasks
 
-    tasks.advance(home, tasks.chosen(format_, json_), task, to)
+    tasks.advance(home, tasks.chosen(format_, json_), task, to, lease)
 
 
 @app.command()
 def backtrack(
     task: TaskArgument,
-    to: Annotated[str, typer.Option("--to", metavar="PHASE", help="The earlier phase to go back to.")],
-    reason: Annotated[str, typer.Option("--reason", "-r", metavar="TEXT", help="Why; it is recorded.")],
+    reason: ReasonOption,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to", metavar="PHASE", help="The phase; without it the earliest whose evidence has changed."
+        ),
+    ] = None,
+    lease: LeaseOption = None,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
     json_: JsonOption = False,
@@ -160,7 +192,7 @@ def backtrack(
     """Go back to an earlier phase; every phase from it on must be done again."""
     from phasegate.engine.cli import tasks
 
-    tasks.backtrack(home, tasks.chosen(format_, json_), task, to, reason)
+    tasks.backtrack(home, tasks.chosen(format_, json_), task, to, reason, lease)
 
 
 @app.command()
@@ -192,6 +224,7 @@ def evidence_add(
     name: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="Artifact name, for a single file.")
     ] = None,
+    lease: LeaseOption = None,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
     json_: JsonOption = False,
@@ -199,7 +232,7 @@ def evidence_add(
     """Offer files as evidence of the current phase."""
     from phasegate.engine.cli import tasks
 
-    tasks.evidence_add(home, tasks.chosen(format_, json_), task, files, name)
+    tasks.evidence_add(home, tasks.chosen(format_, json_), task, files, name, lease)
 
 
 @evidence.command("list")
@@ -221,6 +254,42 @@ def keys_init(home: HomeOption = None) -> None:
     from phasegate.engine.cli import keys as commands
 
     commands.init(home)
+
+
+@keys.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of who will own the key.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the private key, mode 0600.")],
+) -> None:
+    """Make a key of one's own: the private part into FILE, the public part is printed."""
+    from phasegate.engine.cli import keys as commands
+
+    commands.create(name, file)
+
+
+@keys.command("register")
+def keys_register(
+    vkey: Annotated[str, typer.Argument(metavar="VKEY|FILE", help="The public key, or a file with it.")],
+    role: Annotated[
+        str,
+        typer.Option(
+            "--role",
+            metavar="ROLE",
+            help="operator, reviewer, supervisor, moderator, critic, auditor or agent.",
+        ),
+    ],
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key", "-k", metavar="FILE", help="Private key of an operator; needed once there is one."
+        ),
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Register a public key for a role, as an entry; whoever owns it may then sign in that role."""
+    from phasegate.engine.cli import keys as commands
+
+    commands.register(home, vkey, role, key)
 
 
 @keys.command("show")
@@ -311,3 +380,7 @@ def run_evaluation(
 
     request = evaluation.Request(suite, model, samples, tasks, seed, task_id, workers, isolation)
     evaluation.run(home, chosen(format_, json_), request)
+
+
+for group in (leases, people, policy):
+    group.register(app)

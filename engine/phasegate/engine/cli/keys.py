@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from phasegate.engine.app.keys import create_key, load_vkey
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import console, print_rows
+from phasegate.engine.cli.output import console, print_rows, say
+from phasegate.engine.cli.people import parse_role
 from phasegate.engine.cli.session import session
 
 
@@ -14,6 +16,21 @@ def init(home: Path | None) -> None:
     with session(home) as engine:
         key = engine.keys.create_engine_key(engine.store.ledger)
         console().print(f"engine key {key.public_vkey}")
+
+
+def create(name: str, file: Path) -> None:
+    """Make a key; its private part is written to a file, its public part printed."""
+    key = create_key(file, name)
+    console().print(key.public_vkey, soft_wrap=True)
+    say(f"private key written to {file}; keep it where no agent can read it")
+
+
+def register(home: Path | None, vkey: str, role: str, key: Path | None) -> None:
+    """Register a public key, given as text or as a file, for a role."""
+    text = vkey if "+" in vkey and not Path(vkey).is_file() else load_vkey(Path(vkey)).vkey
+    with session(home) as engine:
+        entry = engine.registrations.register(text, parse_role(role), key=key)
+        console().print(f"registered {entry.payload['name']} as {role}: entry {entry.seq}")
 
 
 def show(home: Path | None, format_: Format) -> None:

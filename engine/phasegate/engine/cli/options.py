@@ -26,3 +26,20 @@ HomeOption = Annotated[
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the data.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="Task id, such as IMP-27.")]
+KeyOption = Annotated[
+    Path,
+    typer.Option(
+        "--key", "-k", metavar="FILE", envvar="PHASEGATE_KEY", help="Private key file of who decides."
+    ),
+]
+ReasonOption = Annotated[str, typer.Option("--reason", "-r", metavar="TEXT", help="Why; it is recorded.")]
+LeaseOption = Annotated[
+    int | None,
+    typer.Option(
+        "--lease",
+        metavar="EPOCH",
+        min=1,
+        envvar="PHASEGATE_LEASE",
+        help="Epoch of the lease this is done under, as `engine lease acquire` printed it.",
+    ),
+]

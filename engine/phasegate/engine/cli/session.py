@@ -15,16 +15,26 @@ from phasegate.engine.cli.output import say
 if TYPE_CHECKING:
     from phasegate.engine.app.engine import Engine
 
+ACTOR_KEY_VARIABLE = "PHASEGATE_ACTOR_KEY"
+"""Environment variable with the private key file of who acts; without it the local user does."""
 EXIT_BUG = 70
 EXIT_FAILED = 1
 
 
 @contextmanager
-def session(home: Path | None, *, readonly: bool = False) -> Iterator[Engine]:
-    """An engine for one command; telemetry follows what it committed, and never changes its result."""
+def session(home: Path | None, *, readonly: bool = False, lease: int | None = None) -> Iterator[Engine]:
+    """An engine for one command; telemetry follows what it committed, and never changes its result.
+
+    Args:
+        home: the home.
+        readonly: open the ledger for reading only.
+        lease: epoch of the lease the command is made under.
+    """
     from phasegate.engine.app.engine import Engine
 
-    with Engine.open(home, readonly=readonly) as engine:
+    actor = os.environ.get(ACTOR_KEY_VARIABLE)
+    key = Path(actor) if actor else None
+    with Engine.open(home, readonly=readonly, key=key, lease=lease) as engine:
         try:
             yield engine
         finally:

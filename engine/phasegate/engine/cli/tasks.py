@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 from rich.text import Text
@@ -23,13 +23,15 @@ from phasegate.engine.cli.output import (
     say,
 )
 from phasegate.engine.cli.session import session
-from phasegate.engine.core.events import Event, payload
+from phasegate.engine.core.events import Event, Kind, payload
 from phasegate.engine.core.state import Status, TaskState, is_current, to_json
 from phasegate.policies.model import Process
 
 __all__ = ["chosen"]
 
 EXIT_REFUSED = 1
+EXIT_LEASE = 5
+_LEASE_KINDS = frozenset({Kind.LEASE_CONTENTION, Kind.STALE_LEASE, Kind.LEASE_REQUIRED})
 DIGEST_SHOWN = 12
 
 
@@ -52,41 +54,70 @@ def _default_home() -> Path:
     return Path(named) if named else Path("state")
 
 
-def open_task(home: Path | None, format_: Format, task: str, process: str, title: str) -> None:
+class Opening(NamedTuple):
+    """What a task is to be opened with; see `Engine.open_task`."""
+
+    task: str
+    process: str
+    title: str
+    repo: Path | None
+    base: str
+    risk: str
+    depends_on: tuple[str, ...]
+    milestone: str
+
+
+def open_task(home: Path | None, format_: Format, order: Opening) -> None:
     """Open a task."""
     with session(home) as engine:
-        result = engine.open_task(task, process, title)
-        say_ = f"opened {task} under {result.state.process} in {result.state.phase}"
-        _answer(engine, format_, result, say_)
+        result = engine.open_task(
+            order.task,
+            order.process,
+            order.title,
+            depends_on=order.depends_on,
+            milestone=order.milestone,
+            risk=order.risk,
+            repository=order.repo,
+            base=order.base,
+        )
+        say_ = f"opened {order.task} under {result.state.process} in {result.state.phase}"
+        answer(engine, format_, result, say_)
 
 
-def advance(home: Path | None, format_: Format, task: str, to: str | None) -> None:
+def advance(home: Path | None, format_: Format, task: str, to: str | None, lease: int | None) -> None:
     """Advance a task."""
-    with session(home) as engine:
+    with session(home, lease=lease) as engine:
         before = engine.state(task).phase
         result = engine.advance(task, to)
         done = result.state.status is Status.COMPLETED
         text = f"{task} is completed" if done else f"{task}: {before} passed, now in {result.state.phase}"
-        _answer(engine, format_, result, text)
+        answer(engine, format_, result, text)
 
 
-def backtrack(home: Path | None, format_: Format, task: str, to: str, reason: str) -> None:
+def backtrack(
+    home: Path | None, format_: Format, task: str, to: str | None, reason: str, lease: int | None
+) -> None:
     """Backtrack a task."""
-    with session(home) as engine:
+    with session(home, lease=lease) as engine:
         result = engine.backtrack(task, to, reason)
         where = f"{result.state.phase}, attempt {result.state.attempt}"
         text = f"{task}: back to {where}; evidence from there on is void"
-        _answer(engine, format_, result, text)
+        answer(engine, format_, result, text)
 
 
 def evidence_add(
-    home: Path | None, format_: Format, task: str, files: Sequence[Path], name: str | None
+    home: Path | None,
+    format_: Format,
+    task: str,
+    files: Sequence[Path],
+    name: str | None,
+    lease: int | None,
 ) -> None:
     """Offer files as evidence."""
-    with session(home) as engine:
+    with session(home, lease=lease) as engine:
         result = engine.add_evidence(task, files, name)
         names = ", ".join(name or file.name for file in files)
-        _answer(engine, format_, result, f"{task}: {names} bound to {result.state.phase} (claimed)")
+        answer(engine, format_, result, f"{task}: {names} bound to {result.state.phase} (claimed)")
 
 
 def evidence_list(home: Path | None, format_: Format, task: str) -> None:
@@ -211,7 +242,7 @@ def _status_row(state: TaskState) -> dict[str, Any]:
         "process": state.process,
         "phase": state.phase,
         "attempt": state.attempt,
-        "status": state.outcome or str(state.status),
+        "status": state.outcome or ("escalated" if state.escalated else str(state.status)),
         "violations": sum(state.violations.values()),
         "title": state.title,
     }
@@ -223,6 +254,8 @@ def _print_phases(process: Process, state: TaskState) -> None:
     out.print(Text(f"process {process.process} v{process.version} ({process.digest[:DIGEST_SHOWN]})", "dim"))
     for phase in process.phases:
         out.print(_phase_line(process, state, phase.name))
+    if state.paused:
+        out.print(Text(f"  {'escalated, ' if state.escalated else ''}paused: {state.paused}", "bold red"))
     for kind, count in state.violations.items():
         out.print(Text(f"  refused {count}x: {kind}", "red"))
 
@@ -251,7 +284,8 @@ def _state_json(engine: Engine, state: TaskState) -> dict[str, Any]:
     return body
 
 
-def _answer(engine: Engine, format_: Format, result: Result, text: str) -> None:
+def answer(engine: Engine, format_: Format, result: Result, text: str) -> None:
+    """Print what came of a command; exit 5 when a lease was in the way, 1 when it was refused otherwise."""
     head = engine.store.head()
     if format_ is not Format.TABLE:
         print_json(_result_json(result, head.size, head.hash))
@@ -259,8 +293,8 @@ def _answer(engine: Engine, format_: Format, result: Result, text: str) -> None:
         console().print(Text(text, "green"))
     else:
         _print_refusal(result)
-    if not result.accepted:
-        raise typer.Exit(EXIT_REFUSED)
+    if result.violation is not None:
+        raise typer.Exit(EXIT_LEASE if result.violation.violation in _LEASE_KINDS else EXIT_REFUSED)
 
 
 def _print_refusal(result: Result) -> None:

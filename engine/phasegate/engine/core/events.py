@@ -346,6 +346,24 @@ class MilestoneApproved(_Event):
     statement: Hex
 
 
+class KeyRegistered(_Event):
+    """A public key may from now on sign in a role.
+
+    Attributes:
+        vkey: the verifier key, so that whoever has the ledger can check what it signed.
+        by: key name of the operator who signed the registration; else the actor, while there was no operator.
+        statement: SHA-256 of the signed registration; empty while there was no operator.
+    """
+
+    kind = "key.registered"
+    name: Short
+    key_id: Short
+    vkey: Text
+    role: Short
+    by: Short
+    statement: OptionalHex
+
+
 class BaselineRecorded(_Event):
     """Normal ranges of the metrics were recorded from a window of the ledger."""
 
@@ -438,8 +456,10 @@ Event = (
     | FlagSet
     | MilestoneApproved
     | BaselineRecorded
+    | KeyRegistered
 )
-LedgerEvent = FlagSet | MilestoneApproved | BaselineRecorded
+LedgerEvent = FlagSet | MilestoneApproved | BaselineRecorded | KeyRegistered
+"""Events of the ledger itself, which belong to no task."""
 RunnerEvent = StepStarted | StepFinished | SampleGenerated | SampleExecuted | RunEnded
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.kind: cls for cls in Event.__args__}

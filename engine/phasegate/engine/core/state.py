@@ -20,6 +20,7 @@ from phasegate.engine.core.events import (
     FlagSet,
     GatePassed,
     JournalNoted,
+    KeyRegistered,
     LoopDetected,
     MilestoneApproved,
     OutboxDelivered,
@@ -247,7 +248,7 @@ def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             return replace(state, outcome=event.outcome)
         case TaskOpened():
             raise IntegrityError(f"task `{state.task}` is opened twice")
-        case FlagSet() | MilestoneApproved() | BaselineRecorded():
+        case FlagSet() | MilestoneApproved() | BaselineRecorded() | KeyRegistered():
             raise IntegrityError(f"`{event.kind}` in the stream of task `{state.task}`")
         case TaskPaused() | TaskResumed() | TaskAborted() | ApprovalRecorded():
             return _decided(state, phase, attempt, event)
