@@ -16,11 +16,11 @@ from phasegate.engine.app.results import TRUST_EMBEDDED
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_json, print_jsonl
 from phasegate.engine.cli.session import session
+from phasegate.engine.cli.telling import HASH_SHOWN, STYLES, tell
 from phasegate.ledger.entry import Entry
 
 EXIT_INTEGRITY = 4
 POLL_S = 0.2
-HASH_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,71 +135,10 @@ def _print_entries(format_: Format, entries: list[Entry]) -> None:
             out.print(_line(entry), soft_wrap=True)
 
 
-_STYLES = {
-    "task.opened": "bold cyan",
-    "task.completed": "bold green",
-    "gate.passed": "green",
-    "phase.completed": "green",
-    "phase.entered": "cyan",
-    "phase.backtracked": "yellow",
-    "violation.recorded": "bold red",
-    "run.ended": "bold magenta",
-    "witness.recorded": "blue",
-}
-
-
 def _line(entry: Entry) -> Text:
-    style = _STYLES.get(entry.type, "default")
     line = Text().append(f"{entry.at[:10]} {entry.at[11:23]} ", "dim")
     line.append(f"{entry.seq:>6} ", "dim")
     line.append(f"{entry.task:<14} {entry.phase:<11}", "bold")
-    line.append(f" {_tell(entry)} ", style)
-    line.append(entry.hash[:HASH_SHOWN], "dim")
+    line.append(f" {tell(entry)} ", STYLES.get(entry.type, "default"))
+    line.append(f"{entry.actor} {entry.hash[:HASH_SHOWN]}", "dim")
     return line
-
-
-def _tell(entry: Entry) -> str:
-    """What happened, as a sentence."""
-    p: dict[str, Any] = entry.payload
-    match entry.type:
-        case "task.opened":
-            return f"task opened under {p['process']} v{p['process_version']}: {p['title']}"
-        case "phase.entered":
-            return f"entered (attempt {entry.attempt})" + (f" from {p['previous']}" if p["previous"] else "")
-        case "evidence.added":
-            return (
-                f"evidence {p['name']} ({p['origin']}, {p['size_bytes']} bytes, {p['digest'][:HASH_SHOWN]})"
-            )
-        case "witness.recorded":
-            command = " ".join(p["argv"])[:80]
-            return f"witnessed `{command}`: exit code {p['exit_code']} after {p['duration_ms']} ms"
-        case "gate.passed":
-            return f"gate passed over {len(p['evidence'])} artifact(s), {len(p['checks'])} check(s)"
-        case "phase.completed":
-            return f"completed, next {p['next'] or 'nothing'}"
-        case "phase.backtracked":
-            return f"BACK to {p['target']} from {p['source']}: {p['reason']}"
-        case "task.completed":
-            return f"task completed after {p['phases']} phases"
-        case "violation.recorded":
-            return f"REFUSED {p['command']} ({p['violation']}): {p['message']}"
-        case _:
-            return _tell_of_run(entry.type, p)
-
-
-def _tell_of_run(kind: str, p: dict[str, Any]) -> str:
-    match kind:
-        case "ledger.opened":
-            return "ledger opened"
-        case "step.started":
-            return f"step {p['step']} began ({p['total']} to do)"
-        case "step.finished":
-            return f"step {p['step']} finished after {p['duration_ms']} ms"
-        case "sample.generated":
-            return f"{p['problem']} sample {p['sample']} generated"
-        case "sample.executed":
-            return f"{p['problem']} sample {p['sample']} {p['verdict']} in {p['wall_ms']} ms"
-        case "run.ended":
-            return f"run ended: {p['outcome']}, {p['success_level']}"
-        case _:
-            return kind
