@@ -31,7 +31,7 @@ The statistics module of {mark}.
 Faster arithmetic.
 
 ## Risks
-A caller may take the new value for a number.
+- R1: a caller may take the new value for a number.
 """
 
 _SPEC = """# Spec of {mark}
@@ -58,7 +58,8 @@ _EDGE_CASES = """# Think of {mark}
 
 ## Edge cases
 
-- An iterator that is empty only once it is read: it is made a list first, says {mark}.
+- E1: an iterator that is empty only once it is read. Mitigation: it is made a list first, says {mark}
+- E2: a caller adds to the mean without a look (R1) -> None raises where it is added, and the notes say so
 """
 
 _PATCH = """diff --git a/src/stats.py b/src/stats.py
@@ -105,7 +106,7 @@ def contents(task: str, phase: str, attempt: int = 1) -> dict[str, bytes]:
         "SPEC": {"spec.md": _SPEC},
         "PLAN": {
             "plan.md": _PLAN,
-            "file_map.json": {"files": [{"path": "src/stats.py", "change": "modify", "purpose": mark}]},
+            "file_map.json": {"files": [{"path": "src/stats.py", "change": "modify", "purpose": mark, "items": ["W-1", "W-2"]}]},
         },
         "THINK": {"edge_cases.md": _EDGE_CASES},
         "IMPLEMENT": {"git_diff.patch": _PATCH, "modified_files.json": {"files": ["src/stats.py"]}},
@@ -121,7 +122,11 @@ def contents(task: str, phase: str, attempt: int = 1) -> dict[str, bytes]:
         },
         "MONITOR": {
             "smoke_test_results.json": {"checks": [{"name": "mean", "status": "passed"}]},
-            "deployment_status.json": {"status": "healthy", "version": mark},
+            "deployment_status.json": {
+                "status": "healthy",
+                "version": mark,
+                "kpis": {"uncaught errors per day": 0},
+            },
         },
     }
     return {name: _bytes(document, mark) for name, document in documents[phase].items()}

@@ -20,6 +20,9 @@ from phasegate.engine.core.errors import EngineError
 from phasegate.engine.core.state import TaskState
 from phasegate.ledger.entry import Entry
 
+NINE_PHASES = str(Path(__file__).with_name("nine_phases.yaml"))
+"""A process of nine phases with few conditions, for what holds in any process."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -53,7 +56,7 @@ class ApiDriver:
     def __init__(self, home: Path) -> None:
         self.home = home
 
-    def open(self, task: str, process: str = "autopilot") -> Outcome:
+    def open(self, task: str, process: str = NINE_PHASES) -> Outcome:
         """`engine open`."""
         return self._ask(lambda engine: engine.open_task(task, process))
 
@@ -105,7 +108,7 @@ class CliDriver:
     def __init__(self, home: Path) -> None:
         self.home = home
 
-    def open(self, task: str, process: str = "autopilot") -> Outcome:
+    def open(self, task: str, process: str = NINE_PHASES) -> Outcome:
         """`engine open`."""
         return self._ask("open", task, "--process", process)
 

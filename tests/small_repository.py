@@ -77,7 +77,7 @@ sys.settrace(None)
 with open(source) as file:
     wanted = set(lines_of(compile(file.read(), source, "exec")))
 summary = {"num_statements": len(wanted), "covered_lines": len(wanted & seen)}
-entry = {"summary": summary, "missing_lines": sorted(wanted - seen)}
+entry = {"summary": summary, "missing_lines": sorted(wanted - seen), "executed_lines": sorted(wanted & seen)}
 with open(report, "w") as file:
     json.dump({"files": {source: entry}, "totals": summary}, file)
 sys.exit(int(code))

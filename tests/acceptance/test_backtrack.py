@@ -6,7 +6,7 @@ from pathlib import Path
 
 import autopilot_artifacts as artifacts
 import pytest
-from engine_drivers import Driver, entries, expect_refusal, look
+from engine_drivers import NINE_PHASES, Driver, entries, expect_refusal, look
 
 from phasegate.engine.app.audit import audit
 from phasegate.engine.app.engine import Engine
@@ -18,7 +18,7 @@ EARLIER = {phase: artifacts.PHASES[:index] for index, phase in enumerate(artifac
 def at(home: Path, folder: Path, phase: str) -> None:
     """Given a task that came honestly to a phase."""
     with Engine.open(home) as engine:
-        engine.open_task(TASK, "autopilot")
+        engine.open_task(TASK, NINE_PHASES)
         artifacts.drive(engine, folder, TASK, phase)
 
 

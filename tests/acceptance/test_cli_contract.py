@@ -14,7 +14,7 @@ from typing import Any
 
 import autopilot_artifacts as artifacts
 import pytest
-from engine_drivers import Ran, cli, cli_process, entries, look, validate_checkpoint
+from engine_drivers import NINE_PHASES, Ran, cli, cli_process, entries, look, validate_checkpoint
 
 from phasegate.engine.app.engine import Engine
 from phasegate.ledger.filelock import WriterLock
@@ -28,7 +28,7 @@ WAIT_S = 30
 def in_spec(home: Path, tmp_path: Path) -> Path:
     """Given a task in SPEC."""
     with Engine.open(home) as engine:
-        engine.open_task(TASK, "autopilot", "a title")
+        engine.open_task(TASK, NINE_PHASES, "a title")
         artifacts.drive(engine, tmp_path, TASK, "SPEC")
     return home
 
@@ -67,11 +67,11 @@ def test_0_is_done_and_1_is_refused(in_spec: Path, tmp_path: Path) -> None:
         ["advance", "T" * 65],
         ["advance", "T\n"],
         ["advance", "\u0422ASK"],
-        ["open", "A B", "--process", "autopilot"],
+        ["open", "A B", "--process", NINE_PHASES],
         ["open", "NEW", "--process", "no-such-process"],
         ["open", "NEW", "--process", "no-such-file.yaml"],
-        ["open", "NEW", "--process", "autopilot", "--title", "x" * 301],
-        ["open", "NEW", "--process", "autopilot", "--title", "a\x1b]0;b"],
+        ["open", "NEW", "--process", NINE_PHASES, "--title", "x" * 301],
+        ["open", "NEW", "--process", NINE_PHASES, "--title", "a\x1b]0;b"],
         ["evidence", "add", TASK, "no-such-file.md"],
         ["evidence", "add", TASK, "/"],
         ["evidence", "add", TASK, "/dev/zero", "--as", "spec.md"],
@@ -348,7 +348,7 @@ def test_more_than_twenty_findings_are_kept_whole_in_the_object_store(in_spec: P
 
 def test_a_command_line_without_bound_is_recorded_within_bounds(home: Path, tmp_path: Path) -> None:
     with Engine.open(home) as engine:
-        engine.open_task(TASK, "autopilot")
+        engine.open_task(TASK, NINE_PHASES)
         artifacts.drive(engine, tmp_path, TASK, "VERIFY")
     long = ["\N{SNOWMAN}" * 2_000, "\x01" * 2_000] * 100
 
@@ -443,7 +443,7 @@ def test_a_reader_that_leaves_early_ends_the_command_without_a_traceback(in_spec
 
 def test_the_engine_shows_a_witnessed_commands_output_on_standard_error(home: Path, tmp_path: Path) -> None:
     with Engine.open(home) as engine:
-        engine.open_task(TASK, "autopilot")
+        engine.open_task(TASK, NINE_PHASES)
         artifacts.drive(engine, tmp_path, TASK, "VERIFY")
     command: list[Any] = [sys.executable, "-c", "print('seen while it runs')"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_drivers import entries, look
+from engine_drivers import NINE_PHASES, entries, look
 from racing_workers import race
 from small_processes import claimed, process_of
 
@@ -157,10 +157,10 @@ def test_the_same_bytes_offered_for_two_tasks_at_once_are_bound_to_one(home: Pat
 
 
 def test_one_task_opened_twice_at_once_is_opened_once(home: Path) -> None:
-    with interposed(home, lambda other: other.open_task("T-1", "autopilot")) as engine:
+    with interposed(home, lambda other: other.open_task("T-1", NINE_PHASES)) as engine:
         result = engine.open_task("T-1", one_way())
 
     assert result.violation is not None
     assert result.violation.violation == "task_exists"
     assert [entry.type for entry in entries(home)].count("task.opened") == 1
-    assert look(home, "T-1").process == "autopilot"
+    assert look(home, "T-1").process == "nine-phases"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import autopilot_artifacts as artifacts
 import pytest
-from engine_drivers import Driver, expect_refusal, look
+from engine_drivers import NINE_PHASES, Driver, expect_refusal, look
 
 from phasegate.engine.app.engine import Engine
 
@@ -19,7 +19,7 @@ TASK, OTHER = "IMP-1", "IMP-2"
 def at(home: Path, folder: Path, task: str, phase: str) -> None:
     """Given a task that came honestly to a phase."""
     with Engine.open(home) as engine:
-        engine.open_task(task, "autopilot")
+        engine.open_task(task, NINE_PHASES)
         artifacts.drive(engine, folder, task, phase)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import autopilot_artifacts as artifacts
 import pytest
-from engine_drivers import cli, cli_process
+from engine_drivers import NINE_PHASES, cli, cli_process
 
 from phasegate.engine.app.engine import Engine
 
@@ -24,7 +24,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Given a home whose ledger tells of a task in THINK and one refusal; its log is folded into the file."""
     folder = tmp_path_factory.mktemp("original")
     with Engine.init(folder / "state") as engine:
-        engine.open_task(TASK, "autopilot")
+        engine.open_task(TASK, NINE_PHASES)
         artifacts.drive(engine, folder, TASK, "THINK")
         engine.advance(TASK, "MONITOR")
     sql(folder / "state", "PRAGMA wal_checkpoint(TRUNCATE)")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import autopilot_artifacts as artifacts
 import pytest
-from engine_drivers import Driver, cli, entries, expect_refusal, look
+from engine_drivers import NINE_PHASES, Driver, cli, entries, expect_refusal, look
 
 from phasegate.engine.app.audit import audit
 from phasegate.engine.app.engine import Engine
@@ -17,7 +17,7 @@ TASK = "IMP-27"
 def at(home: Path, folder: Path, phase: str, task: str = TASK) -> None:
     """Given a task that came honestly to a phase."""
     with Engine.open(home) as engine:
-        engine.open_task(task, "autopilot")
+        engine.open_task(task, NINE_PHASES)
         artifacts.drive(engine, folder, task, phase)
 
 
@@ -107,7 +107,7 @@ def test_a_task_cannot_be_opened_again_to_begin_elsewhere(
     outcome = expect_refusal(driver, TASK, "task_exists", lambda: driver.open(TASK, str(small_process)))
 
     assert "exists already" in outcome.text
-    assert look(driver.home, TASK).process == "autopilot"
+    assert look(driver.home, TASK).process == "nine-phases"
 
 
 def test_a_completed_task_takes_no_further_command(driver: Driver, tmp_path: Path) -> None:

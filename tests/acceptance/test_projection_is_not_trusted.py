@@ -10,7 +10,7 @@ import apsw
 import autopilot_artifacts as artifacts
 import orjson
 import pytest
-from engine_drivers import Driver, cli, entries, validate_checkpoint
+from engine_drivers import NINE_PHASES, Driver, cli, entries, validate_checkpoint
 
 from phasegate.engine.app.engine import Engine
 
@@ -22,7 +22,7 @@ ROW = "SELECT seq, body FROM projections WHERE kind = 'task' AND key = ?"
 def in_plan(driver: Driver, tmp_path: Path) -> Driver:
     """Given a task that came honestly to PLAN."""
     with Engine.open(driver.home) as engine:
-        engine.open_task(TASK, "autopilot")
+        engine.open_task(TASK, NINE_PHASES)
         artifacts.drive(engine, tmp_path, TASK, "PLAN")
     return driver
 
@@ -117,7 +117,7 @@ def test_status_gate_and_validate_checkpoint_name_a_projection_that_was_edited(
     home: Path, tmp_path: Path, forge: Callable[[Path], None]
 ) -> None:
     with Engine.open(home) as engine:
-        engine.open_task(TASK, "autopilot")
+        engine.open_task(TASK, NINE_PHASES)
         artifacts.drive(engine, tmp_path, TASK, "PLAN")
     forge(home)
     at = ("--home", str(home))
@@ -145,7 +145,7 @@ def test_a_binding_that_was_removed_lets_nothing_old_pass_for_new_unseen(
 ) -> None:
     (spec,) = artifacts.write(tmp_path, TASK, "SPEC")
     with Engine.open(in_plan.home) as engine:
-        engine.open_task("THIEF", "autopilot")
+        engine.open_task("THIEF", NINE_PHASES)
         artifacts.drive(engine, tmp_path, "THIEF", "SPEC")
     write(in_plan.home, "DELETE FROM projections WHERE kind = 'binding'")
 

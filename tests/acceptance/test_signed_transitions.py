@@ -7,6 +7,7 @@ import stat
 import apsw
 import autopilot_artifacts
 import pytest
+from engine_drivers import NINE_PHASES
 
 from phasegate.engine import Engine
 from phasegate.engine.app.audit import audit
@@ -19,7 +20,7 @@ from phasegate.engine.statements.transition import Transition
 @pytest.fixture
 def engine(tmp_path):
     with Engine.init(tmp_path / "home") as made:
-        made.open_task("IMP-1", "autopilot")
+        made.open_task("IMP-1", NINE_PHASES)
         made.add_evidence("IMP-1", autopilot_artifacts.write(tmp_path, "IMP-1", "STRATEGIZE"))
         assert made.advance("IMP-1").accepted
         yield made

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import autopilot_artifacts as artifacts
 import pytest
-from engine_drivers import Driver, Outcome, entries, expect_refusal, look
+from engine_drivers import NINE_PHASES, Driver, Outcome, entries, expect_refusal, look
 
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.core.commands import RecordWitness
@@ -30,7 +30,7 @@ WRITE = "import sys; open(sys.argv[1], 'w').write(sys.argv[2])"
 def in_verify(driver: Driver, tmp_path: Path) -> Driver:
     """Given a task that came honestly to VERIFY."""
     with Engine.open(driver.home) as engine:
-        engine.open_task(TASK, "autopilot")
+        engine.open_task(TASK, NINE_PHASES)
         artifacts.drive(engine, tmp_path, TASK, "VERIFY")
     return driver
 
@@ -262,7 +262,7 @@ def test_the_witness_of_an_earlier_attempt_opens_no_gate(in_verify: Driver, tmp_
 
 def test_evidence_cannot_be_passed_off_as_witnessed_through_the_api(home: Path, tmp_path: Path) -> None:
     with Engine.open(home) as engine:
-        engine.open_task(TASK, "autopilot")
+        engine.open_task(TASK, NINE_PHASES)
         artifacts.drive(engine, tmp_path, TASK, "VERIFY")
         offer = engine.offer(TASK, "test_results.json", b"{}", Witness.JUNIT)
 

@@ -6,12 +6,13 @@ import io
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from phasegate.engine.app import witness as module
-from phasegate.engine.app.witness import Job, Observation, observe
+from phasegate.engine.app.witnessing import running as module
+from phasegate.engine.app.witnessing.observing import Job, Observation, observe
 from phasegate.engine.core.errors import BadInput
 from phasegate.policies.model import Witness
 
@@ -32,8 +33,8 @@ def test_given_a_command_when_observed_then_both_streams_are_kept_apart_and_toge
 
     found = seen(tmp_path, line)
 
-    assert (found.stdout, found.stderr) == (b"out\n", b"err\n")
-    assert sorted(found.log.splitlines()) == [b"err", b"out"]
+    assert (found.ran.stdout, found.ran.stderr) == (b"out\n", b"err\n")
+    assert sorted(found.ran.log.splitlines()) == [b"err", b"out"]
     assert (found.exit_code, found.problems, dict(found.reports)) == (0, (), {})
     assert found.cwd == str(tmp_path)
     assert found.argv[0] == sys.executable
@@ -49,7 +50,7 @@ def test_given_a_command_that_fails_when_observed_then_its_exit_code_is_kept(tmp
 def test_given_bytes_that_are_no_text_when_observed_then_they_are_kept_as_they_are(tmp_path) -> None:
     line = "import sys; sys.stdout.buffer.write(bytes(range(256)))"
 
-    assert seen(tmp_path, line).stdout == bytes(range(256))
+    assert seen(tmp_path, line).ran.stdout == bytes(range(256))
 
 
 def test_given_output_beyond_the_bound_when_observed_then_it_is_cut_and_the_command_ends(
@@ -59,11 +60,11 @@ def test_given_output_beyond_the_bound_when_observed_then_it_is_cut_and_the_comm
 
     found = seen(tmp_path, "print('x' * 300_000)")
 
-    assert (len(found.stdout), len(found.log), found.exit_code) == (1_000, 1_000, 0)
+    assert (len(found.ran.stdout), len(found.ran.log), found.exit_code) == (1_000, 1_000, 0)
 
 
 def test_given_a_command_that_reads_when_observed_then_its_input_is_empty(tmp_path) -> None:
-    assert seen(tmp_path, "import sys; print(repr(sys.stdin.read()))").stdout == b"''\n"
+    assert seen(tmp_path, "import sys; print(repr(sys.stdin.read()))").ran.stdout == b"''\n"
 
 
 @pytest.mark.parametrize(
@@ -165,9 +166,10 @@ def test_given_a_git_repository_when_observed_then_commit_and_changes_are_told(t
     (tmp_path / "new.txt").write_text("x")
     dirty = seen(tmp_path, "pass")
 
-    assert (before.git_commit, before.git_dirty) == ("", False)
-    assert (clean.git_commit, clean.git_dirty) == (git("rev-parse", "HEAD"), False)
-    assert dirty.git_dirty
+    assert (before.before.commit, before.before.dirty) == ("", False)
+    assert (clean.before.commit, clean.before.dirty) == (git("rev-parse", "HEAD"), False)
+    assert dirty.before.dirty
+    assert dirty.before.tree == dirty.after.tree != clean.after.tree
 
 
 def test_given_another_environment_when_observed_then_its_digest_differs_and_no_value_is_kept(
@@ -196,7 +198,7 @@ def test_given_nobody_who_reads_the_echo_when_observed_then_the_output_is_kept_a
 
     found = observe(job(tmp_path, "print('x' * 300_000)", echo=True))
 
-    assert len(found.stdout) == 300_001
+    assert len(found.ran.stdout) == 300_001
 
 
 @pytest.mark.parametrize(
@@ -229,3 +231,80 @@ def test_given_an_old_report_when_the_command_writes_it_anew_then_it_counts(tmp_
     found = seen(tmp_path, "open('r.xml', 'w').write('<testsuite/>')", report=Path("r.xml"))
 
     assert list(found.reports.values()) == [b"<testsuite/>"]
+
+
+def test_given_a_command_that_leaves_a_process_behind_when_it_ends_then_that_is_killed(tmp_path) -> None:
+    # It makes itself a session of its own and keeps the output open: nothing would ever end otherwise.
+    line = (
+        "import os, time\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    if os.fork() == 0:\n"
+        "        open('pid', 'w').write(str(os.getpid()))\n"
+        "        time.sleep(600)\n"
+        "    os._exit(0)\n"
+        "while not os.path.exists('pid') or not open('pid').read(): time.sleep(0.01)"
+    )
+
+    assert seen(tmp_path, line).exit_code == 0
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_given_a_command_that_takes_too_long_when_observed_then_it_is_killed(tmp_path) -> None:
+    argv = (sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)")
+
+    found = observe(Job(argv, tmp_path, {}, echo=False, limit_s=0.5))
+
+    assert found.ran.timed_out
+    assert found.exit_code != 0
+
+
+def test_given_the_engine_is_killed_when_a_command_runs_then_it_is_killed_too(tmp_path) -> None:
+    inner = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
+    outer = (
+        "import sys; from pathlib import Path\n"
+        "from phasegate.engine.app.witnessing.observing import Job, observe\n"
+        f"observe(Job((sys.executable, '-c', {inner!r}), Path.cwd(), {{}}, echo=False))"
+    )
+    engine = subprocess.Popen([sys.executable, "-c", outer], cwd=tmp_path)
+    pid = _written(tmp_path / "pid")
+
+    engine.kill()
+    engine.wait()
+
+    _wait_until_gone(pid)
+
+
+def _written(path: Path) -> int:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if path.exists() and path.read_text():
+            return int(path.read_text())
+        time.sleep(0.02)
+    raise AssertionError("the command never ran")
+
+
+def _wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the command outlived the engine")
+
+
+def test_given_a_command_when_observed_then_what_it_used_is_told(tmp_path) -> None:
+    found = seen(tmp_path, "sum(range(3_000_000)); x = bytearray(40_000_000)")
+
+    assert found.ran.cpu_user_ms > 0
+    assert found.ran.max_rss_kib > 40_000
+
+
+def test_given_dash_as_report_when_observed_then_it_is_the_output(tmp_path) -> None:
+    found = seen(tmp_path, "print('ok')", report=Path("-"))
+
+    assert dict(found.reports) == {Witness.JUNIT: b"ok\n"}

@@ -1,4 +1,4 @@
-"""What can be wrong with a process definition."""
+"""What can be wrong with the definition of a process or persona."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ class ProcessNotFound(PolicyError):
     """No process of that name is shipped and no file of that name exists."""
 
 
+class PersonaNotFound(PolicyError):
+    """No persona of that name is shipped and no file of that name exists."""
+
+
 class ProcessInvalid(PolicyError):
-    """A process definition that is refused, with the line where it is wrong.
+    """A definition of a process or persona that is refused, with the line where it is wrong.
 
     Attributes:
         source: name of the file.

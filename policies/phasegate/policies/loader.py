@@ -11,9 +11,12 @@ from phasegate.ledger.errors import CanonicalError
 from phasegate.policies.errors import ProcessInvalid, ProcessNotFound
 from phasegate.policies.model import CheckRule, Process
 from phasegate.policies.yaml_lines import FILE_BYTES_MAX, Lined, read_yaml
+from phasegate.validators.errors import BadParameterError
 from phasegate.validators.interface import Artifact
 from phasegate.validators.registry import REGISTRY, Check, run
+from phasegate.validators.truth import phase_rules
 
+REPOSITORY_RULES = frozenset({"allow", "deny", "keep", "unclaimed", "visible", "claims", "allow_links"})
 _SUFFIXES = (".yaml", ".yml")
 
 # Pydantic's own words speak of Python's types.
@@ -21,7 +24,7 @@ _REASONS = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
     "dict_type": "must be a mapping",
-    "extra_forbidden": "is no field of a process definition",
+    "extra_forbidden": "is no field of {what}",
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
     "missing": "is missing",
@@ -69,8 +72,9 @@ def parse_process(text: bytes, source: str) -> Process:
     try:
         process = Process.model_validate(lined.data)
     except ValidationError as error:
-        raise _refusal(lined, error) from error
+        raise refusal(lined, error) from error
     _check_validators(process, lined)
+    _check_repository_rules(process, lined)
     try:
         process.canonical()
     except CanonicalError as error:
@@ -91,7 +95,14 @@ def stored_process(canonical: bytes) -> Process:
         raise ProcessInvalid("stored definition", 1, reason) from error
 
 
-def _refusal(lined: Lined, error: ValidationError) -> ProcessInvalid:
+def refusal(lined: Lined, error: ValidationError, what: str = "a process definition") -> ProcessInvalid:
+    """The first thing a model has against a file, in words of YAML and with its line.
+
+    Args:
+        lined: the file as read.
+        error: what the model said.
+        what: what the file should hold.
+    """
     first = error.errors(include_url=False)[0]
     loc = tuple(part for part in first["loc"] if part != "[key]")
     reason = first["msg"].removeprefix("Value error, ")
@@ -101,7 +112,7 @@ def _refusal(lined: Lined, error: ValidationError) -> ProcessInvalid:
         if (*loc, *parts) in lined.lines:
             return ProcessInvalid(lined.source, lined.line((*loc, *parts)), text)
     where = ".".join(str(part) for part in loc) or "the definition"
-    reason = _REASONS.get(first["type"], reason[:1].lower() + reason[1:])
+    reason = _REASONS.get(first["type"], reason[:1].lower() + reason[1:]).replace("{what}", what)
     return ProcessInvalid(lined.source, lined.line(loc), f"{where}: {reason}")
 
 
@@ -116,6 +127,22 @@ def _check_validators(process: Process, lined: Lined) -> None:
                         lined.source, line, f"no validator `{check.use}`; known are: {known}"
                     )
                 _check_parameters(lined, ("phases", p, "evidence", e, "checks", c), check, rule.name)
+
+
+def _check_repository_rules(process: Process, lined: Lined) -> None:
+    for name, rules in process.repository.items():
+        unknown = sorted(rules.keys() - REPOSITORY_RULES)
+        try:
+            phase_rules(name, rules)
+        except BadParameterError as error:
+            line = lined.line(("repository", name))
+            raise ProcessInvalid(lined.source, line, f"{error}; {error.remedy}") from error
+        if unknown:
+            line = lined.line(("repository", name, unknown[0]))
+            known = ", ".join(sorted(REPOSITORY_RULES))
+            raise ProcessInvalid(
+                lined.source, line, f"`{unknown[0]}` is no rule of a repository; {known} are"
+            )
 
 
 def _check_parameters(lined: Lined, place: tuple[str | int, ...], check: CheckRule, artifact: str) -> None:

@@ -41,12 +41,15 @@ class Origin(StrEnum):
 class Witness(StrEnum):
     """What the engine derives a witnessed artifact from.
 
-    `junit` and `coverage` are reports the command wrote while the engine watched, `output` is what it
-    printed, `runner` is a phase runner of the engine itself.
+    `junit`, `coverage` and `sarif` are reports the command wrote while the engine watched, in any format that
+    `validators.report_formats` knows; `output` is what it printed; `protected` is what came of trying the tests
+    of the base commit as well; `runner` is a phase runner of the engine itself.
     """
 
     JUNIT = "junit"
     COVERAGE = "coverage"
+    SARIF = "sarif"
+    PROTECTED = "protected"
     OUTPUT = "output"
     RUNNER = "runner"
 
@@ -133,7 +136,7 @@ class PhaseRule(_Frozen):
         implements: whether whoever leaves its evidence counts as an implementer, who cannot approve the task.
         approvals: approvals its gate demands.
         attestation: how much prompt drift weighs here.
-        git: what may differ from the base commit when the phase is left (`validators.truth.phase_rules`);
+        git: name of the process's rules for what may differ from the base commit when the phase is left;
             None when the repository is not looked at.
         effects: side effects of passing its gate.
     """
@@ -145,7 +148,7 @@ class PhaseRule(_Frozen):
     implements: bool = False
     approvals: Annotated[tuple[ApprovalRule, ...], Field(max_length=8)] = ()
     attestation: Attention = Attention.OFF
-    git: dict[str, Any] | None = None
+    git: Slug | None = None
     effects: Annotated[tuple[EffectRule, ...], Field(max_length=8)] = ()
 
 
@@ -208,6 +211,7 @@ class Process(_Frozen):
     loop: LoopRule | None = None
     lease: LeaseRule = LeaseRule()
     milestones: Annotated[tuple[MilestoneRule, ...], Field(max_length=64)] = ()
+    repository: Annotated[dict[Slug, dict[str, Any]], Field(max_length=16)] = Field(default_factory=dict)
 
     @cached_property
     def order(self) -> dict[str, int]:
@@ -236,6 +240,11 @@ class Process(_Frozen):
     def phase(self, name: str) -> PhaseRule:
         """The rule of one phase; raises KeyError for a name the process does not have."""
         return self.phases[self.order[name]]
+
+    def git_rules(self, name: str) -> dict[str, Any] | None:
+        """What may differ from the base commit when a phase is left (`validators.truth.phase_rules`)."""
+        named = self.phase(name).git
+        return self.repository[named] if named else None
 
     def next_phases(self, name: str) -> tuple[str, ...]:
         """Phases that a passed gate of `name` may lead to; empty when it is a last phase."""
@@ -266,6 +275,8 @@ class Process(_Frozen):
     @model_validator(mode="after")
     def _risks_and_milestones_are_known(self) -> Self:
         for p, phase in enumerate(self.phases):
+            if phase.git and phase.git not in self.repository:
+                raise ValueError(f"phases.{p}.git: `repository` has no rules `{phase.git}`")
             for a, rule in enumerate(phase.approvals):
                 unknown = sorted(set(rule.risks) - set(self.risks))
                 if unknown:

@@ -8,7 +8,7 @@ A counter is the number of entries since the ledger began, so it never restarts 
     phase_validations_failed     violations of kind gate_failed with a finding whose code does not begin with
                                  `evidence.`: content was examined and found wanting
     phase_backtracks             phase.backtracked entries
-    prompt_drift_detected        violations of kind prompt_drift
+    prompt_drift_detected        prompt.attested entries of status drift, and violations of kind prompt_drift
     tool_calls_rejected          violations of kind tool_rejected
     lease_contention             violations of kind lease_contention
     tasks_rejected_for_process_violation
@@ -98,6 +98,8 @@ def counted_by(entry: EntryLike) -> tuple[Counter, ...]:
     """Return the counters that this entry raises by one, but for the count of distinct tasks."""
     if entry.type == EntryType.PHASE_BACKTRACKED:
         return (Counter.BACKTRACKS,)
+    if entry.type == EntryType.PROMPT_ATTESTED:
+        return (Counter.PROMPT_DRIFT,) if text(entry.payload, "status") == names.DRIFT else ()
     if entry.type != EntryType.VIOLATION_RECORDED:
         return ()
     kind = violation_kind(entry.payload)

@@ -49,6 +49,7 @@ class EntryType(StrEnum):
     PHASE_BACKTRACKED = "phase.backtracked"
     TASK_COMPLETED = "task.completed"
     VIOLATION_RECORDED = "violation.recorded"
+    PROMPT_ATTESTED = "prompt.attested"
     STEP_STARTED = "step.started"
     STEP_FINISHED = "step.finished"
     SAMPLE_GENERATED = "sample.generated"
@@ -70,6 +71,7 @@ COUNTER_OF_VIOLATION: Final[Mapping[str, Counter]] = MappingProxyType(
     }
 )
 GATE_FAILED: Final = "gate_failed"
+DRIFT: Final = "drift"
 # Findings of the evidence itself (missing, changed, of the wrong origin); all others judge content.
 EVIDENCE_CODE_PREFIX: Final = "evidence."
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from phasegate.validators.errors import BadParameterError
@@ -12,29 +11,16 @@ from phasegate.validators.limits import LIMITS
 from phasegate.validators.patch import read_patch
 from phasegate.validators.patch_reader import Change, FileChange, Patch
 from phasegate.validators.quoting import quoted
+from phasegate.validators.test_text import ASSERTION, SKIP, TEST_HEAD
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
 DEFAULT_TESTS = (
     "test/**", "tests/**", "**/tests/**", "**/test/**", "**/__tests__/**", "test_*.py", "*_test.py",
     "*_test.go", "*.test.*", "*.spec.*", "*Test.java", "conftest.py",
 )  # fmt: skip
-
-_SKIP = re.compile(
-    r"""pytest[.]mark[.](?:skip|skipif|xfail)\b|\bpytest[.](?:skip|xfail|importorskip)\(|
-    \bunittest[.](?:skip|skipIf|skipUnless|expectedFailure)\b|[.]skipTest\(|\bSkipTest\b|
-    @(?:Ignore|Disabled)\b|\bt[.]Skip(?:f|Now)?\(|\#\[ignore\b|
-    \b(?:it|test|describe|context|suite)[.](?:skip|todo|only|failing)\b|\b(?:xit|xdescribe|xtest|fit|fdescribe)\(""",
-    re.VERBOSE,
-)
-_TEST_HEAD = re.compile(
-    r"^\s*(?:async\s+)?def\s+test\w*\s*\(|^\s*func\s+Test\w+\s*\(|^\s*#\[test\]|^\s*@Test\b|"
-    r"^\s*(?:it|test)(?:[.]each)?\s*\("
-)
-_ASSERTION = re.compile(
-    r"^\s*assert\b|\bself[.]assert\w+\(|\bexpect\(|\bassert(?:_eq|_ne)?!\(|\bassert[A-Z]\w*\(|\bpytest[.]raises\("
-)
 
 
 def change_tests(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
@@ -98,10 +84,10 @@ def _taken(artifact: str, file: FileChange, tests: Globs) -> Iterator[Finding]:
         yield _warning("change_tests.test_deleted", artifact, quoted(before), message)
         return
     for number, text in file.added:
-        if _SKIP.search(text[: LIMITS.max_log_line_chars]):
+        if SKIP.search(text[: LIMITS.max_log_line_chars]):
             message = f"{quoted(text.strip())} keeps a test of {quoted(after)} from running"
             yield _warning("change_tests.test_skipped", artifact, f"{quoted(after)} line {number}", message)
-    for pattern, what in ((_TEST_HEAD, "tests"), (_ASSERTION, "assertions")):
+    for pattern, what in ((TEST_HEAD, "tests"), (ASSERTION, "assertions")):
         fewer = _matching(file.removed, pattern) - _matching(file.added, pattern)
         if fewer > 0:
             message = f"{quoted(after)} has {fewer} {what} fewer than before"

@@ -52,6 +52,7 @@ _PLACES: Mapping[str, str] = MappingProxyType(
         "patch": "patch:patch",
         "plan": "plan:plan",
         "pr_url": "pr_url:pr_url",
+        "protected_checks": "protected_checks:protected_checks",
         "quality": "quality:quality",
         "reviewer": "reviewer:reviewer",
         "risks": "risks:risk_register",

@@ -10,19 +10,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from phasegate.engine.app.command_path import recorded
+from phasegate.engine.app.companions import companions
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.evidence import validate
 from phasegate.engine.app.notary import statement_fault
 from phasegate.engine.core.errors import BadInput, IntegrityError
-from phasegate.engine.core.events import EvidenceAdded, Recorded, TaskOpened
+from phasegate.engine.core.events import EvidenceAdded, GatePassed, Recorded, TaskOpened
+from phasegate.engine.core.gate import flagged
 from phasegate.engine.core.replay import Replay
 from phasegate.engine.core.state import Evidence, Status, TaskState, is_current, to_json
 from phasegate.ledger.entry import Entry
 from phasegate.ledger.sqlite_verify import verify_sqlite
 from phasegate.ledger.verify import Verification
-from phasegate.policies.model import EvidenceRule, Process
+from phasegate.policies.model import CheckRule, EvidenceRule, FlagMode, Process
 from phasegate.validators.interface import Finding
 
+_NO_GATE = GatePassed(evidence=(), checks=(), warnings=())
+BROKEN_GLASS = "gate.broken_glass"
 EXIT_PASS, EXIT_FAILED, EXIT_NOT_EVALUATED, EXIT_INTEGRITY = 0, 1, 3, 4
 
 
@@ -98,7 +102,7 @@ def audit_task(engine: Engine, task: str, binders: Mapping[str, str]) -> TaskAud
         binders: task that bound bytes first, by digest, over the whole ledger.
     """
     try:
-        process, state, faults = _replay(engine, task, binders)
+        process, state, gates, faults = _replay(engine, task, binders)
     except IntegrityError as error:
         return TaskAudit(task, "unknown", (), (), (str(error),))
     claimed = state.completed
@@ -106,7 +110,7 @@ def audit_task(engine: Engine, task: str, binders: Mapping[str, str]) -> TaskAud
         finding
         for phase in claimed
         if phase in process.order
-        for finding in _phase_findings(engine, process, state, phase)
+        for finding in _phase_findings(engine, process, state, phase, gates.get(phase, _NO_GATE))
     )
     status = "completed" if state.status is Status.COMPLETED else f"in {state.phase}"
     return TaskAudit(task, status, claimed, findings, faults)
@@ -114,7 +118,7 @@ def audit_task(engine: Engine, task: str, binders: Mapping[str, str]) -> TaskAud
 
 def _replay(
     engine: Engine, task: str, binders: Mapping[str, str]
-) -> tuple[Process, TaskState, tuple[str, ...]]:
+) -> tuple[Process, TaskState, Mapping[str, GatePassed], tuple[str, ...]]:
     entries = list(engine.store.entries(task=task))
     opening = recorded(entries[0]).event
     if not isinstance(opening, TaskOpened):
@@ -133,25 +137,40 @@ def _replay(
             faults.append("the projection of the task differs from its entries")
     except IntegrityError as error:
         faults.append(error.message)
-    return process, state, tuple(faults)
+    gates = {
+        event.phase: event.event for _, event in _numbered(entries) if isinstance(event.event, GatePassed)
+    }
+    return process, state, gates, tuple(faults)
 
 
 def _numbered(entries: Sequence[Entry]) -> Iterator[tuple[int, Recorded]]:
     return ((entry.seq, recorded(entry)) for entry in entries)
 
 
-def _phase_findings(engine: Engine, process: Process, state: TaskState, phase: str) -> Iterator[Finding]:
+def _phase_findings(
+    engine: Engine, process: Process, state: TaskState, phase: str, gate: GatePassed
+) -> Iterator[Finding]:
+    if gate.broken_glass:
+        text = f"the gate of {phase} was passed over broken glass: its policy checks were overridden"
+        remedy = "go back and meet the gate, or accept it knowingly with `--accept-break-glass`"
+        yield Finding(BROKEN_GLASS, "", phase, text, remedy)
+    beside = companions(process, state, phase, commit=gate.commit, snapshot=engine.snapshot)
     for rule in process.phase(phase).evidence:
         evidence = state.evidence.get(rule.name)
         if evidence is None or not is_current(state, evidence):
             remedy = f"go back to {phase} and leave it"
             yield Finding("evidence.missing", rule.name, phase, f"no current `{rule.name}`", remedy)
         else:
-            yield from _evidence_findings(engine, rule, state, evidence)
+            yield from _evidence_findings(engine, rule, state, evidence, beside, gate)
 
 
 def _evidence_findings(
-    engine: Engine, rule: EvidenceRule, state: TaskState, evidence: Evidence
+    engine: Engine,
+    rule: EvidenceRule,
+    state: TaskState,
+    evidence: Evidence,
+    beside: Mapping[str, bytes],
+    gate: GatePassed,
 ) -> Iterator[Finding]:
     contents = {
         name: engine.snapshot(item.digest) for name, item in state.evidence.items() if is_current(state, item)
@@ -167,4 +186,12 @@ def _evidence_findings(
     if standing != evidence.digest:
         text = f"`{evidence.name}` was deleted or changed in the evidence folder"
         yield Finding("evidence.altered", evidence.name, evidence.path, text, "restore it from the snapshot")
-    yield from validate(evidence.name, content, contents, rule.checks)
+    for check in rule.checks:
+        found = validate(evidence.name, content, {**contents, **beside}, (check,))
+        mode = FlagMode.OBSERVE if gate.broken_glass else _mode(gate, evidence.phase, check)
+        yield from flagged(mode, found)
+
+
+def _mode(gate: GatePassed, phase: str, check: CheckRule) -> FlagMode:
+    """The mode the check's flag had when the gate was passed: an audit judges by the rules of then."""
+    return FlagMode(gate.flags.get(f"{phase}/{check.use}", FlagMode.ENFORCE))

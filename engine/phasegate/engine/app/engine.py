@@ -21,12 +21,12 @@ from phasegate.engine.app.leases import Leases
 from phasegate.engine.app.milestones import Milestones
 from phasegate.engine.app.notary import Notary
 from phasegate.engine.app.people import People, key_actor
+from phasegate.engine.app.prompts import Prompts
 from phasegate.engine.app.registrations import Registrations
 from phasegate.engine.app.repository import base_of
 from phasegate.engine.app.results import GateReport, Result, Witnessed
 from phasegate.engine.app.system import SystemClock, SystemIds, local_actor
-from phasegate.engine.app.witness import Job, observe
-from phasegate.engine.app.witness_record import as_witnessed
+from phasegate.engine.app.witnessing.witnesses import Asked, Witnesses
 from phasegate.engine.core.commands import (
     AddEvidence,
     Advance,
@@ -105,7 +105,9 @@ class Engine:
         self.registrations = Registrations(self._path, store, self.keys, self.clock)
         self.people = People(self._path, store, self.registrations, self.clock)
         self.flags = Flags(self._path, store, self.registrations, self.clock)
+        self.witnesses = Witnesses(self._path, store, self._shelf, self.clock, self.record_witness)
         self.milestones = Milestones(self._path, store, self.registrations, self.clock)
+        self.prompts = Prompts(self._path, self._shelf, store, self.registrations, self.clock)
 
     @classmethod
     def init(cls, root: Path, *, clock: Clock | None = None) -> Self:
@@ -210,6 +212,11 @@ class Engine:
         """
         name = parse_task_id(task)
         definition = process if isinstance(process, Process) else load_process(process)
+        if repository is None and definition.repository:
+            raise BadInput(
+                f"`{definition.process}` compares the repository at its gates, and none was named",
+                "name a folder of it with `--repo DIR`",
+            )
         place, commit = ("", "") if repository is None else base_of(repository, base)
         command = OpenTask(
             parse_line(title or task, "title", TITLE_CHARS_MAX),
@@ -251,37 +258,27 @@ class Engine:
         *,
         junit: Path | None = None,
         coverage: Path | None = None,
+        sarif: Path | None = None,
         cwd: Path | None = None,
         echo: bool = False,
+        hermetic: bool = False,
     ) -> Witnessed:
         """Run a command, record what was seen, and bind its reports as witnessed evidence.
 
         Args:
             task: the task it is run for.
-            phase: phase it is evidence for; must be the current one, or nothing is run.
+            phase: phase it is evidence for; must be the current one, or nothing is run. Empty for that one.
             argv: the command, run without a shell.
-            junit: JUnit XML file that the command writes.
-            coverage: `coverage json` file that the command writes.
+            junit: test report that it writes, in any format `report_formats` knows; `-` for its output.
+            coverage: coverage report that it writes, likewise.
+            sarif: SARIF log that it writes.
             cwd: its working directory; the caller's by default.
             echo: show its output on standard error while it runs.
+            hermetic: run it without network and with everything read-only but a scratch folder.
         """
-        reports = {Witness.JUNIT: junit, Witness.COVERAGE: coverage}
-        job = Job(
-            tuple(argv), cwd or Path.cwd(), {kind: file for kind, file in reports.items() if file}, echo
-        )
-        name, before = parse_task_id(task), self.state(task)
-        asked, attempt = parse_phase(phase), before.attempts.get(phase.upper(), 0)
-        refused = self._path.run(name, RecordWitness(asked, attempt, None, ()))
-        if not refused.accepted:
-            return Witnessed(refused, None, ())
-        started_at = self.clock.now()
-        seen = observe(job)
-        event, offers, problems = as_witnessed(
-            self._shelf, self.process(before.process_digest), before, seen, started_at
-        )
-        command = RecordWitness(asked, attempt, event, tuple(offers))
-        result = self.record_witness(task, command)
-        return Witnessed(result, event, problems)
+        named = {Witness.JUNIT: junit, Witness.COVERAGE: coverage, Witness.SARIF: sarif}
+        reports = {kind: file for kind, file in named.items() if file}
+        return self.witnesses.witness(task, Asked(argv, phase, reports, cwd, echo, hermetic))
 
     def advance(self, task: str, to: str | None = None) -> Result:
         """Leave the current phase forward if its gate is open; the last phase completes the task."""

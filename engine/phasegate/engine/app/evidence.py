@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from phasegate.engine.app.companions import companions
 from phasegate.engine.app.home import Home
 from phasegate.engine.app.paths import decode_path, encode_path
-from phasegate.engine.app.repository import repository_findings
+from phasegate.engine.app.repository import look
 from phasegate.engine.core.commands import Offer
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.facts import EvidenceFact, GateFacts
@@ -188,6 +189,9 @@ class Shelf:
         """
         last = not process.next_phases(state.phase)
         contents = self._current_contents(state)
+        seen = look(process, state, contents, self._home.root)
+        beside = companions(process, state, state.phase, commit=seen.commit, snapshot=self.snapshot)
+        known = {**contents, **beside}
         facts: dict[str, EvidenceFact] = {}
         checks: list[str] = []
         for name, content in contents.items():
@@ -196,11 +200,11 @@ class Shelf:
             if not here and not last:
                 continue
             rules = process.evidence_rules[evidence.phase][name].checks if here else ()
-            facts[name] = self._fact(evidence, content, contents, rules, flags, here=here)
+            facts[name] = self._fact(evidence, content, known, rules, flags, here=here)
             checks.extend(
                 f"{name}:{rule.use}" for rule in rules if _mode(flags, evidence, rule) is not FlagMode.OFF
             )
-        return GateFacts(facts, tuple(checks), repository_findings(process, state, contents), flags)
+        return GateFacts(facts, tuple(checks), seen.findings, flags, seen.commit)
 
     def _current_contents(self, state: TaskState) -> dict[str, bytes | None]:
         return {

@@ -41,6 +41,7 @@ __all__ = [
     "PhaseRules",
     "TreeState",
     "Truth",
+    "export",
     "phase_rules",
     "snapshot",
     "tree_state",
@@ -146,6 +147,30 @@ def snapshot(repo: Path, base: str, patch: bytes | None = None) -> Truth:
         return Truth(base=base, problem=str(error))
     ordered = tuple(sorted((*changes, *nested), key=lambda change: change.path))
     return Truth(base, real.head, ordered, is_ancestor, hidden, check)
+
+
+def export(repo: Path, base: str, folder: Path) -> tuple[Path, tuple[PathChange, ...], str]:
+    """Write the files of a commit into an empty folder; the working tree's root, changes and tree id.
+
+    Raises:
+        GitUnavailable: there is no git, no repository, or no such commit in it.
+    """
+    real = _find(repo)
+    with _scratch(real) as scratch:
+        changes, _ = scratch.changes(base)
+        tree = scratch.working_tree(changes)
+        scratch.run("read-tree", *([base] if base else ["--empty"]))
+        scratch.run("checkout-index", "--all", "--force", f"--prefix={folder}/")
+    return real.root, changes, tree
+
+
+def top_of(repo: Path) -> Path:
+    """Root of the working tree a folder lies in.
+
+    Raises:
+        GitUnavailable: it lies in none.
+    """
+    return _find(repo).root
 
 
 def resolve_commit(repo: Path, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The notary: signs a statement about every passed gate, in the commit that records it.
+"""The notary: signs a statement about every passed gate and witnessed command, in the commit that records it.
 
 The envelope is kept beside the ledger, in a row by its digest; the entry names the digest. So the statement
 cannot be exchanged without the chain showing it, and signing adds no file and no second commit.
@@ -9,13 +9,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
+from phasegate.engine.app.witnessing.statement import predicate_of, subjects_of
 from phasegate.engine.core.errors import IntegrityError
-from phasegate.engine.core.events import GatePassed, PhaseCompleted, Recorded
+from phasegate.engine.core.events import EvidenceAdded, GatePassed, PhaseCompleted, Recorded, WitnessRecorded
 from phasegate.engine.core.state import Attested, TaskState
 from phasegate.engine.statements.dsse import sign, verify
 from phasegate.engine.statements.errors import StatementError
 from phasegate.engine.statements.ports import Signer, Verifier
+from phasegate.engine.statements.predicate import Predicate, Subject
+from phasegate.engine.statements.statement import Statement
 from phasegate.engine.statements.transition import EvidenceItem, Gate, ProcessRef, Transition
+from phasegate.engine.statements.witness import Witness
 from phasegate.ledger.store import Projection, Store
 from phasegate.policies.model import Process
 
@@ -23,7 +27,7 @@ STATEMENT_ROW = "statement"
 
 
 class Notary:
-    """Signs transitions with the engine's key.
+    """Signs transitions and witnessed commands with the engine's key.
 
     Args:
         ledger: id of the ledger the statements are about.
@@ -47,21 +51,29 @@ class Notary:
     ) -> tuple[tuple[Recorded, ...], tuple[Projection, ...]]:
         """The events with the digest of the signed statement in them, and the row that holds it.
 
-        Events that pass no gate are returned as they are.
+        Events that pass no gate and tell of no witnessed command are returned as they are.
         """
         first = events[0] if events else None
-        if first is None or not isinstance(first.event, GatePassed):
+        if first is None or not isinstance(first.event, GatePassed | WitnessRecorded):
             return tuple(events), ()
-        seen = state.attested.get(first.phase) if state else None
-        attested = seen if seen and seen.attempt == first.attempt else None
-        transition = self._transition(task, process, attested, events, actor, at)
-        if self._signer is None:
-            self._signer = self._open()
-        envelope = sign(transition.to_statement(), self._signer)
+        if isinstance(first.event, GatePassed):
+            seen = state.attested.get(first.phase) if state else None
+            attested = seen if seen and seen.attempt == first.attempt else None
+            envelope = self._signed(
+                self._transition(task, process, attested, events, actor, at).to_statement()
+            )
+        else:
+            subjects = subjects_of(events[1:], process_subject(process))
+            envelope = self._signed(predicate_of(self._ledger, task, first).to_statement(subjects))
         digest = hashlib.sha256(envelope).hexdigest()
         signed = first.event.model_copy(update={"statement": digest})
         row = Projection(STATEMENT_ROW, digest, envelope)
         return (first._replace(event=signed), *events[1:]), (row,)
+
+    def _signed(self, statement: Statement[Predicate]) -> bytes:
+        if self._signer is None:
+            self._signer = self._open()
+        return sign(statement, self._signer)
 
     def _transition(
         self,
@@ -93,36 +105,66 @@ class Notary:
         )
 
 
+def process_subject(process: Process) -> Subject:
+    """The subject of a statement about nothing but a task itself: its process definition."""
+    return Subject(f"process:{process.process}", process.digest)
+
+
 def statement_fault(
     store: Store, keys: Mapping[str, Verifier], task: str, recorded: Recorded, seq: int
 ) -> str:
-    """What is wrong with the statement of a passed gate; empty when it holds.
+    """What is wrong with the statement of a passed gate or a witnessed command; empty when it holds.
 
     Args:
         store: the ledger, which holds the envelope.
         keys: the engine's public keys by id.
-        task: the task the gate belongs to.
+        task: the task the event belongs to.
         recorded: the event.
         seq: its entry, for the message.
     """
     event = recorded.event
-    if not isinstance(event, GatePassed):
+    if not isinstance(event, GatePassed | WitnessRecorded):
         return ""
+    what = "gate" if isinstance(event, GatePassed) else "witnessed command"
     row = store.projection(STATEMENT_ROW, event.statement) if event.statement else None
     if row is None or hashlib.sha256(row.body).hexdigest() != event.statement:
-        return f"entry {seq}: the signed statement of the gate is missing or altered"
+        return f"entry {seq}: the signed statement of the {what} is missing or altered"
     try:
-        statement = verify(row.body, keys, expected_type=Transition)
+        if isinstance(event, GatePassed):
+            same = _is_about_gate(
+                verify(row.body, keys, expected_type=Transition), store.ledger, task, recorded, event
+            )
+        else:
+            same = _is_about_command(
+                verify(row.body, keys, expected_type=Witness), store, task, recorded, seq
+            )
     except StatementError as error:
-        return f"entry {seq}: the signed statement of the gate does not hold: {error}"
+        return f"entry {seq}: the signed statement of the {what} does not hold: {error}"
+    return "" if same else f"entry {seq}: the signed statement is about something else than the {what}"
+
+
+def _is_about_gate(
+    statement: Statement[Transition], ledger: str, task: str, recorded: Recorded, event: GatePassed
+) -> bool:
     said = statement.predicate
+    place = (said.ledger, said.task, said.source, said.attempt)
     names = [(item.name, item.digest) for item in said.gate.evidence]
-    same_place = (said.ledger, said.task, said.source, said.attempt) == (
-        store.ledger,
-        task,
-        recorded.phase,
-        recorded.attempt,
-    )
-    if same_place and names == [(item.name, item.digest) for item in event.evidence]:
-        return ""
-    return f"entry {seq}: the signed statement is about something else than the gate"
+    return place == (ledger, task, recorded.phase, recorded.attempt) and names == [
+        (item.name, item.digest) for item in event.evidence
+    ]
+
+
+def _is_about_command(
+    statement: Statement[Witness], store: Store, task: str, recorded: Recorded, seq: int
+) -> bool:
+    """Whether a statement says what the entry says, about the artifacts bound right after it."""
+    if statement.predicate != predicate_of(store.ledger, task, recorded):
+        return False
+    named = [(subject.name, subject.digest) for subject in statement.subject]
+    following = store.entries(since=seq, task=task, limit=len(named))
+    bound = [
+        (str(entry.payload["name"]), str(entry.payload["digest"]))
+        for place, entry in enumerate(following, seq + 1)
+        if entry.seq == place and entry.type == EvidenceAdded.kind
+    ]
+    return named == bound or (len(named) == 1 and not bound and named[0][0].startswith("process:"))

@@ -18,7 +18,7 @@ from phasegate.engine.cli.options import (
     ReasonOption,
     TaskArgument,
 )
-from phasegate.engine.cli.surface import leases, people, policy
+from phasegate.engine.cli.surface import leases, people, policy, prompts, witness
 
 EXIT_REFUSED = 1
 EXIT_INTEGRITY = 4
@@ -195,28 +195,6 @@ def backtrack(
     tasks.backtrack(home, tasks.chosen(format_, json_), task, to, reason, lease)
 
 
-@app.command()
-def witness(
-    task: TaskArgument,
-    phase: Annotated[str, typer.Option("--phase", "-P", metavar="PHASE", help="Phase it is evidence for.")],
-    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The command to run.")],
-    junit: Annotated[
-        Path | None, typer.Option("--junit", metavar="FILE", help="JUnit XML that the command writes.")
-    ] = None,
-    coverage: Annotated[
-        Path | None,
-        typer.Option("--coverage", metavar="FILE", help="`coverage json` that the command writes."),
-    ] = None,
-    home: HomeOption = None,
-    format_: FormatOption = Format.TABLE,
-    json_: JsonOption = False,
-) -> None:
-    """Run a command under the engine's eyes and keep what it saw as witnessed evidence."""
-    from phasegate.engine.cli import tasks
-
-    tasks.witness(home, tasks.chosen(format_, json_), task, phase, command, junit=junit, coverage=coverage)
-
-
 @evidence.command("add")
 def evidence_add(
     task: TaskArgument,
@@ -382,5 +360,5 @@ def run_evaluation(
     evaluation.run(home, chosen(format_, json_), request)
 
 
-for group in (leases, people, policy):
+for group in (leases, people, policy, prompts, witness):
     group.register(app)

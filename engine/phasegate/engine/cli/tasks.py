@@ -11,7 +11,7 @@ from rich.text import Text
 
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.home import inside_worktree
-from phasegate.engine.app.results import TRUST_EMBEDDED, Result, Witnessed
+from phasegate.engine.app.results import TRUST_EMBEDDED, Result
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import (
     chosen,
@@ -170,46 +170,6 @@ def gate(home: Path | None, format_: Format, task: str) -> None:
         raise typer.Exit(EXIT_REFUSED)
 
 
-def witness(
-    home: Path | None,
-    format_: Format,
-    task: str,
-    phase: str,
-    command: Sequence[str],
-    *,
-    junit: Path | None,
-    coverage: Path | None,
-) -> None:
-    """Witness a command; exit 1 when it was refused, failed, or left a report that does not count."""
-    with session(home) as engine:
-        witnessed = engine.witness(task, phase, command, junit=junit, coverage=coverage, echo=True)
-        head = engine.store.head()
-    if format_ is Format.TABLE:
-        _print_witnessed(task, witnessed)
-    else:
-        event = payload(witnessed.event) if witnessed.event else None
-        body = _result_json(witnessed.result, head.size, head.hash)
-        print_json({**body, "witnessed": event, "problems": witnessed.problems, "passed": witnessed.passed})
-    if not witnessed.passed:
-        raise typer.Exit(EXIT_REFUSED)
-
-
-def _print_witnessed(task: str, witnessed: Witnessed) -> None:
-    if witnessed.event is None:
-        _print_refusal(witnessed.result)
-        return
-    bound = [
-        str(entry.payload["name"]) for entry in witnessed.result.entries if entry.type == "evidence.added"
-    ]
-    ended = f"exit code {witnessed.event.exit_code} after {witnessed.event.duration_ms} ms"
-    text = f"{task}: {ended}; witnessed: {', '.join(bound) or 'nothing'}"
-    console().print(Text(text, "green" if witnessed.passed else "red"))
-    for problem in witnessed.problems:
-        console().print(Text(f"  {problem}", "red"))
-    if not witnessed.result.accepted:
-        _print_refusal(witnessed.result)
-
-
 def status(home: Path | None, format_: Format, task: str | None) -> None:
     """Where one task or all tasks stand."""
     with session(home, readonly=True) as engine:
@@ -288,16 +248,17 @@ def answer(engine: Engine, format_: Format, result: Result, text: str) -> None:
     """Print what came of a command; exit 5 when a lease was in the way, 1 when it was refused otherwise."""
     head = engine.store.head()
     if format_ is not Format.TABLE:
-        print_json(_result_json(result, head.size, head.hash))
+        print_json(result_json(result, head.size, head.hash))
     elif result.accepted:
         console().print(Text(text, "green"))
     else:
-        _print_refusal(result)
+        print_refusal(result)
     if result.violation is not None:
         raise typer.Exit(EXIT_LEASE if result.violation.violation in _LEASE_KINDS else EXIT_REFUSED)
 
 
-def _print_refusal(result: Result) -> None:
+def print_refusal(result: Result) -> None:
+    """Print why a command was refused, what to do, and where that is recorded."""
     violation = result.violation
     if violation is None:
         return
@@ -308,7 +269,14 @@ def _print_refusal(result: Result) -> None:
     out.print(Text(f"recorded as entry {result.entries[-1].seq}", "dim"))
 
 
-def _result_json(result: Result, size: int, head: str) -> dict[str, Any]:
+def result_json(result: Result, size: int, head: str) -> dict[str, Any]:
+    """The outcome of a command as JSON.
+
+    Args:
+        result: the outcome.
+        size: number of entries of the ledger afterwards.
+        head: hash of the last one.
+    """
     return {
         "accepted": result.accepted,
         "task": result.state.task,

@@ -114,8 +114,33 @@ def _fault(state: TaskState, seen: Attested | None) -> tuple[str, str, str] | No
         baseline.persona_digest,
     ):
         text = f"the prompt in use is not the baseline, version {baseline.version}"
+        if seen.observed:
+            work = f"let the {seen.via} see the baseline in use again (`engine prompt show {state.task}`)"
         remedy = f"{work}, or record an intended change with `engine attest update {state.task}`"
         return "attestation.drift", text, remedy
     if seen.origin != Origin.WITNESSED or seen.status not in _GOOD | {"drift"}:
         return "attestation.claimed", "the prompt in use was only reported by the agent", work
     return None
+
+
+def prompt_fault(process: Process, state: TaskState, event: PromptAttested | PromptBaselined) -> str:
+    """What a replay has against an entry about a prompt; empty when it is permitted."""
+    baseline = state.baselines.get(state.phase)
+    known = baseline.version if baseline else 0
+    if isinstance(event, PromptBaselined):
+        if event.version != known + 1:
+            return f"baseline version {event.version} of {state.phase} follows version {known}"
+        first = not known and event.reason == FIRST_SEEN
+        shut = process.phase(state.phase).attestation is Attention.ERROR
+        if shut and not event.statement and not first:
+            return f"the baseline of {state.phase} was replaced, and nobody signed it"
+        return ""
+    if (event.origin is Origin.CLAIMED) != (event.via == "agent"):
+        return f"a prompt captured by `{event.via}` counts as {event.origin}"
+    if event.version != known:
+        return f"a prompt was compared with baseline version {event.version}, and {known} stood"
+    same = baseline is not None and (event.prompt, event.persona_digest) == (
+        baseline.prompt,
+        baseline.persona_digest,
+    )
+    return "" if (event.status in _GOOD) == same else f"a prompt counts as {event.status}, and it is not"

@@ -109,7 +109,14 @@ class EvidenceAdded(_Event):
 
 
 class WitnessRecorded(_Event):
-    """The engine ran a command itself and kept what it saw."""
+    """The engine ran a command itself and kept what it saw.
+
+    Attributes:
+        git_tree_before: tree of the working directory before it ran, uncommitted changes included.
+        dropped: names of environment variables it was not given.
+        problems: why a report does not count as evidence.
+        statement: SHA-256 of the signed envelope that says the same.
+    """
 
     kind = "witness.recorded"
     argv: Annotated[tuple[Text, ...], Field(strict=False, max_length=ARGV_ITEMS_MAX)]
@@ -126,6 +133,16 @@ class WitnessRecorded(_Event):
     git_commit: Short
     git_dirty: bool
     reports: Annotated[dict[str, Hex], Field(max_length=8)]
+    git_tree_before: Short = ""
+    git_tree_after: Short = ""
+    git_dirty_after: bool = False
+    cpu_user_ms: Count = 0
+    cpu_system_ms: Count = 0
+    max_rss_kib: Count = 0
+    hermetic: bool = False
+    dropped: Annotated[tuple[Short, ...], Field(strict=False, max_length=32)] = ()
+    problems: Annotated[tuple[Short, ...], Field(strict=False, max_length=FINDINGS_IN_ENTRY_MAX)] = ()
+    statement: OptionalHex = ""
 
 
 class GatePassed(_Event):
@@ -138,6 +155,7 @@ class GatePassed(_Event):
     statement: OptionalHex = ""
     flags: Annotated[dict[Short, Short], Field(max_length=64)] = Field(default_factory=dict)
     broken_glass: OptionalHex = ""
+    commit: Short = ""
 
 
 class PhaseCompleted(_Event):

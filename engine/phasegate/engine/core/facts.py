@@ -36,12 +36,14 @@ class GateFacts:
         repository: what the comparison of the real tree with the phase's rules found; None when the phase
             asks for it and nobody looked.
         flags: modes of this gate's flags, those other than `enforce`.
+        commit: commit checked out in the task's repository; empty where nobody looked.
     """
 
     evidence: Mapping[str, EvidenceFact] = field(default_factory=dict)
     checks: tuple[str, ...] = ()
     repository: tuple[Finding, ...] | None = None
     flags: Mapping[str, FlagMode] = field(default_factory=dict)
+    commit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

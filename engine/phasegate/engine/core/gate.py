@@ -154,7 +154,9 @@ def _how_to_add(rule: EvidenceRule) -> str:
     match rule.witness:
         case None:
             return f"add it: `engine evidence add TASK {rule.name}`"
-        case "junit" | "coverage":
+        case "protected":
+            return "let the engine run the tests: `engine witness TASK --phase PHASE --junit FILE -- COMMAND`"
+        case "junit" | "coverage" | "sarif":
             return (
                 f"let the engine run it: `engine witness TASK --phase PHASE --{rule.witness} FILE -- COMMAND`"
             )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from phasegate.engine.core.approvals import approval_findings, glass_is_broken
-from phasegate.engine.core.attestation import attestation_findings
+from phasegate.engine.core.attestation import attestation_findings, prompt_fault
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import (
     ApprovalRecorded,
@@ -25,6 +25,8 @@ from phasegate.engine.core.events import (
     PhaseBacktracked,
     PhaseCompleted,
     PhaseEntered,
+    PromptAttested,
+    PromptBaselined,
     Recorded,
     StepFinished,
     TaskAborted,
@@ -131,6 +133,8 @@ class Replay:
             return self._task_completion_fault(state)
         if isinstance(event, TaskPaused | TaskResumed | TaskAborted):
             return self._steering_fault(event)
+        if isinstance(event, PromptAttested | PromptBaselined):
+            return prompt_fault(self.process, state, event)
         return ""
 
     def _steering_fault(self, event: TaskPaused | TaskResumed | TaskAborted) -> str:

@@ -47,6 +47,8 @@ from phasegate.engine.core.events import (
 )
 
 BREAK_GLASS: Final = "break_glass"
+OBSERVING: Final = frozenset({"engine", "hook", "proxy"})
+"""Who sees a prompt in use; the compiler only hands one out, and an agent only reports one."""
 VIOLATION_TIMES_MAX: Final = 64
 """Times of violations that are kept for the rate of a loop rule, which cannot ask for more."""
 
@@ -92,7 +94,7 @@ class Baseline(NamedTuple):
 
 
 class Attested(NamedTuple):
-    """The latest prompt seen in a phase."""
+    """The prompt that counts as the one a phase is worked under: the latest seen, but see `_outweighs`."""
 
     attempt: int
     prompt: str
@@ -101,6 +103,12 @@ class Attested(NamedTuple):
     origin: str
     status: str
     version: int
+    via: str = ""
+
+    @property
+    def observed(self) -> bool:
+        """Whether it was seen in use, and not only handed out or reported."""
+        return self.via in OBSERVING
 
 
 class Approved(NamedTuple):
@@ -148,6 +156,7 @@ class TaskState:
         repository: where its repository lies, percent-encoded; empty for none.
         base_commit: commit the work started from; empty for none.
         workers: actors that ever left evidence, by phase.
+        previous: digest of each artifact's bytes in the attempt before its latest, by name.
         baselines: prompt baselines by phase.
         attested: latest prompt seen, by phase.
         approvals: latest decision of each key on each phase, of any attempt.
@@ -175,6 +184,7 @@ class TaskState:
     repository: str = ""
     base_commit: str = ""
     workers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    previous: Mapping[str, str] = field(default_factory=dict)
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     attested: Mapping[str, Attested] = field(default_factory=dict)
     approvals: tuple[Approved, ...] = ()
@@ -192,7 +202,17 @@ class TaskState:
 
 _OPTIONAL: Final = frozenset({"milestone", "risk", "repository", "base_commit", "paused", "escalated"})
 _COMPOSED: Final = frozenset(
-    {"baselines", "attested", "approvals", "depends_on", "workers", "outbox", "broken_glass", "loop"}
+    {
+        "baselines",
+        "attested",
+        "approvals",
+        "depends_on",
+        "workers",
+        "previous",
+        "outbox",
+        "broken_glass",
+        "loop",
+    }
 )
 _REBUILT: Final = _COMPOSED | {"evidence", "status", "completed"}
 _EVIDENCE_FIELDS: Final = tuple(item.name for item in fields(Evidence))
@@ -230,7 +250,8 @@ def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             evidence = {**state.evidence, event.name: _bind(phase, attempt, event)}
             workers = _workers(state, phase, event.by)
             loop = state.loop._replace(progress_at=event.at) if event.at else state.loop
-            return replace(state, evidence=evidence, workers=workers, loop=loop)
+            previous = _previous(state, attempt, event.name)
+            return replace(state, evidence=evidence, workers=workers, previous=previous, loop=loop)
         case PhaseCompleted():
             return replace(state, completed=(*state.completed, phase))
         case PhaseEntered():
@@ -276,6 +297,13 @@ def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
 def _workers(state: TaskState, phase: str, by: str) -> Mapping[str, tuple[str, ...]]:
     known = state.workers.get(phase, ())
     return state.workers if not by or by in known else {**state.workers, phase: (*known, by)}
+
+
+def _previous(state: TaskState, attempt: int, name: str) -> Mapping[str, str]:
+    before = state.evidence.get(name)
+    if before is None or before.attempt == attempt:
+        return state.previous
+    return {**state.previous, name: before.digest}
 
 
 def _progress(state: TaskState, at: str) -> Loop:
@@ -341,8 +369,30 @@ def _attested(
         str(event.origin),
         event.status,
         event.version,
+        event.via,
     )
+    before = state.attested.get(phase)
+    if before is not None and before.attempt == attempt and not _outweighs(state, phase, seen, before):
+        return state
     return replace(state, attested={**state.attested, phase: seen})
+
+
+def _outweighs(state: TaskState, phase: str, seen: Attested, before: Attested) -> bool:
+    """Whether what is seen now counts in place of what was seen before in the same attempt.
+
+    Drift that was observed in use is outweighed only by another observation: to be handed the right prompt,
+    or to report it, does not show that it is worked under. And a report of a prompt takes nothing from what
+    was witnessed of the same prompt.
+    """
+    same = (seen.prompt, seen.persona_digest) == (before.prompt, before.persona_digest)
+    baseline = state.baselines.get(phase)
+    drifted = baseline is not None and (before.prompt, before.persona_digest) != (
+        baseline.prompt,
+        baseline.persona_digest,
+    )
+    if before.observed and drifted:
+        return seen.observed
+    return not (same and seen.origin == "claimed" and before.origin == "witnessed")
 
 
 def fold(task: str, history: Iterable[Recorded], state: TaskState | None = None) -> TaskState | None:
@@ -391,6 +441,7 @@ def _composed_json(state: TaskState) -> dict[str, Any]:
         "approvals": [{**item._asdict(), "subjects": dict(item.subjects)} for item in state.approvals],
         "depends_on": list(state.depends_on),
         "workers": {phase: list(who) for phase, who in state.workers.items()},
+        "previous": dict(state.previous),
         "outbox": list(state.outbox),
         "broken_glass": list(state.broken_glass) if state.broken_glass else None,
         "loop": {
@@ -419,6 +470,7 @@ def from_json(data: Mapping[str, Any]) -> TaskState:
             approvals=tuple(Approved(**item) for item in data.get("approvals", ())),
             depends_on=tuple(data.get("depends_on", ())),
             workers={phase: tuple(who) for phase, who in data.get("workers", {}).items()},
+            previous=dict(data.get("previous", {})),
             outbox=tuple(data.get("outbox", ())),
             broken_glass=(glass[0], glass[1], glass[2]) if glass else None,
             loop=_loop(data.get("loop")),

@@ -73,6 +73,7 @@ def _passed(
         warnings=finding_refs(findings),
         flags={name: str(mode) for name, mode in facts.gate.flags.items()},
         broken_glass=glass_is_broken(state),
+        commit=facts.gate.commit,
     )
     here = (state.phase, state.attempt)
     events = [Recorded(*here, passed), Recorded(*here, PhaseCompleted(next=target))]

@@ -9,48 +9,62 @@ from collections.abc import Callable, Mapping, Sequence
 import orjson
 
 from phasegate.engine.app.evidence import Shelf
-from phasegate.engine.app.witness import Observation
+from phasegate.engine.app.witnessing.observing import Observation
 from phasegate.engine.core.commands import Offer
-from phasegate.engine.core.events import ARGV_ITEMS_MAX, WitnessRecorded
+from phasegate.engine.core.events import ARGV_ITEMS_MAX, FINDINGS_IN_ENTRY_MAX, WitnessRecorded
 from phasegate.engine.core.state import TaskState, is_current
 from phasegate.policies.model import EvidenceRule, Process, Witness
-from phasegate.validators.coverage_json import coverage_json_to_report
 from phasegate.validators.errors import ValidatorError
-from phasegate.validators.junit import junit_to_test_results
+from phasegate.validators.report_formats import analysis_of, coverage_of, test_results_of
 
 ARGUMENT_CHARS_MAX = 500
+PROBLEM_CHARS_MAX = 300
 ARGV_BYTES_MAX = 16_000
 
 _CONVERTERS: Mapping[str, Callable[[bytes], Mapping[str, object]]] = {
-    Witness.JUNIT: junit_to_test_results,
-    Witness.COVERAGE: coverage_json_to_report,
+    Witness.JUNIT: test_results_of,
+    Witness.COVERAGE: coverage_of,
+    Witness.SARIF: analysis_of,
 }
 
 
 def as_witnessed(
-    shelf: Shelf, process: Process, state: TaskState, seen: Observation, started_at: str
+    shelf: Shelf,
+    process: Process,
+    state: TaskState,
+    seen: Observation,
+    started_at: str,
+    protected: bytes | None = None,
 ) -> tuple[WitnessRecorded, list[Offer], tuple[str, ...]]:
     """The event, the evidence offered and the reports that do not count, with the reason.
 
     A command's output becomes evidence when it wrote no report, or when no output is current yet: a later
     test run does not replace the log of the build.
+
+    Args:
+        shelf: keeps outputs and reports.
+        process: says what the phase takes.
+        state: the task before the command.
+        seen: the command.
+        started_at: when it started.
+        protected: the document of the protected checks; None when they were not due.
     """
     problems = list(seen.problems)
     offers: list[Offer] = []
     for rule in process.phase(state.phase).evidence:
-        content = _content(rule, state, seen, problems)
+        content = protected if rule.witness is Witness.PROTECTED else _content(rule, state, seen, problems)
         if content is not None and rule.witness is not None:
             offers.append(
                 shelf.make_offer(state.task, state.phase, rule.name, content, rule.witness, seen.exit_code)
             )
-    return _event(shelf, seen, started_at), offers, tuple(problems)
+    return _event(shelf, seen, started_at, problems), offers, tuple(problems)
 
 
 def _content(rule: EvidenceRule, state: TaskState, seen: Observation, problems: list[str]) -> bytes | None:
     if rule.witness is Witness.OUTPUT:
         current = state.evidence.get(rule.name)
         wanted = not seen.asked_reports or current is None or not is_current(state, current)
-        return seen.log if wanted else None
+        return seen.ran.log if wanted else None
     if rule.witness is None or rule.witness not in seen.reports:
         return None
     try:
@@ -58,25 +72,40 @@ def _content(rule: EvidenceRule, state: TaskState, seen: Observation, problems: 
     except ValidatorError as error:
         problems.append(f"the {rule.witness} report does not count: {error}")
         return None
-    return orjson.dumps(converted, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+    return as_document(converted)
 
 
-def _event(shelf: Shelf, seen: Observation, started_at: str) -> WitnessRecorded:
+def as_document(value: Mapping[str, object]) -> bytes:
+    """A document of the engine's own as bytes: sorted, indented, with a line end."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+
+
+def _event(shelf: Shelf, seen: Observation, started_at: str, problems: Sequence[str]) -> WitnessRecorded:
+    ran = seen.ran
     return WitnessRecorded(
         argv=_bounded(seen.argv),
         argv_digest=hashlib.sha256(json.dumps(seen.argv).encode()).hexdigest(),
-        cwd=_printable(seen.cwd),
+        cwd=printable(seen.cwd),
         exit_code=seen.exit_code,
         started_at=started_at,
-        duration_ms=seen.duration_ms,
-        stdout_digest=shelf.keep(seen.stdout),
-        stderr_digest=shelf.keep(seen.stderr),
-        stdout_bytes=len(seen.stdout),
-        stderr_bytes=len(seen.stderr),
+        duration_ms=ran.duration_ms,
+        stdout_digest=shelf.keep(ran.stdout),
+        stderr_digest=shelf.keep(ran.stderr),
+        stdout_bytes=len(ran.stdout),
+        stderr_bytes=len(ran.stderr),
         environment_digest=seen.environment_digest,
-        git_commit=seen.git_commit,
-        git_dirty=seen.git_dirty,
+        git_commit=seen.before.commit,
+        git_dirty=seen.before.dirty,
         reports={str(kind): shelf.keep(content) for kind, content in seen.reports.items()},
+        git_tree_before=seen.before.tree,
+        git_tree_after=seen.after.tree,
+        git_dirty_after=seen.after.dirty,
+        cpu_user_ms=ran.cpu_user_ms,
+        cpu_system_ms=ran.cpu_system_ms,
+        max_rss_kib=ran.max_rss_kib,
+        hermetic=seen.hermetic,
+        dropped=seen.dropped,
+        problems=tuple(printable(text)[:PROBLEM_CHARS_MAX] for text in problems[:FINDINGS_IN_ENTRY_MAX]),
     )
 
 
@@ -85,7 +114,7 @@ def _bounded(argv: Sequence[str]) -> tuple[str, ...]:
     kept: list[str] = []
     room = ARGV_BYTES_MAX
     for argument in argv[:ARGV_ITEMS_MAX]:
-        text = _printable(argument)
+        text = printable(argument)
         room -= len(json.dumps(text))
         if room < 0:
             break
@@ -93,6 +122,6 @@ def _bounded(argv: Sequence[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text an entry can hold: undecodable bytes replaced, cut to `ARGUMENT_CHARS_MAX`."""
     return text.encode("utf-8", "replace").decode()[:ARGUMENT_CHARS_MAX]

@@ -1,0 +1,66 @@
+"""Companions beside a task's artifacts: results of the attempt before, and facts that the engine itself knows.
+
+    previous:NAME        bytes of NAME in the attempt before the latest
+    facts:actors.json    who implemented the change, as the ledger has it
+    facts:git.json       the commit checked out when the gate was examined
+
+Only what the phase's checks ask for is gathered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import orjson
+
+from phasegate.engine.core.approvals import implementers
+from phasegate.engine.core.state import TaskState
+from phasegate.policies.model import CheckRule, Process
+
+PREVIOUS = "previous:"
+ACTORS = "facts:actors.json"
+COMMIT = "facts:git.json"
+
+Snapshot = Callable[[str], bytes | None]
+
+
+def companions(
+    process: Process, state: TaskState, phase: str, *, commit: str, snapshot: Snapshot
+) -> Mapping[str, bytes]:
+    """The companions that the checks of a phase ask for, as far as they exist.
+
+    Args:
+        process: the process.
+        state: the task.
+        phase: the phase whose checks will run.
+        commit: commit checked out; empty when nobody looked.
+        snapshot: bytes of an object by digest; None when they are gone.
+    """
+    return dict(_gathered(process, state, phase, commit, snapshot))
+
+
+def _gathered(
+    process: Process, state: TaskState, phase: str, commit: str, snapshot: Snapshot
+) -> Iterator[tuple[str, bytes]]:
+    checks = [check for rule in process.phase(phase).evidence for check in rule.checks]
+    if any(check.use == "reviewer" for check in checks):
+        yield ACTORS, orjson.dumps({"implementers": _names(process, state)})
+    if commit and any(check.use == "ci_commit" for check in checks):
+        yield COMMIT, orjson.dumps({"head": commit})
+    for name in {name for check in checks for name in _previous_names(check)}:
+        digest = state.previous.get(name)
+        content = snapshot(digest) if digest else None
+        if content is not None:
+            yield f"{PREVIOUS}{name}", content
+
+
+def _names(process: Process, state: TaskState) -> list[str]:
+    """Names of implementers, without what says how they were proven: a rubric names people, not keys."""
+    return [who.partition(":")[2] or who for who in implementers(process, state)]
+
+
+def _previous_names(check: CheckRule) -> Iterator[str]:
+    if check.use == "test_history":
+        yield "test_results.json"
+    if check.use == "coverage" and "max_drop" in check.params:
+        yield "coverage_report.json"

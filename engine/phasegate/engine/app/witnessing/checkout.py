@@ -1,0 +1,121 @@
+"""Checkouts of a repository in a folder of our own: the base commit, and the working tree as it stands.
+
+Nothing is written into the repository, and what git ignores is not copied: caches, compiled files and other
+leavings of earlier runs could hold prepared results. Folders of dependencies are lent by a link.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from phasegate.engine.app.git_truth import PathChange, PathStatus, export
+
+DEPENDENCIES = (".venv", "venv", "node_modules")
+_SUBMODULE = "160000"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkouts:
+    """A base commit and a working tree, as plain folders.
+
+    Attributes:
+        root: the working tree's root.
+        base: folder with the files of the base commit.
+        changes: how the working tree differs from it.
+        tree: id of the tree the working tree makes.
+    """
+
+    root: Path
+    base: Path
+    changes: tuple[PathChange, ...]
+    tree: str
+
+    def now(self, target: Path, kept: Mapping[str, bool]) -> None:
+        """Make `target` the working tree, but with the paths of `kept` as of the base commit.
+
+        Args:
+            target: a folder that does not exist.
+            kept: the paths; true for those the base commit has, false for those that are to be absent.
+        """
+        shutil.copytree(self.base, target, symlinks=True)
+        for change in self.changes:
+            if change.status in {PathStatus.DELETED, PathStatus.RENAMED}:
+                _remove(target / (change.old_path or change.path))
+        for change in self.changes:
+            if change.status is not PathStatus.DELETED and change.mode != _SUBMODULE:
+                _copy(self.root, target, change.path)
+        for path, is_at_base in kept.items():
+            _remove(target / path)
+            if is_at_base:
+                _copy(self.base, target, path)
+        self.lend(target)
+
+    def lend(self, target: Path) -> None:
+        """Link the folders of dependencies that lie beside the working tree's files."""
+        for name in DEPENDENCIES:
+            if (self.root / name).is_dir() and not os.path.lexists(target / name):
+                (target / name).symlink_to((self.root / name).resolve(), target_is_directory=True)
+
+    def at_base(self, path: str) -> bytes | None:
+        """Bytes of a file of the base commit; None when it has none there, or a link."""
+        return _plain(self.base / path)
+
+    def as_it_stands(self, path: str) -> bytes | None:
+        """Bytes of a file of the working tree; None when it has none there, or a link."""
+        return _plain(self.root / path)
+
+    def base_paths(self) -> Iterator[str]:
+        """Paths of all files of the base commit."""
+        for folder, _, names in os.walk(self.base):
+            for name in names:
+                yield str(Path(folder, name).relative_to(self.base))
+
+
+def check_out(repository: Path, base: str, folder: Path) -> Checkouts:
+    """Check the base commit out below `folder`, and see how the working tree differs from it.
+
+    Raises:
+        GitUnavailable: there is no git, no repository, or the base commit is not in it.
+        OSError: the files cannot be written.
+    """
+    target = folder / "base"
+    target.mkdir()
+    root, changes, tree = export(repository, base, target)
+    return Checkouts(root, target, changes, tree)
+
+
+def content_key(checkouts: Checkouts, kept: Mapping[str, bool]) -> frozenset[str]:
+    """What tells two checkouts of one working tree apart: the kept paths that really differ."""
+    changed = {path for change in checkouts.changes for path in change.paths}
+    return frozenset(path for path in kept if path in changed)
+
+
+def _plain(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes() if path.is_file() and not path.is_symlink() else None
+    except OSError:
+        return None
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path, path: str) -> None:
+    """Copy a file, or a link as a link, to `path` below a folder; whatever is in its way there goes."""
+    place = source / path
+    if not os.path.lexists(place) or (place.is_dir() and not place.is_symlink()):
+        return
+    for parent in reversed(Path(path).parents[:-1]):
+        if (target / parent).is_symlink() or (target / parent).is_file():
+            (target / parent).unlink()
+    (target / path).parent.mkdir(parents=True, exist_ok=True)
+    _remove(target / path)
+    shutil.copy2(place, target / path, follow_symlinks=False)

@@ -1,0 +1,38 @@
+"""The environment of a witnessed command: what changes the outcome of tests unseen is not passed on.
+
+A variable that the tests need stands in the command, where it is recorded: `env PYTHONPATH=src pytest`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+
+DROPPED_MAX = 32
+
+_DROPPED = re.compile(
+    r"PYTEST_.*|PY_COLORS|PYTHON(?:PATH|HOME|STARTUP|BREAKPOINT|USERBASE|WARNINGS|INSPECT|PLATLIBDIR|EXECUTABLE"
+    r"|PYCACHEPREFIX|OPTIMIZE|SAFEPATH|NOUSERSITE)|COVERAGE_.*|HYPOTHESIS_.*|TOX_.*|NOX_.*|LD_(?:PRELOAD|AUDIT)"
+    r"|DYLD_.*|NODE_(?:OPTIONS|PATH)|JEST_.*|VITEST.*|GOFLAGS|CARGO_BUILD_.*|RUSTC_WRAPPER|RUSTFLAGS|RUSTDOCFLAGS"
+    r"|MAKEFLAGS|GIT_.*|BASH_ENV|ENV|PROMPT_COMMAND|BASH_FUNC_.*"
+)
+
+
+def passed_on(environ: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The variables a witnessed command gets, and the names of those it does not, at most `DROPPED_MAX`."""
+    kept = {name: value for name, value in environ.items() if not is_dropped(name)}
+    dropped = sorted(set(environ) - set(kept))
+    return kept, tuple(name.encode("ascii", "replace").decode()[:200] for name in dropped[:DROPPED_MAX])
+
+
+def is_dropped(name: str) -> bool:
+    """Whether a variable is one that changes outcomes unseen."""
+    return _DROPPED.fullmatch(name) is not None
+
+
+def digest_of(environ: Mapping[str, str]) -> str:
+    """Digest of names and values, so that nothing secret is kept in the clear."""
+    text = json.dumps(sorted(environ.items()), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,242 @@
+"""Observing a command: what it was run on, how it ended, what it printed, and the reports it wrote.
+
+Reports count only if the command wrote them while it ran. A report is refused that begins with what lay there
+beforehand (`touch` and its like freshen every time a file has), that was last written before the command
+began (a prepared file moved into place), or that is a link to another file. What a command copies it has
+written; only its recorded arguments show that.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from phasegate.engine.app.evidence import read_regular
+from phasegate.engine.app.git_truth import GitUnavailable, TreeState, tree_state
+from phasegate.engine.app.witnessing.environment import digest_of, passed_on
+from phasegate.engine.app.witnessing.running import Order, Ran, run
+from phasegate.engine.core.errors import BadInput
+from phasegate.policies.model import Witness
+
+CLOCK_STEP_NS = 20_000_000  # a kernel may stamp files by a clock that is so much behind
+STDOUT = Path("-")
+SCRATCH_MARK = "{scratch}"
+_NO_TREE = TreeState("", "", "", dirty=False, untracked=())
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A command to witness.
+
+    Attributes:
+        argv: the command, run without a shell.
+        cwd: its working directory.
+        reports: report files it is to write, by kind; relative ones lie below `cwd`, `-` is its output.
+        echo: whether to show its output on standard error while it runs.
+        hermetic: run it without network and with everything read-only but a scratch folder. Its arguments and
+            report files name that folder `{scratch}`; a report elsewhere is moved there with the arguments
+            that name it.
+        limit_s: seconds after which it is killed; None for no limit.
+        environ: the environment it is given what is harmless of; the engine's own by default.
+    """
+
+    argv: tuple[str, ...]
+    cwd: Path
+    reports: Mapping[Witness, Path]
+    echo: bool
+    hermetic: bool = False
+    limit_s: float | None = None
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen of one command.
+
+    Attributes:
+        argv: the command as it was asked for.
+        ran: how it ran.
+        dropped: names of variables it was not given.
+        before: the working tree before it ran; its ids are empty outside git.
+        after: the same afterwards.
+        asked_reports: whether any report was asked for.
+        reports: bytes of each report by its kind, those the command wrote.
+        problems: why a report does not count.
+    """
+
+    argv: tuple[str, ...]
+    cwd: str
+    ran: Ran
+    environment_digest: str
+    dropped: tuple[str, ...]
+    before: TreeState
+    after: TreeState
+    hermetic: bool
+    asked_reports: bool
+    reports: Mapping[Witness, bytes]
+    problems: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the command; negative when a signal ended it."""
+        return self.ran.exit_code
+
+
+def observe(job: Job, *, look_at_git: bool = True) -> Observation:
+    """Run a command and observe it.
+
+    Args:
+        job: the command.
+        look_at_git: whether to take the ids of the working tree before and after.
+
+    Raises:
+        BadInput: the command cannot be started.
+        NotEvaluated: it cannot be confined as asked.
+    """
+    if not job.argv:
+        raise BadInput("no command was given", "give the command to run, after `--`")
+    environ, dropped = passed_on(job.environ)
+    before = _tree(job.cwd) if look_at_git else _NO_TREE
+    with _placed(job, environ) as placed:
+        files = {kind: path for kind, path in placed.reports.items() if path != STDOUT}
+        earlier = {kind: _earlier(path) for kind, path in files.items()}
+        ran = run(placed.order)
+        reports, problems = _read_reports(files, earlier)
+    for kind, path in placed.reports.items():
+        if path == STDOUT:
+            reports[kind] = ran.stdout or ran.log
+    return Observation(
+        argv=job.argv,
+        cwd=str(job.cwd),
+        ran=ran,
+        environment_digest=digest_of(environ),
+        dropped=dropped,
+        before=before,
+        after=_tree(job.cwd) if look_at_git else _NO_TREE,
+        hermetic=job.hermetic,
+        asked_reports=bool(job.reports),
+        reports=reports,
+        problems=problems,
+    )
+
+
+class _Placed(NamedTuple):
+    """What is really run, and where its reports really arrive."""
+
+    order: Order
+    reports: Mapping[Witness, Path]
+
+
+@contextmanager
+def _placed(job: Job, environ: Mapping[str, str]) -> Iterator[_Placed]:
+    if not job.hermetic:
+        order = Order(job.argv, job.cwd, environ, limit_s=job.limit_s, echo=job.echo)
+        yield _Placed(order, {kind: _below(job.cwd, path) for kind, path in job.reports.items()})
+        return
+    scratch = Path(tempfile.mkdtemp(prefix="phasegate-scratch-")).resolve()
+    try:
+        argv, reports = _into_scratch(job, scratch)
+        own = {"TMPDIR": str(scratch), "XDG_CACHE_HOME": str(scratch / "cache")}
+        order = Order(argv, job.cwd, {**environ, **own}, scratch, limit_s=job.limit_s, echo=job.echo)
+        yield _Placed(order, reports)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _below(cwd: Path, path: Path) -> Path:
+    return path if path == STDOUT else cwd / path
+
+
+def _into_scratch(job: Job, scratch: Path) -> tuple[tuple[str, ...], dict[Witness, Path]]:
+    """The arguments and reports of a job with everything that is written moved into the scratch folder.
+
+    Raises:
+        BadInput: a report lies elsewhere and no argument names it.
+    """
+    argv = tuple(argument.replace(SCRATCH_MARK, str(scratch)) for argument in job.argv)
+    reports: dict[Witness, Path] = {}
+    for kind, path in job.reports.items():
+        if path == STDOUT:
+            reports[kind] = path
+            continue
+        text = str(path)
+        if SCRATCH_MARK in text:
+            reports[kind] = Path(text.replace(SCRATCH_MARK, str(scratch)))
+            continue
+        folder = scratch / f"report-{kind}"
+        folder.mkdir()
+        reports[kind] = folder / path.name
+        moved = tuple(argument.replace(text, str(reports[kind])) for argument in argv)
+        if moved == argv:
+            raise BadInput(
+                f"no argument names `{text}`, and a hermetic command can write only to its scratch folder",
+                f"let it write the report to `{SCRATCH_MARK}/{path.name}`, in the command and as the report",
+            )
+        argv = moved
+    return argv, reports
+
+
+def _read_reports(
+    files: Mapping[Witness, Path], earlier: Mapping[Witness, _Earlier]
+) -> tuple[dict[Witness, bytes], tuple[str, ...]]:
+    reports: dict[Witness, bytes] = {}
+    problems: list[str] = []
+    for kind, path in files.items():
+        try:
+            reports[kind] = _fresh_report(path, earlier[kind])
+        except BadInput as error:
+            problems.append(str(error))
+    return reports, tuple(problems)
+
+
+class _Earlier(NamedTuple):
+    """What lay in a report's place before the command ran, and when that was by the file system's clock."""
+
+    content: bytes
+    at_ns: int
+
+
+def _earlier(path: Path) -> _Earlier:
+    try:
+        content = read_regular(path, follow=True)
+    except (OSError, ValueError, BadInput):
+        content = b""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as mark:
+            return _Earlier(content, os.fstat(mark.fileno()).st_mtime_ns)
+    except OSError:
+        return _Earlier(content, time.time_ns() - CLOCK_STEP_NS)
+
+
+def _fresh_report(path: Path, before: _Earlier) -> bytes:
+    try:
+        content = read_regular(path, follow=False)
+        status = path.lstat()
+    except FileNotFoundError as error:
+        raise BadInput(
+            f"the command wrote no `{path}`", "give the file that the command writes its report to"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot read `{path}`: {error}", "make the report readable") from error
+    old = status.st_mtime_ns < before.at_ns or status.st_nlink > 1
+    if old or (before.content and content.startswith(before.content)):
+        raise BadInput(
+            f"`{path}` was there before and the command did not write it",
+            "remove it and let the command write its report anew; one made beforehand is not witnessed",
+        )
+    return content
+
+
+def _tree(cwd: Path) -> TreeState:
+    """The working tree around a folder; without ids when there is no git or no repository."""
+    try:
+        return tree_state(cwd)
+    except GitUnavailable:
+        return _NO_TREE

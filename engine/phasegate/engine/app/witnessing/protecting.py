@@ -1,0 +1,292 @@
+"""Protected checks: the tests of the base commit against the change, and the new tests without its help.
+
+Three trials beside the witnessed run: the tests and their configuration as of the base commit with the new
+source (compared with the same at the base commit); the new tests with the configuration of the base commit;
+and those again with failing tests planted among them. The validator `protected_checks` judges.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phasegate.engine.app.git_truth import GitUnavailable, PathChange, PathStatus, tree_state
+from phasegate.engine.app.witnessing import canary
+from phasegate.engine.app.witnessing.checkout import Checkouts, check_out, content_key
+from phasegate.engine.app.witnessing.environment import is_dropped
+from phasegate.engine.app.witnessing.observing import Job, Observation
+from phasegate.engine.app.witnessing.trials import RAN, Command, Trial, outcomes_of
+from phasegate.engine.core.errors import BadInput
+from phasegate.validators.change_tests import DEFAULT_TESTS
+from phasegate.validators.errors import ValidatorError
+from phasegate.validators.globs import Globs, globs
+from phasegate.validators.parameters import count
+from phasegate.validators.protected_checks import SCHEMA_ID
+from phasegate.validators.test_configuration import (
+    DEFAULT_CONFIGURATION,
+    command_programs,
+    command_risks,
+    outcome_part,
+)
+from phasegate.validators.test_text import Measure, measure
+
+LISTED_MAX = 1_000
+TEXT_CHARS_MAX = 500
+LIMIT_BASE_S, LIMIT_FACTOR = 60, 20
+_NOTHING = Measure(0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is to be tried.
+
+    Attributes:
+        repository: the task's repository; None when it was opened without one.
+        base: full id of the commit its work started from; empty for none.
+        job: the command as it was witnessed.
+        seen: what was seen of it.
+        params: parameters of the check `protected_checks`.
+        previous: attempt and test outcomes of the latest earlier attempt; None when there is none.
+        keep: keeps bytes as an object; gives their digest.
+    """
+
+    repository: Path | None
+    base: str
+    job: Job
+    seen: Observation
+    params: Mapping[str, Any]
+    previous: tuple[int, Mapping[str, str]] | None
+    keep: Callable[[bytes], str]
+
+
+def protect(subject: Subject) -> dict[str, Any]:
+    """Run the protected checks; returns the document that `schemas/protected_checks.json` describes.
+
+    Raises:
+        ValidatorError: a parameter of the check is of the wrong shape.
+    """
+    document = _empty(subject)
+    tests = globs(subject.params, "tests", DEFAULT_TESTS)
+    configuration = globs(subject.params, "configuration", DEFAULT_CONFIGURATION)
+    if subject.repository is None or not subject.base:
+        return {**document, "problem": "the task was opened without a repository and its base commit"}
+    try:
+        witnessed = outcomes_of(subject.seen)
+    except (ValidatorError, BadInput) as error:
+        return {**document, "problem": _text(str(error))}
+    document.update(_suite(subject, witnessed))
+    try:
+        with tempfile.TemporaryDirectory(prefix="phasegate-protected-") as folder:
+            checkouts = check_out(subject.repository, subject.base, Path(folder).resolve())
+            trials = _Trials(subject, checkouts, tests, configuration, Path(folder).resolve())
+            document.update(trials.document(witnessed))
+        if tree_state(subject.repository).tree != subject.seen.after.tree:
+            document["problem"] = "the working tree changed while the checks ran"
+    except (GitUnavailable, OSError, ValueError) as error:
+        return {**document, "problem": _text(f"the repository cannot be checked out: {error}")}
+    return document
+
+
+class _Trials:
+    """The trials of one change."""
+
+    def __init__(
+        self, subject: Subject, checkouts: Checkouts, tests: Globs, configuration: Globs, folder: Path
+    ) -> None:
+        self._checkouts = checkouts
+        self._tests = tests
+        self._configuration = configuration
+        self._folder = folder
+        root = checkouts.root.resolve()
+        self._runners = frozenset(_runners(subject.job, root))
+        limit_s = count(subject.params, "time_limit_s", 0)
+        usual = LIMIT_BASE_S + LIMIT_FACTOR * subject.seen.ran.duration_ms / 1000
+        self._command = Command(subject.job, root, limit_s or usual, subject.keep)
+
+    def document(self, witnessed: Mapping[str, str]) -> dict[str, Any]:
+        configuration, tests = self._kept_configuration(), self._kept_tests()
+        plain = self._attempt("plain", configuration)
+        runs = [plain]
+        lost: list[dict[str, str]] = []
+        if self._base_has_tests():
+            base = self._attempt_base()
+            protected = {**configuration, **tests}
+            same = content_key(self._checkouts, protected) == content_key(self._checkouts, configuration)
+            kept = plain if same else self._attempt("protected", protected)
+            runs += [base] if same else [base, kept]
+            lost = [] if base.problem or kept.problem else _lost(base.outcomes, kept.outcomes)
+        planted, seen = self._planted(configuration)
+        return {
+            "tree": self._checkouts.tree,
+            "tests": list(self._changed_tests())[:LISTED_MAX],
+            "configuration": [self._named(path, kept) for path, kept in sorted(configuration.items())],
+            "runs": [run.as_json() for run in (*runs, *planted)],
+            "lost": lost[:LISTED_MAX],
+            "differing": [] if plain.problem else _differing(witnessed, plain.outcomes)[:LISTED_MAX],
+            "canary": seen,
+        }
+
+    # -- what changed ---------------------------------------------------------------------------------
+
+    def _is_configuration(self, path: str) -> bool:
+        return self._configuration.matches(path) or path in self._runners
+
+    def _is_test(self, path: str) -> bool:
+        return self._tests.matches(path) and not self._is_configuration(path)
+
+    def _kept_configuration(self) -> dict[str, bool]:
+        """Configuration that differs from the base commit's, and whether that has it."""
+        paths = {path for change in self._checkouts.changes for path in change.paths}
+        return {
+            path: self._at_base(path)
+            for path in sorted(paths)
+            if self._is_configuration(path) and self._outcomes_differ(path)
+        }
+
+    def _outcomes_differ(self, path: str) -> bool:
+        before, after = self._checkouts.at_base(path), self._checkouts.as_it_stands(path)
+        if before is None and after is None:
+            return True  # a link: where it leads decides
+        if path in self._runners:
+            return before != after
+        empty = outcome_part(path, b"")
+        parts = [empty if content is None else outcome_part(path, content) for content in (before, after)]
+        return parts[0] != parts[1] or (isinstance(empty, bytes) and before != after)
+
+    def _kept_tests(self) -> dict[str, bool]:
+        paths = {path for change in self._checkouts.changes for path in change.paths}
+        return {path: self._at_base(path) for path in sorted(paths) if self._is_test(path)}
+
+    def _at_base(self, path: str) -> bool:
+        return os.path.lexists(self._checkouts.base / path)
+
+    def _base_has_tests(self) -> bool:
+        own = (path for path in self._checkouts.base_paths() if self._is_test(path))
+        return any(measure(self._checkouts.at_base(path) or b"").tests for path in own)
+
+    def _changed_tests(self) -> Iterable[dict[str, Any]]:
+        for change in self._checkouts.changes:
+            before = change.old_path or change.path
+            if change.status is PathStatus.ADDED or not self._is_test(before):
+                continue
+            gone = change.status is PathStatus.DELETED or not self._is_test(change.path)
+            yield {
+                "path": _text(before),
+                "change": "deleted" if gone else "changed",
+                "before": measure(self._checkouts.at_base(before) or b"")._asdict(),
+                "after": (_NOTHING if gone else self._measured(change))._asdict(),
+            }
+
+    def _measured(self, change: PathChange) -> Measure:
+        return measure(self._checkouts.as_it_stands(change.path) or b"")
+
+    def _named(self, path: str, is_at_base: bool) -> dict[str, str]:  # noqa: FBT001 - the value of a mapping
+        if not is_at_base:
+            return {"path": _text(path), "change": "added"}
+        stands = os.path.lexists(self._checkouts.root / path)
+        return {"path": _text(path), "change": "changed" if stands else "removed"}
+
+    # -- running --------------------------------------------------------------------------------------
+
+    def _attempt_base(self) -> Trial:
+        target = self._folder / "at-base"
+        shutil.copytree(self._checkouts.base, target, symlinks=True)
+        self._checkouts.lend(target)
+        return self._ended("base", target)
+
+    def _attempt(self, name: str, kept: Mapping[str, bool]) -> Trial:
+        target = self._folder / name
+        self._checkouts.now(target, kept)
+        return self._ended(name, target)
+
+    def _ended(self, name: str, target: Path) -> Trial:
+        try:
+            return self._command.attempt(name, target)
+        finally:
+            shutil.rmtree(target, ignore_errors=True)
+
+    def _planted(self, kept: Mapping[str, bool]) -> tuple[tuple[Trial, ...], dict[str, Any]]:
+        target = self._folder / "canary"
+        self._checkouts.now(target, kept)
+        paths = (
+            str(Path(at, name).relative_to(target)) for at, _, names in os.walk(target) for name in names
+        )
+        own = [path for path in paths if self._is_test(path)]
+        planted = canary.plant(target, own, f"q{secrets.token_hex(6)}")
+        if not planted.modules:
+            shutil.rmtree(target, ignore_errors=True)
+            return (), dict(canary.NONE)
+        trial = self._ended("canary", target)
+        return (trial,), dict(canary.NONE) if trial.problem else planted.read(trial.outcomes)
+
+
+def _empty(subject: Subject) -> dict[str, Any]:
+    risks = command_risks(subject.job.argv, is_dropped)
+    return {
+        "schema": SCHEMA_ID,
+        "base": subject.base,
+        "tree": "",
+        "problem": "",
+        "tests": [],
+        "configuration": [],
+        "command": [{"kind": risk.kind, "argument": _text(risk.argument)} for risk in risks[:LISTED_MAX]],
+        "runs": [],
+        "lost": [],
+        "differing": [],
+        "canary": dict(canary.NONE),
+        "witnessed": {"tests": 0, "ran": 0},
+        "previous": {"attempt": 0, "ran": 0, "gone": []},
+    }
+
+
+def _suite(subject: Subject, witnessed: Mapping[str, str]) -> dict[str, Any]:
+    """The size of the suite, and of the one of the latest earlier attempt."""
+    ran = {test for test, outcome in witnessed.items() if outcome in RAN}
+    attempt, outcomes = subject.previous or (0, {})
+    before = {test for test, outcome in outcomes.items() if outcome in RAN}
+    return {
+        "witnessed": {"tests": len(witnessed), "ran": len(ran)},
+        "previous": {
+            "attempt": attempt,
+            "ran": len(before),
+            "gone": [_text(test) for test in sorted(before - ran)[:LISTED_MAX]],
+        },
+    }
+
+
+def _lost(base: Mapping[str, str], now: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tests of the base commit that fail now, and those that passed there and do not run now."""
+    found = []
+    for test in sorted({*base, *now}):
+        before, after = base.get(test, "gone"), now.get(test, "gone")
+        if after in {"failed", "error"} or (before == "passed" and after != "passed"):
+            found.append({"id": _text(test), "base": before, "now": after})
+    return found
+
+
+def _differing(witnessed: Mapping[str, str], plain: Mapping[str, str]) -> list[dict[str, str]]:
+    return [
+        {"id": _text(test), "witnessed": one, "plain": other}
+        for test in sorted({*witnessed, *plain})
+        if (one := witnessed.get(test, "gone")) != (other := plain.get(test, "gone"))
+    ]
+
+
+def _runners(job: Job, root: Path) -> Iterable[str]:
+    """Files of the repository that the command runs: a script that runs the tests configures them."""
+    cwd = job.cwd.resolve()
+    for word in command_programs(job.argv):
+        place = Path(os.path.normpath(cwd / word))
+        if place != root and place.is_relative_to(root):
+            yield str(place.relative_to(root))
+
+
+def _text(text: str) -> str:
+    """Text a JSON document can hold, bounded."""
+    return text.encode("utf-8", "backslashreplace").decode()[:TEXT_CHARS_MAX] or "-"

@@ -1,0 +1,143 @@
+"""`engine witness`: run a command for a task, and bind what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from phasegate.engine.app.command_path import CommandPath
+from phasegate.engine.app.evidence import Shelf
+from phasegate.engine.app.paths import decode_path
+from phasegate.engine.app.results import Result, Witnessed
+from phasegate.engine.app.witnessing.observing import Job, Observation, observe
+from phasegate.engine.app.witnessing.protecting import Subject, protect
+from phasegate.engine.app.witnessing.recording import as_document, as_witnessed
+from phasegate.engine.app.witnessing.trials import worst
+from phasegate.engine.core.commands import RecordWitness
+from phasegate.engine.core.errors import BadInput
+from phasegate.engine.core.events import EvidenceAdded, WitnessRecorded
+from phasegate.engine.core.ids import parse_phase, parse_task_id
+from phasegate.engine.core.ports import Clock
+from phasegate.engine.core.state import TaskState
+from phasegate.ledger.store import Store
+from phasegate.policies.model import EvidenceRule, Process, Witness
+from phasegate.validators.errors import MalformedJsonError, ValidatorError
+from phasegate.validators.strict_json import parse
+
+CHECK = "protected_checks"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked to be witnessed.
+
+    Attributes:
+        argv: the command, run without a shell.
+        phase: phase it is evidence for; the current one where it is empty.
+        reports: report files that it writes, by kind.
+        cwd: its working directory; the caller's by default.
+        echo: show its output on standard error while it runs.
+        hermetic: run it without network and with everything read-only but a scratch folder.
+    """
+
+    argv: Sequence[str]
+    phase: str = ""
+    reports: Mapping[Witness, Path] = field(default_factory=dict)
+    cwd: Path | None = None
+    echo: bool = False
+    hermetic: bool = False
+
+
+class Witnesses:
+    """Commands the engine runs itself."""
+
+    def __init__(
+        self,
+        path: CommandPath,
+        store: Store,
+        shelf: Shelf,
+        clock: Clock,
+        record: Callable[[str, RecordWitness], Result],
+    ) -> None:
+        self._path = path
+        self._store = store
+        self._shelf = shelf
+        self._clock = clock
+        self._record = record
+
+    def witness(self, task: str, asked: Asked) -> Witnessed:
+        """Run a command, record what was seen with a signed statement, and bind its reports as evidence.
+
+        Where the phase asks for it, a test run is followed by the protected checks.
+
+        Raises:
+            BadInput: the command cannot be started.
+            NotEvaluated: it cannot be confined as asked; nothing is recorded then.
+        """
+        name, before = parse_task_id(task), self._path.state(task)
+        phase = parse_phase(asked.phase or before.phase)
+        attempt = before.attempts.get(phase, 0)
+        refused = self._path.run(name, RecordWitness(phase, attempt, None, ()))
+        if not refused.accepted:
+            return Witnessed(refused, None, ())
+        job = Job(tuple(asked.argv), asked.cwd or Path.cwd(), dict(asked.reports), asked.echo, asked.hermetic)
+        started_at = self._clock.now()
+        seen = observe(job)
+        process = self._path.process(before.process_digest)
+        protected = self._protected(process, before, job, seen)
+        event, offers, problems = as_witnessed(self._shelf, process, before, seen, started_at, protected)
+        result = self._record(task, RecordWitness(phase, attempt, event, tuple(offers)))
+        return Witnessed(result, _as_recorded(result, event), problems)
+
+    def _protected(self, process: Process, state: TaskState, job: Job, seen: Observation) -> bytes | None:
+        """The document of the protected checks; None where the phase does not ask for it or no tests ran."""
+        rules = {rule.witness: rule for rule in process.phase(state.phase).evidence}
+        if Witness.PROTECTED not in rules or Witness.JUNIT not in job.reports:
+            return None
+        subject = Subject(
+            repository=decode_path(state.repository) if state.repository else None,
+            base=state.base_commit,
+            job=job,
+            seen=seen,
+            params=_params(rules[Witness.PROTECTED]),
+            previous=self._previous(state, rules.get(Witness.JUNIT)),
+            keep=self._shelf.keep,
+        )
+        try:
+            return as_document(protect(subject))
+        except ValidatorError as error:
+            raise BadInput(
+                f"the check `{CHECK}` cannot be used: {error}", "correct its parameters in the process"
+            ) from error
+
+    def _previous(self, state: TaskState, rule: EvidenceRule | None) -> tuple[int, Mapping[str, str]] | None:
+        """Attempt and test outcomes that an earlier attempt of the phase ended with."""
+        if rule is None or state.attempt == 1:
+            return None
+        for entry in self._store.entries(task=state.task, type=EvidenceAdded.kind, reverse=True):
+            same = entry.payload.get("name") == rule.name and entry.phase == state.phase
+            if same and entry.attempt < state.attempt:
+                outcomes = self._outcomes(str(entry.payload["digest"]))
+                return (entry.attempt, outcomes) if outcomes is not None else None
+        return None
+
+    def _outcomes(self, digest: str) -> Mapping[str, str] | None:
+        content = self._shelf.snapshot(digest)
+        try:
+            return None if content is None else worst(parse(content)["cases"])
+        except (MalformedJsonError, KeyError, TypeError):
+            return None
+
+
+def _params(rule: EvidenceRule) -> Mapping[str, Any]:
+    return next((check.params for check in rule.checks if check.use == CHECK), {})
+
+
+def _as_recorded(result: Result, event: WitnessRecorded) -> WitnessRecorded:
+    """The event as it was recorded, with the digest of its statement."""
+    for entry in result.entries:
+        if entry.type == WitnessRecorded.kind:
+            return event.model_copy(update={"statement": entry.payload["statement"]})
+    return event

@@ -1,0 +1,355 @@
+"""Promise: tests that were weakened, silenced or talked round do not pass VERIFY; an honest change does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_repository import CHANGED, CHANGED_TESTS, SOURCE, TESTS, SmallRepository
+
+from phasegate.engine.app.audit import audit
+from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.results import Result, Witnessed
+from phasegate.policies.model import Process
+
+TASK = "IMP-9"
+BROKEN = SOURCE.replace("/ len(values)", "/ (len(values) + 1)")
+
+CONFTEST = """import pytest
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        report.outcome = "passed"
+        report.longrepr = None
+"""
+
+FORGED = """import os
+import sys
+
+os.makedirs("build", exist_ok=True)
+with open("build/junit.xml", "w") as file:
+    file.write('<testsuite name="pytest" tests="1"><testcase classname="test_means" '
+               'name="test_the_mean_of_numbers_is_unchanged" time="0.1"/></testsuite>')
+os._exit(0)
+"""
+
+
+def process(**params: Any) -> Process:
+    """VERIFY with the results, the log and the protected checks; then DONE."""
+    return Process.model_validate(
+        {
+            "process": "protecting",
+            "version": 1,
+            "title": "A process for tests",
+            "phases": [
+                {
+                    "name": "VERIFY",
+                    "purpose": "to be left",
+                    "evidence": [
+                        {"name": "test_results.json", "origin": "witnessed", "witness": "junit",
+                         "checks": [{"use": "test_results"}]},
+                        {"name": "protected_checks.json", "origin": "witnessed", "witness": "protected",
+                         "checks": [{"use": "protected_checks", "params": params}]},
+                    ],
+                },
+                {"name": "DONE", "purpose": "to be reached"},
+            ],
+            "forward": {"VERIFY": ["DONE"]},
+            "backtrack": {"DONE": ["VERIFY"]},
+        }
+    )  # fmt: skip
+
+
+class Work:
+    """A task on a small repository, opened at its first commit.
+
+    Args:
+        folder: where home and repository go.
+        params: parameters of the check.
+    """
+
+    def __init__(self, folder: Path, **params: Any) -> None:
+        self.repository = SmallRepository(folder / "repo")
+        self.engine = Engine.init(folder / "home")
+        opened = self.engine.open_task(TASK, process(**params), repository=self.repository.root)
+        assert opened.accepted
+
+    def command(self, *args: str) -> list[str]:
+        """The test command, without configuration of its own."""
+        (self.repository.root / "build").mkdir(exist_ok=True)
+        return [sys.executable, "-m", "pytest", "-q", "--junitxml", "build/junit.xml", *args]
+
+    def verify(self, *args: str, command: list[str] | None = None, hermetic: bool = False) -> Witnessed:
+        """Witness the tests."""
+        (self.repository.root / "build" / "junit.xml").unlink(missing_ok=True)
+        return self.engine.witness(
+            TASK, "", command or self.command(*args), junit=Path("build/junit.xml"),
+            cwd=self.repository.root, hermetic=hermetic,
+        )  # fmt: skip
+
+    def leave(self) -> Result:
+        """Try to leave VERIFY."""
+        return self.engine.advance(TASK)
+
+    def document(self) -> dict[str, Any]:
+        """What the protected checks found."""
+        digest = self.engine.state(TASK).evidence["protected_checks.json"].digest
+        found: dict[str, Any] = json.loads(self.engine.content(digest))
+        return found
+
+
+@pytest.fixture
+def work(tmp_path: Path):
+    """Given a task on a repository."""
+    made = Work(tmp_path)
+    yield made
+    made.engine.close()
+
+
+def refused(work: Work) -> set[str]:
+    """The gate stays shut; codes of what it says, each with a remedy."""
+    result = work.leave()
+    assert not result.accepted
+    assert all(finding.remedy for finding in result.findings)
+    return {finding.code for finding in result.findings}
+
+
+def test_an_honest_change_with_new_tests_passes(work: Work) -> None:
+    work.repository.change()
+    work.repository.write("test_more.py", "import test_means\n\n\ndef test_more():\n    assert test_means\n")
+
+    seen = work.verify()
+
+    assert seen.passed, seen
+    result = work.leave()
+    assert result.accepted, [(finding.code, finding.message) for finding in result.findings]
+    document = work.document()
+    assert [run["name"] for run in document["runs"]] == ["plain", "base", "protected", "canary"]
+    assert document["canary"]["planted"] == document["canary"]["failed"] == 2
+    assert document["differing"] == document["lost"] == document["configuration"] == []
+
+
+def test_the_working_tree_and_its_reports_are_left_as_they_are(work: Work) -> None:
+    work.repository.change()
+    before = work.repository.git("status", "--porcelain")
+
+    work.verify()
+
+    assert work.repository.git("status", "--porcelain") == before
+    assert b"test_nothing_has_no_mean" in (work.repository.root / "build" / "junit.xml").read_bytes()
+
+
+def broken_with(work: Work, **files: str) -> None:
+    """A source that is wrong, and what is to hide it."""
+    work.repository.write("src/means.py", BROKEN)
+    for name, text in files.items():
+        work.repository.write(f"{name}.py", text)
+
+
+def test_a_conftest_that_turns_failures_into_passes_does_not_get_through(work: Work) -> None:
+    broken_with(work, conftest=CONFTEST)
+
+    seen = work.verify()
+
+    assert seen.passed, "the trick works on the report alone"
+    assert refused(work) >= {
+        "protected.configuration_added",
+        "protected.regressed",
+        "protected.outcome_changed_by_configuration",
+    }
+
+
+def test_a_conftest_that_git_ignores_does_not_get_through(work: Work) -> None:
+    broken_with(work, conftest=CONFTEST)
+    (work.repository.root / ".gitignore").write_text("__pycache__/\nbuild/\nconftest.py\n")
+
+    assert work.verify().passed
+    assert refused(work) >= {"protected.regressed", "protected.outcome_changed_by_configuration"}
+
+
+def test_a_report_forged_by_a_conftest_that_ends_the_run_does_not_get_through(work: Work) -> None:
+    broken_with(work, conftest=FORGED)
+
+    assert work.verify().passed
+    assert refused(work) >= {"protected.configuration_added", "protected.regressed"}
+
+
+def test_a_report_forged_by_a_new_test_module_does_not_get_through(work: Work) -> None:
+    broken_with(work, test_aaa=FORGED)
+
+    assert work.verify().passed
+    assert refused(work) >= {"protected.regressed", "protected.failures_hidden"}
+
+
+def test_a_plugin_that_a_new_test_module_brings_does_not_get_through(work: Work) -> None:
+    # The tests of the base commit pass; what is hidden is a new test that fails.
+    work.repository.change()
+    work.repository.write("helping.py", CONFTEST)
+    work.repository.write("test_more.py", "pytest_plugins = 'helping'\n\n\ndef test_more():\n    assert 0\n")
+
+    assert work.verify().passed
+    assert "protected.failures_hidden" in refused(work)
+
+
+@pytest.mark.parametrize("how", ["-p", "sh", "env"])
+def test_a_plugin_in_the_command_does_not_get_through(work: Work, how: str) -> None:
+    broken_with(work, helping=CONFTEST)
+    pytest_ = " ".join(work.command())
+    command = {
+        "-p": work.command("-p", "helping"),
+        "sh": ["sh", "-c", f"{pytest_} -p helping"],
+        "env": ["env", "PYTEST_ADDOPTS=-p helping", *work.command()],
+    }[how]
+
+    assert work.verify(command=command).passed
+    named = "protected.environment_in_command" if how == "env" else "protected.plugin_in_command"
+    assert refused(work) >= {named, "protected.failures_hidden"}
+
+
+def test_a_plugin_in_the_environment_has_no_effect(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken_with(work, helping=CONFTEST)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p helping")
+    monkeypatch.setenv("PYTHONPATH", str(work.repository.root))
+
+    seen = work.verify()
+
+    assert seen.event is not None
+    assert seen.event.exit_code == 1
+    assert {"PYTEST_ADDOPTS", "PYTHONPATH"} <= set(seen.event.dropped)
+
+
+def _deleted(work: Work) -> None:
+    (work.repository.root / "test_means.py").unlink()
+    work.repository.write("test_other.py", "def test_other():\n    assert True\n")
+
+
+def _skipped(work: Work) -> None:
+    text = TESTS.replace("def test_the", "import pytest\n\n\n@pytest.mark.skip\ndef test_the")
+    work.repository.write("test_means.py", f"{text}\n\ndef test_other():\n    assert True\n")
+
+
+def _weakened(work: Work) -> None:
+    work.repository.write(
+        "test_means.py", TESTS.replace("assert means.mean([1, 2, 3]) == 2", "means.mean([1])")
+    )
+
+
+def _loosened(work: Work) -> None:
+    work.repository.write("test_means.py", TESTS.replace(" == 2", " > 0"))
+
+
+def _configured(work: Work) -> None:
+    work.repository.write("pyproject.toml", '[tool.pytest.ini_options]\npython_files = ["other_*.py"]\n')
+    work.repository.write("other_means.py", "def test_other():\n    assert True\n")
+
+
+@pytest.mark.parametrize(
+    ("trick", "codes"),
+    [
+        (_deleted, {"protected.test_deleted", "protected.regressed"}),
+        (_skipped, {"protected.test_skipped", "protected.regressed"}),
+        (_weakened, {"protected.test_weakened", "protected.regressed"}),
+        (_loosened, {"protected.regressed"}),
+        (_configured, {"protected.configuration_added", "protected.outcome_changed_by_configuration"}),
+    ],
+)
+def test_tests_taken_away_are_run_as_they_were(
+    work: Work, trick: Callable[[Work], None], codes: set[str]
+) -> None:
+    work.repository.write("src/means.py", BROKEN)
+    trick(work)
+
+    assert work.verify().passed
+    assert refused(work) >= codes
+
+
+def test_an_emptied_suite_does_not_get_through(work: Work) -> None:
+    work.repository.write("src/means.py", BROKEN)
+    work.repository.write("test_means.py", "")
+
+    work.verify()
+
+    assert refused(work) >= {"protected.emptied", "protected.test_weakened", "protected.regressed"}
+
+
+@pytest.mark.parametrize(
+    "args", [("-k", "other"), ("--deselect", "test_means.py"), ("test_other.py::test_other",)]
+)
+def test_a_command_that_chooses_among_the_tests_does_not_get_through(
+    work: Work, args: tuple[str, ...]
+) -> None:
+    work.repository.write("src/means.py", BROKEN)
+    work.repository.write("test_other.py", "def test_other():\n    assert True\n")
+
+    assert work.verify(*args).passed
+    assert "protected.selection_in_command" in refused(work)
+
+
+def test_a_script_that_runs_the_tests_is_taken_from_the_base_commit(work: Work) -> None:
+    work.repository.write("check.py", "import sys\n" + FORGED)
+    work.repository.write("src/means.py", BROKEN)
+    (work.repository.root / "build").mkdir(exist_ok=True)
+
+    assert work.verify(
+        command=[sys.executable, "check.py", "src/means.py", "build/junit.xml", "build/c.json"]
+    ).passed
+    assert refused(work) >= {"protected.configuration_changed", "protected.regressed"}
+
+
+def test_a_suite_smaller_than_the_last_attempt_does_not_get_through(work: Work) -> None:
+    work.repository.change()
+    work.repository.write("test_more.py", "def test_more():\n    assert True\n")
+    assert work.verify().passed
+    assert work.leave().accepted
+    assert work.engine.backtrack(TASK, "VERIFY", "once more").accepted
+    (work.repository.root / "test_more.py").unlink()
+
+    assert work.verify().passed
+    assert work.verify().passed, "nor by witnessing it twice"
+
+    assert refused(work) == {"protected.shrank"}
+
+
+def test_a_task_without_a_repository_is_not_evaluated(tmp_path: Path) -> None:
+    repository = SmallRepository(tmp_path / "repo")
+    (repository.root / "build").mkdir()
+    with Engine.init(tmp_path / "home") as engine:
+        engine.open_task(TASK, process())
+        command = [sys.executable, "-m", "pytest", "-q", "--junitxml", "build/junit.xml"]
+        assert engine.witness(TASK, "", command, junit=Path("build/junit.xml"), cwd=repository.root).passed
+
+        result = engine.advance(TASK)
+
+        assert {finding.code for finding in result.findings} == {"protected.not_evaluated"}
+
+
+def test_what_may_change_is_named_in_the_process(tmp_path: Path) -> None:
+    work = Work(tmp_path, excused=["test_means*", "test_means::*", "test_means.py"])
+    try:
+        work.repository.write("src/means.py", CHANGED)
+        work.repository.write("test_means.py", CHANGED_TESTS.replace("test_the_mean", "test_a_mean"))
+
+        assert work.verify().passed
+        result = work.leave()
+        assert result.accepted, [(finding.code, finding.message) for finding in result.findings]
+    finally:
+        work.engine.close()
+
+
+def test_the_statements_are_signed_and_the_audit_verifies_them(work: Work) -> None:
+    work.repository.change()
+    seen = work.verify()
+    assert work.leave().accepted
+    assert seen.event is not None
+    assert seen.event.statement
+    assert seen.event.git_tree_before == seen.event.git_tree_after != ""
+
+    assert audit(work.engine).exit_code == 0

@@ -1,0 +1,178 @@
+"""Do the tests of the base commit still hold, and do the new ones pass on their own merit?
+
+The artifact is made by the engine: it ran the tests and their configuration as of the base commit against the
+new source, the new tests without any new configuration, and once with tests planted that must fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from phasegate.validators.globs import Globs, globs
+from phasegate.validators.interface import Artifact, Context, Finding, Severity
+from phasegate.validators.json_schema import read
+from phasegate.validators.limits import LIMITS
+from phasegate.validators.parameters import count, strings
+from phasegate.validators.quoting import quoted
+
+SCHEMA = "protected_checks"
+SCHEMA_ID = "phasegate/protected-checks/v1"
+
+_BACK = "bring it back as it was; a test that may go is named in the process as `excused`"
+_PLAIN = "let the change pass without it; configuration that may change is named in the process as `excused`"
+_COMMAND = {
+    "plugin": ("protected.plugin_in_command", "the command loads a plugin", "run the tests without it"),
+    "selection": ("protected.selection_in_command", "the command chooses among the tests", "run all tests"),
+    "configuration": (
+        "protected.configuration_in_command",
+        "the command configures the runner",
+        "configure it in the repository, as of the base commit",
+    ),
+    "environment": (
+        "protected.environment_in_command",
+        "the command sets a variable that changes outcomes",
+        "run the tests without it",
+    ),
+}
+
+
+def protected_checks(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
+    """Check what became of the tests, by their text and by running them.
+
+    Parameters: `tests` and `configuration`, patterns of paths that the engine takes from the base commit (see
+    `change_tests.DEFAULT_TESTS` and `test_configuration.DEFAULT_CONFIGURATION`); `excused`, patterns of
+    paths, test ids and arguments that may change or go; `plugins`, names of plugins a command may load with `-p`;
+    `time_limit_s`, how long one run may take (default: a minute and twenty times the witnessed run).
+
+    Findings: `protected.not_evaluated`; `protected.test_deleted`, `.test_skipped`, `.test_weakened`;
+    `protected.configuration_added`, `_changed`, `_removed`; `protected.plugin_in_command`,
+    `.selection_in_command`, `.configuration_in_command`, `.environment_in_command`; `protected.regressed` and
+    `.vanished` (a test of the base commit fails, is skipped or is gone with the new source);
+    `protected.outcome_changed_by_configuration`; `protected.failures_hidden`; `protected.emptied`,
+    `protected.shrank`; those of `json_schema.read`.
+
+    Raises:
+        BadParameterError: a parameter is of the wrong shape.
+    """
+    excused, plugins = globs(context.params, "excused"), strings(context.params, "plugins")
+    count(context.params, "time_limit_s", 0)
+    value, findings = read(artifact, SCHEMA)
+    if findings:
+        return findings
+    name = artifact.name
+    return (
+        *_not_evaluated(name, value),
+        *_of_tests(name, value["tests"], excused),
+        *_of_configuration(name, value["configuration"], excused),
+        *_of_command(name, value["command"], excused, plugins),
+        *_lost(name, value["lost"], excused),
+        *_differing(name, value["differing"], excused),
+        *_hidden(name, value["canary"]),
+        *_shrunk(name, value, excused),
+    )
+
+
+def _not_evaluated(artifact: str, value: dict[str, Any]) -> Iterator[Finding]:
+    problems = [("document", value["problem"])] if value["problem"] else []
+    problems += [(f"run {run['name']}", run["problem"]) for run in value["runs"] if run["problem"]]
+    for place, problem in problems:
+        remedy = (
+            "see to it that the command runs in a plain checkout of the repository, then witness it again"
+        )
+        yield Finding(
+            "protected.not_evaluated",
+            artifact,
+            place,
+            f"the protected checks could not run: {problem}",
+            remedy,
+            Severity.NOT_EVALUATED,
+        )
+
+
+def _of_tests(artifact: str, tests: list[dict[str, Any]], excused: Globs) -> Iterator[Finding]:
+    for test in tests:
+        path, before, after = test["path"], test["before"], test["after"]
+        if excused.matches(path):
+            continue
+        if test["change"] == "deleted":
+            message = f"the change takes the test file {quoted(path)} away"
+            yield Finding("protected.test_deleted", artifact, quoted(path), message, _BACK)
+            continue
+        if after["skips"] > before["skips"]:
+            message = f"{quoted(path)} keeps {after['skips'] - before['skips']} more tests from running"
+            yield Finding("protected.test_skipped", artifact, quoted(path), message, _BACK)
+        for what in ("tests", "assertions"):
+            if after[what] < before[what]:
+                message = f"{quoted(path)} has {after[what]} {what} and had {before[what]}"
+                yield Finding("protected.test_weakened", artifact, quoted(path), message, _BACK)
+
+
+def _of_configuration(artifact: str, files: list[dict[str, Any]], excused: Globs) -> Iterator[Finding]:
+    for file in files:
+        if not excused.matches(file["path"]):
+            message = f"{quoted(file['path'])}, which can change the outcome of tests, was {file['change']}"
+            code = f"protected.configuration_{file['change']}"
+            yield Finding(code, artifact, quoted(file["path"]), message, _PLAIN)
+
+
+def _of_command(
+    artifact: str, risks: list[dict[str, Any]], excused: Globs, plugins: tuple[str, ...]
+) -> Iterator[Finding]:
+    for risk in risks:
+        argument = risk["argument"]
+        allowed = risk["kind"] == "plugin" and argument.removeprefix("-p ") in plugins
+        if not allowed and not excused.matches(argument):
+            code, message, remedy = _COMMAND[risk["kind"]]
+            yield Finding(code, artifact, quoted(argument), f"{message}: {quoted(argument)}", remedy)
+
+
+def _lost(artifact: str, tests: list[dict[str, Any]], excused: Globs) -> Iterator[Finding]:
+    kept = ((index, test) for index, test in enumerate(tests) if not excused.matches(test["id"]))
+    for index, test in list(kept)[: LIMITS.max_findings]:
+        gone = test["now"] == "gone"
+        code = "protected.vanished" if gone else "protected.regressed"
+        message = (
+            f"the test {quoted(test['id'])} as of the base commit ended as {test['base']} there and "
+            f"{'is gone' if gone else 'ends as ' + test['now']} with the new source"
+        )
+        remedy = "mend the source; where the old behaviour is meant to go, the test is named as `excused`"
+        yield Finding(code, artifact, f"/lost/{index}", message, remedy)
+
+
+def _differing(artifact: str, tests: list[dict[str, Any]], excused: Globs) -> Iterator[Finding]:
+    kept = ((index, test) for index, test in enumerate(tests) if not excused.matches(test["id"]))
+    for index, test in list(kept)[: LIMITS.max_findings]:
+        message = (
+            f"the test {quoted(test['id'])} ended as {test['witnessed']}, and as {test['plain']} in a plain "
+            "checkout with the configuration of the base commit"
+        )
+        code = "protected.outcome_changed_by_configuration"
+        yield Finding(code, artifact, f"/differing/{index}", message, _PLAIN)
+
+
+def _hidden(artifact: str, canary: dict[str, Any]) -> Iterator[Finding]:
+    remedy = "remove what turns failures into passes: plugin, hook, or report that the tests write themselves"
+    if canary["hidden"]:
+        message = f"{canary['hidden']} tests that must fail, planted by the engine, were reported otherwise"
+        yield Finding("protected.failures_hidden", artifact, "/canary/hidden", message, remedy)
+    elif canary["unseen"] and not canary["failed"]:
+        message = (
+            f"the report tells of {quoted(canary['unseen'][0])}, but not of the failing test the engine "
+            "planted in it"
+        )
+        yield Finding("protected.failures_hidden", artifact, "/canary/unseen", message, remedy)
+
+
+def _shrunk(artifact: str, value: dict[str, Any], excused: Globs) -> Iterator[Finding]:
+    if value["problem"]:
+        return
+    ran, previous = value["witnessed"]["ran"], value["previous"]
+    if not ran:
+        message = f"of {value['witnessed']['tests']} tests none ran"
+        yield Finding("protected.emptied", artifact, "/witnessed/ran", message, "run the tests")
+    gone = [test for test in previous["gone"] if not excused.matches(test)]
+    if gone or ran + len(previous["gone"]) - len(gone) < previous["ran"]:
+        first = f", {quoted(gone[0])} is gone" if gone else ""
+        message = f"{ran} tests ran, and {previous['ran']} in attempt {previous['attempt']}{first}"
+        yield Finding("protected.shrank", artifact, "/previous", message, _BACK)
