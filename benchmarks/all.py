@@ -19,6 +19,7 @@ SUITES = {
     "ledger.py": (["--blocks", "24", "--size", "100000"], ["--blocks", "4", "--verify-size", "5000"]),
     "leases.py": (["--blocks", "24"], ["--blocks", "4"]),
     "transition.py": (["--blocks", "24"], ["--blocks", "4"]),
+    "attestation.py": (["--blocks", "24"], ["--blocks", "4"]),
     "help_time.py": (["--runs", "25"], ["--runs", "5"]),
     "sandbox_throughput.py": ([str(RECORDED)], [str(RECORDED), "--block", "60", "--blocks", "1"]),
 }

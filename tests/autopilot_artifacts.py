@@ -106,7 +106,11 @@ def contents(task: str, phase: str, attempt: int = 1) -> dict[str, bytes]:
         "SPEC": {"spec.md": _SPEC},
         "PLAN": {
             "plan.md": _PLAN,
-            "file_map.json": {"files": [{"path": "src/stats.py", "change": "modify", "purpose": mark, "items": ["W-1", "W-2"]}]},
+            "file_map.json": {
+                "files": [
+                    {"path": "src/stats.py", "change": "modify", "purpose": mark, "items": ["W-1", "W-2"]}
+                ]
+            },
         },
         "THINK": {"edge_cases.md": _EDGE_CASES},
         "IMPLEMENT": {"git_diff.patch": _PATCH, "modified_files.json": {"files": ["src/stats.py"]}},

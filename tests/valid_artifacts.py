@@ -241,6 +241,29 @@ COMPANIONS = {
     "statistics.json": STATISTICS,
 }  # fmt: skip
 
+PROTECTED = {
+    "schema": "phasegate/protected-checks/v1",
+    "base": "0123456789abcdef" * 2 + "01234567",
+    "tree": "89abcdef" * 5,
+    "problem": "",
+    "tests": [
+        {"path": "test_a.py", "change": "changed",
+         "before": {"tests": 2, "assertions": 3, "skips": 1}, "after": {"tests": 3, "assertions": 4, "skips": 1}},
+    ],
+    "configuration": [],
+    "command": [],
+    "runs": [
+        {"name": name, "exit_code": int(name == "canary"), "duration_ms": 12, "problem": "", "log": "ab" * 32,
+         "tests": 3, "ran": 3, "failed": int(name == "canary")}
+        for name in ("plain", "base", "protected", "canary")
+    ],
+    "lost": [],
+    "differing": [],
+    "canary": {"planted": 1, "failed": 1, "hidden": 0, "unseen": []},
+    "witnessed": {"tests": 3, "ran": 3},
+    "previous": {"attempt": 1, "ran": 2, "gone": []},
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Valid:
@@ -287,6 +310,7 @@ VALID = {
               {"min_changed": "80", "sources": ["src/**"]}),
         Valid("static_analysis", "static_analysis.json", STATIC_ANALYSIS,
               {"max": {"error": 0, "warning": 1}, "max_suppressed": 1, "tools": ["ruff"]}),
+        Valid("protected_checks", "protected_checks.json", PROTECTED),
         Valid("reviewer", "review_rubric.json", RUBRIC),
         Valid("ci_commit", "ci_results.json", {"status": "success", "commit": HEAD}),
         Valid("kpis", "deployment_status.json", DEPLOYED, {"also": ["smoke_test_results.json"]}),

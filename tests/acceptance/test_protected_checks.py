@@ -353,3 +353,30 @@ def test_the_statements_are_signed_and_the_audit_verifies_them(work: Work) -> No
     assert seen.event.git_tree_before == seen.event.git_tree_after != ""
 
     assert audit(work.engine).exit_code == 0
+
+
+def test_a_hermetic_run_is_tried_hermetically(work: Work) -> None:
+    work.repository.change()
+    work.repository.write("test_write.py", (
+        "import pytest\n\n\n"
+        "def test_nothing_is_written():\n"
+        "    with pytest.raises(OSError):\n"
+        "        open('written', 'w')\n"
+    ))  # fmt: skip
+
+    assert work.verify("-p", "no:cacheprovider", hermetic=True).passed
+    result = work.leave()
+    assert result.accepted, [(finding.code, finding.message) for finding in result.findings]
+
+
+def test_a_tree_that_changes_while_the_checks_run_is_not_evaluated(work: Work) -> None:
+    work.repository.change()
+    # The tests themselves change the tree they are found in: what was tried is not what stands there.
+    work.repository.write("test_write.py", (
+        "import uuid\nfrom pathlib import Path\n\n\n"
+        "def test_write():\n"
+        f"    Path({str(work.repository.root / 'src' / 'more.py')!r}).write_text(f'# {{uuid.uuid4()}}')\n"
+    ))  # fmt: skip
+
+    assert work.verify().passed
+    assert "protected.not_evaluated" in refused(work)

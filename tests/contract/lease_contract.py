@@ -152,8 +152,8 @@ class LeaseContract:
 
     def test_given_other_tasks_and_phases_then_leases_are_apart_and_list_in_order(self, store):
         pairs = [("b", "PLAN"), ("a", "SPEC"), ("a", "PLAN"), ("ä", "PLAN")]
-        for task, phase in pairs:
-            assert acquire(store, task=task, phase=phase).epoch == 1
+        epochs = [acquire(store, task=task, phase=phase).epoch for task, phase in pairs]
+        assert epochs == [1, 1, 2, 1]
         release_one = store.lease_release("a", "SPEC", "a", 1, now_ms=1)
         assert [(lease.task, lease.phase) for lease in store.leases()] == sorted(pairs)
         assert [lease.phase for lease in store.leases("a")] == ["PLAN", "SPEC"]

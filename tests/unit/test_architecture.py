@@ -17,6 +17,7 @@ FUNCTION_LINES_MAX = 70
 
 PURE = (
     "engine/phasegate/engine/core",
+    "engine/phasegate/engine/prompts",
     "ledger/phasegate/ledger/canonical.py",
     "ledger/phasegate/ledger/entry.py",
     "ledger/phasegate/ledger/chain.py",
@@ -25,6 +26,7 @@ PURE = (
     "ledger/phasegate/ledger/leases.py",
     "ledger/phasegate/ledger/leasing.py",
     "policies/phasegate/policies/model.py",
+    "policies/phasegate/policies/persona.py",
     "validators/phasegate/validators/interface.py",
 )
 IMPURE_CALLS = {

@@ -94,7 +94,7 @@ def test_given_entries_when_made_events_again_then_the_digest_is_no_part_of_them
     first, last = (recorded(entry) for entry in store.entries())
 
     assert isinstance(first.event, TaskOpened)
-    assert last.event.model_dump() == {"previous": ""}
+    assert last.event.model_dump() == {"previous": "", "at": ""}
 
 
 def test_given_entries_of_one_task_when_traced_then_they_share_a_trace_and_a_command_shares_a_span(

@@ -16,29 +16,44 @@ from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import (
     EVENT_TYPES,
     FINDINGS_IN_ENTRY_MAX,
+    ApprovalRecorded,
+    BaselineRecorded,
     Event,
     EvidenceAdded,
     EvidenceRef,
     FindingRef,
+    FlagSet,
     GatePassed,
+    JournalNoted,
+    KeyRegistered,
     Kind,
+    LoopDetected,
+    MilestoneApproved,
+    OutboxDelivered,
+    OutboxEnqueued,
+    OutboxFailed,
     PhaseBacktracked,
     PhaseCompleted,
     PhaseEntered,
+    PromptAttested,
+    PromptBaselined,
     RunEnded,
     SampleExecuted,
     SampleGenerated,
     StepFinished,
     StepStarted,
+    TaskAborted,
     TaskCompleted,
     TaskOpened,
+    TaskPaused,
+    TaskResumed,
     ViolationRecorded,
     WitnessRecorded,
     parse_event,
     payload,
 )
 from phasegate.ledger.canonical import dumps
-from phasegate.policies.model import Origin
+from phasegate.policies.model import Attention, FlagMode, Origin
 
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 SHORT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
@@ -50,36 +65,45 @@ NAME = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, m
 FINDINGS = st.lists(
     st.builds(FindingRef, code=SHORT, artifact=SHORT, place=SHORT, remedy=SHORT), max_size=3
 ).map(tuple)
+HEX_OR_NONE = st.just("") | HEX
 REFS = st.lists(st.builds(EvidenceRef, name=SHORT, digest=HEX, origin=ORIGIN, path=TEXT), max_size=3).map(
     tuple
 )
 
 STRATEGIES: dict[type[Event], st.SearchStrategy[Event]] = {
     TaskOpened: st.builds(
-        TaskOpened, process=SHORT, process_version=COUNT, process_digest=HEX, title=SHORT
+        TaskOpened, process=SHORT, process_version=COUNT, process_digest=HEX, title=SHORT,
+        depends_on=st.lists(NAME, max_size=3).map(tuple), milestone=SHORT, risk=SHORT, repository=TEXT,
+        base_commit=SHORT, at=SHORT,
     ),
     EvidenceAdded: st.builds(
         EvidenceAdded, name=SHORT, digest=HEX, size_bytes=COUNT, origin=ORIGIN, path=TEXT, source=TEXT,
-        exit_code=st.none() | NUMBER,
+        exit_code=st.none() | NUMBER, by=SHORT, at=SHORT,
     ),
     WitnessRecorded: st.builds(
         WitnessRecorded, argv=st.lists(TEXT, max_size=4).map(tuple), argv_digest=HEX, cwd=TEXT,
         exit_code=NUMBER, started_at=SHORT, duration_ms=COUNT, stdout_digest=HEX, stderr_digest=HEX,
         stdout_bytes=COUNT, stderr_bytes=COUNT, environment_digest=HEX, git_commit=SHORT,
-        git_dirty=st.booleans(), reports=st.dictionaries(NAME, HEX, max_size=3),
+        git_dirty=st.booleans(), reports=st.dictionaries(NAME, HEX, max_size=3), git_tree_before=SHORT,
+        git_tree_after=SHORT, git_dirty_after=st.booleans(), cpu_user_ms=COUNT, cpu_system_ms=COUNT,
+        max_rss_kib=COUNT, hermetic=st.booleans(), dropped=st.lists(SHORT, max_size=2).map(tuple),
+        problems=st.lists(SHORT, max_size=2).map(tuple), statement=HEX_OR_NONE,
     ),
     GatePassed: st.builds(
-        GatePassed, evidence=REFS, checks=st.lists(SHORT, max_size=3).map(tuple), warnings=FINDINGS
+        GatePassed, evidence=REFS, checks=st.lists(SHORT, max_size=3).map(tuple), warnings=FINDINGS,
+        statement=HEX_OR_NONE, flags=st.dictionaries(NAME, SHORT, max_size=2), broken_glass=HEX_OR_NONE,
+        commit=SHORT,
     ),
     PhaseCompleted: st.builds(PhaseCompleted, next=SHORT),
-    PhaseEntered: st.builds(PhaseEntered, previous=SHORT),
+    PhaseEntered: st.builds(PhaseEntered, previous=SHORT, at=SHORT),
     PhaseBacktracked: st.builds(
-        PhaseBacktracked, source=SHORT, target=SHORT, reason=TEXT, voided=st.lists(SHORT).map(tuple)
+        PhaseBacktracked, source=SHORT, target=SHORT, reason=TEXT, voided=st.lists(SHORT, max_size=4).map(tuple),
+        at=SHORT,
     ),
     TaskCompleted: st.builds(TaskCompleted, phases=COUNT),
     ViolationRecorded: st.builds(
         ViolationRecorded, violation=st.sampled_from(Kind), command=SHORT, message=TEXT, remedy=TEXT,
-        target=SHORT, finding_count=COUNT, findings=FINDINGS, findings_digest=st.just("") | HEX,
+        target=SHORT, finding_count=COUNT, findings=FINDINGS, findings_digest=HEX_OR_NONE, at=SHORT,
     ),
     StepStarted: st.builds(StepStarted, step=SHORT, total=COUNT),
     StepFinished: st.builds(
@@ -95,7 +119,52 @@ STRATEGIES: dict[type[Event], st.SearchStrategy[Event]] = {
     ),
     RunEnded: st.builds(
         RunEnded, outcome=SHORT, success_level=SHORT, reasons=st.lists(TEXT, max_size=3).map(tuple),
-        report=st.just("") | HEX,
+        report=HEX_OR_NONE,
+    ),
+    PromptAttested: st.builds(
+        PromptAttested, prompt=HEX, header=HEX, persona=SHORT, persona_digest=HEX_OR_NONE, origin=ORIGIN,
+        via=st.sampled_from(["compiler", "engine", "hook", "proxy", "agent"]),
+        status=st.sampled_from(["baseline", "match", "drift", "no_baseline"]), version=COUNT,
+        severity=st.sampled_from(Attention),
+    ),
+    PromptBaselined: st.builds(
+        PromptBaselined, version=COUNT, prompt=HEX, header=HEX, persona=SHORT, persona_digest=HEX_OR_NONE,
+        reason=TEXT, by=SHORT, statement=HEX_OR_NONE,
+    ),
+    ApprovalRecorded: st.builds(
+        ApprovalRecorded, decision=SHORT, role=SHORT, by=SHORT, key_id=SHORT, reason=TEXT,
+        subjects=st.dictionaries(NAME, HEX, max_size=3), statement=HEX,
+    ),
+    TaskPaused: st.builds(TaskPaused, reason=TEXT, by=SHORT, escalated=st.booleans(), at=SHORT),
+    TaskResumed: st.builds(TaskResumed, reason=TEXT, by=SHORT, at=SHORT),
+    TaskAborted: st.builds(TaskAborted, reason=TEXT, by=SHORT, at=SHORT),
+    LoopDetected: st.builds(
+        LoopDetected, cause=st.sampled_from(["same_kind", "no_progress", "rate"]), detail=TEXT,
+        diary=HEX_OR_NONE, at=SHORT,
+    ),
+    JournalNoted: st.builds(
+        JournalNoted, summary=HEX, chars=COUNT, decisions=st.lists(TEXT, max_size=3).map(tuple),
+        links=st.lists(TEXT, max_size=3).map(tuple),
+    ),
+    OutboxEnqueued: st.builds(
+        OutboxEnqueued, key=HEX, effect=SHORT, destination=TEXT, body=HEX, at=SHORT
+    ),
+    OutboxDelivered: st.builds(
+        OutboxDelivered, key=HEX, attempts=COUNT, status=COUNT, response=HEX_OR_NONE
+    ),
+    OutboxFailed: st.builds(OutboxFailed, key=HEX, attempts=COUNT, reason=TEXT),
+    FlagSet: st.builds(
+        FlagSet, flag=SHORT, mode=st.sampled_from(FlagMode), reason=TEXT, by=SHORT, statement=HEX
+    ),
+    MilestoneApproved: st.builds(
+        MilestoneApproved, milestone=SHORT, process=SHORT, reason=TEXT, by=SHORT, statement=HEX
+    ),
+    KeyRegistered: st.builds(
+        KeyRegistered, name=SHORT, key_id=SHORT, vkey=TEXT, role=SHORT, by=SHORT, statement=HEX_OR_NONE
+    ),
+    BaselineRecorded: st.builds(
+        BaselineRecorded, name=SHORT, window_from=SHORT, window_to=SHORT, figures=HEX, stable=st.booleans(),
+        reasons=st.lists(TEXT, max_size=3).map(tuple),
     ),
 }  # fmt: skip
 
@@ -129,6 +198,38 @@ EXAMPLES: dict[type[Event], Event] = {
         rss_kib=1,
     ),
     RunEnded: RunEnded(outcome="held", success_level="FAILED", reasons=("r",), report=""),
+    PromptAttested: PromptAttested(
+        prompt=digest("p"), header=digest("h"), persona="implementer", persona_digest=digest("i"),
+        origin=Origin.WITNESSED, via="hook", status="match", version=1, severity=Attention.WARN,
+    ),
+    PromptBaselined: PromptBaselined(
+        version=1, prompt=digest("p"), header=digest("h"), persona="", persona_digest="", reason="r",
+        by="olga", statement=digest("s"),
+    ),
+    ApprovalRecorded: ApprovalRecorded(
+        decision="approve", role="reviewer", by="rita", key_id="rita+1", reason="r",
+        subjects={"a": digest("a")}, statement=digest("s"),
+    ),
+    TaskPaused: TaskPaused(reason="r", by="key:olga", escalated=True, at="now"),
+    TaskResumed: TaskResumed(reason="r", by="key:olga", at="now"),
+    TaskAborted: TaskAborted(reason="r", by="key:olga", at="now"),
+    LoopDetected: LoopDetected(cause="rate", detail="d", diary=digest("d"), at="now"),
+    JournalNoted: JournalNoted(summary=digest("s"), chars=1, decisions=("d",), links=("l",)),
+    OutboxEnqueued: OutboxEnqueued(
+        key=digest("k"), effect="webhook", destination="d", body=digest("b"), at="now"
+    ),
+    OutboxDelivered: OutboxDelivered(key=digest("k"), attempts=1, status=200, response=digest("r")),
+    OutboxFailed: OutboxFailed(key=digest("k"), attempts=3, reason="r"),
+    FlagSet: FlagSet(flag="p:B/x", mode=FlagMode.OBSERVE, reason="r", by="olga", statement=digest("s")),
+    MilestoneApproved: MilestoneApproved(
+        milestone="m", process="p", reason="r", by="sue", statement=digest("s")
+    ),
+    KeyRegistered: KeyRegistered(
+        name="rita", key_id="rita+1", vkey="v", role="reviewer", by="olga", statement=digest("s")
+    ),
+    BaselineRecorded: BaselineRecorded(
+        name="m", window_from="a", window_to="b", figures=digest("f"), stable=True, reasons=("r",)
+    ),
 }  # fmt: skip
 
 kinds = pytest.mark.parametrize("kind", sorted(EVENT_TYPES))
@@ -239,6 +340,18 @@ def test_given_an_unknown_type_when_read_then_it_is_refused() -> None:
         ("step.finished", "figures", {"ü": 1}),
         ("step.finished", "figures", {"n": "x" * 2_001}),
         ("step.finished", "figures", {"n": [1]}),
+        ("task.opened", "depends_on", ["T-1"] * 65),
+        ("approval.recorded", "statement", ""),
+        ("approval.recorded", "subjects", {"a": "0"}),
+        ("prompt.attested", "via", "hearsay"),
+        ("prompt.attested", "status", "fine"),
+        ("prompt.attested", "severity", "fatal"),
+        ("flag.set", "mode", "sometimes"),
+        ("flag.set", "statement", ""),
+        ("milestone.approved", "statement", ""),
+        ("loop.detected", "cause", "boredom"),
+        ("outbox.enqueued", "key", "k"),
+        ("journal.noted", "links", ["l"] * 17),
         ("run.ended", "reasons", ["r"] * (FINDINGS_IN_ENTRY_MAX + 1)),
     ],
 )

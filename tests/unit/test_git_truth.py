@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from phasegate.engine.app import git_truth
+from phasegate.engine.app import git_running
 from phasegate.engine.app.git_truth import (
     GitUnavailable,
     PathStatus,
@@ -324,11 +324,11 @@ def test_given_a_git_that_hangs_or_floods_when_looked_at_then_it_is_not_evaluate
     fake.write_text("#!/bin/sh\nexec /bin/sleep 100\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(fake.parent))
-    monkeypatch.setattr(git_truth, "GIT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(git_running, "GIT_TIMEOUT_S", 0.2)
     assert "took longer" in snapshot(repo, base).problem
     fake.write_text("#!/bin/sh\nexec /usr/bin/yes\n")
-    monkeypatch.setattr(git_truth, "GIT_TIMEOUT_S", 20)
-    monkeypatch.setattr(git_truth, "GIT_OUTPUT_BYTES_MAX", 10_000)
+    monkeypatch.setattr(git_running, "GIT_TIMEOUT_S", 20)
+    monkeypatch.setattr(git_running, "GIT_OUTPUT_BYTES_MAX", 10_000)
     assert "printed more" in snapshot(repo, base).problem
 
 

@@ -40,6 +40,7 @@ def test_given_the_autopilot_when_loaded_then_verify_takes_only_witnessed_eviden
 
     assert {name: rule.witness for name, rule in rules.items()} == {
         "test_results.json": Witness.JUNIT,
+        "protected_checks.json": Witness.PROTECTED,
         "build_output.log": Witness.OUTPUT,
         "coverage_report.json": Witness.COVERAGE,
     }

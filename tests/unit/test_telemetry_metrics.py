@@ -65,6 +65,15 @@ def test_given_one_violation_when_folded_then_its_counter_and_the_rejected_task_
     assert {counter for counter in Counter if counters.total(counter)} == {*counted, Counter.TASKS_REJECTED}
 
 
+@pytest.mark.parametrize(
+    ("status", "counted"), [("drift", 1), ("match", 0), ("baseline", 0), ("no_baseline", 0)]
+)
+def test_given_an_attested_prompt_when_folded_then_only_drift_counts(status, counted):
+    counters = folded([FakeEntry(1, "prompt.attested", phase="VERIFY", payload={"status": status})])
+    assert counters.total(Counter.PROMPT_DRIFT) == counted
+    assert counters.total(Counter.TASKS_REJECTED) == 0
+
+
 def test_given_a_failed_gate_when_content_was_at_fault_then_a_validation_failed_too():
     assert (
         folded([violation(1, "gate_failed", "SPEC", codes=["evidence.missing"])]).total(

@@ -1,7 +1,8 @@
 """Leases: the exclusive right to act on one task and phase for a time. Values and rules.
 
-A lease's **epoch** is its fencing token: acquiring raises it by one, nothing ever lowers it, and a write
-that carries another epoch than the row's is refused in the write's own transaction. Exclusion therefore
+A lease's **epoch** is its fencing token: acquiring takes the one after the task's highest, nothing ever
+lowers it, and a write that carries another epoch than the row's is refused in the write's own transaction.
+No two leases of a task have the same, so that a token for a phase that was left is worth nothing in the next. Exclusion therefore
 rests on the epoch alone. The clock only decides when somebody else may acquire: a holder that was
 stopped, or whose clock is wrong, loses its lease too early or too late, and never shares it.
 
@@ -47,7 +48,7 @@ class Lease:
     Attributes:
         task: Task id, 1 to 128 characters.
         phase: Phase name, 1 to 64 characters.
-        epoch: Fencing token, from 1.
+        epoch: Fencing token, from 1; no other lease of the task ever had it.
         holder: Who acquired it, 1 to 256 characters.
         expires_ms: First millisecond at which it is no longer held; `RELEASED_MS` after a release.
         seen_ms: Latest time the store had seen when it gave this value out. Not compared.
@@ -116,13 +117,16 @@ class Term(NamedTuple):
     window_ms: int = LEASE_WINDOW_MS_MAX
 
 
-def acquire(found: Lease | None, task: str, phase: str, holder: str, time_ms: int, ttl_ms: int) -> Lease:
+def acquire(
+    found: Lease | None, highest: int, task: str, phase: str, holder: str, time_ms: int, ttl_ms: int
+) -> Lease:
     """Return the lease after an acquisition.
 
     Whoever holds the lease is refused as well: two processes may call themselves the same.
 
     Args:
         found: The stored lease, if there ever was one.
+        highest: The highest epoch of the task, whatever the phase; 0 if there never was one.
         task: Task id.
         phase: Phase name.
         holder: Who acquires it.
@@ -134,13 +138,12 @@ def acquire(found: Lease | None, task: str, phase: str, holder: str, time_ms: in
         LeaseInvalid: The epochs are used up.
     """
     expires_ms = time_ms + ttl_ms
-    if found is None:
-        return Lease(task, phase, 1, holder, expires_ms, time_ms)
-    _refuse_held(found, time_ms)
-    if found.epoch >= LEASE_EPOCH_MAX:
-        raise LeaseInvalid(f"the epoch {found.epoch} of `{task}` `{phase}` is the last; open another task")
-    taken_from = None if found.released else found.holder
-    return Lease(task, phase, found.epoch + 1, holder, expires_ms, time_ms, taken_from)
+    if found is not None:
+        _refuse_held(found, time_ms)
+    if highest >= LEASE_EPOCH_MAX:
+        raise LeaseInvalid(f"the epoch {highest} of `{task}` `{phase}` is the last; open another task")
+    taken_from = None if found is None or found.released else found.holder
+    return Lease(task, phase, highest + 1, holder, expires_ms, time_ms, taken_from)
 
 
 def renew(found: Lease | None, claim: Claim, time_ms: int, term: Term) -> Lease:

@@ -22,7 +22,7 @@ from phasegate.ledger.leases import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Rule: TypeAlias = Callable[[Lease | None, int], Lease]
+    Rule: TypeAlias = Callable[[Lease | None, int, Callable[[], int]], Lease]
 
 
 class Leasing(ABC):
@@ -36,7 +36,10 @@ class Leasing(ABC):
         check_clock(now_ms)
         checked_term(ttl_ms)
         return self._settle(
-            task, phase, now_ms, lambda found, time_ms: acquire(found, task, phase, holder, time_ms, ttl_ms)
+            task,
+            phase,
+            now_ms,
+            lambda found, time_ms, highest: acquire(found, highest(), task, phase, holder, time_ms, ttl_ms),
         )
 
     def lease_renew(
@@ -46,13 +49,13 @@ class Leasing(ABC):
         claim = checked_claim(task, phase, holder, epoch)
         check_clock(now_ms)
         term = checked_term(ttl_ms, window_ms)
-        return self._settle(task, phase, now_ms, lambda found, time_ms: renew(found, claim, time_ms, term))
+        return self._settle(task, phase, now_ms, lambda found, time_ms, _: renew(found, claim, time_ms, term))
 
     def lease_release(self, task: str, phase: str, holder: str, epoch: int, *, now_ms: int) -> Lease:
         """Give a lease up. See `Store.lease_release`."""
         claim = checked_claim(task, phase, holder, epoch)
         check_clock(now_ms)
-        return self._settle(task, phase, now_ms, lambda found, time_ms: release(found, claim, time_ms))
+        return self._settle(task, phase, now_ms, lambda found, time_ms, _: release(found, claim, time_ms))
 
     @abstractmethod
     def _settle(self, task: str, phase: str, now_ms: int, rule: Rule) -> Lease:
@@ -62,7 +65,8 @@ class Leasing(ABC):
             task: Task id.
             phase: Phase name.
             now_ms: The caller's time.
-            rule: Takes the stored lease, or None, and the time by which it is judged. Nothing is
+            rule: Takes the stored lease, or None, the time by which it is judged, and what tells the
+                task's highest epoch (0 for none). Nothing is
                 written if it returns what it was given; of a `LeaseLost` for expiry only the time is
                 kept, so that the lease stays expired; any other refusal leaves everything as it was.
         """

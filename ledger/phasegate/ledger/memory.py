@@ -161,13 +161,16 @@ class MemoryStore(Leasing):
         stored = self._leases.get(key)
         return None if stored is None else replace(stored, seen_ms=self._clock_ms)
 
+    def _highest(self, task: str) -> int:
+        return max((lease.epoch for lease in self._leases.values() if lease.task == task), default=0)
+
     def _settle(self, task: str, phase: str, now_ms: int, rule: Rule) -> Lease:
         with self._mutex:
             self._check_open()
             key = task, phase
             found, time_ms = self._found(key), max(self._clock_ms, now_ms)
             try:
-                lease = rule(found, time_ms)
+                lease = rule(found, time_ms, lambda: self._highest(task))
             except LeaseLost as lost:
                 self._keep_expiry(lost)
                 raise

@@ -34,6 +34,7 @@ _LIST_TASK: Final = (
     "SELECT (SELECT value FROM meta WHERE name = 'clock_ms'), task, phase, epoch, holder, expires_ms "
     "FROM leases WHERE task = ? ORDER BY phase"
 )
+_HIGHEST: Final = "SELECT coalesce(max(epoch), 0) FROM leases WHERE task = ?"
 _ADD: Final = "INSERT INTO leases (epoch, holder, expires_ms, task, phase) VALUES (?, ?, ?, ?, ?)"
 _CHANGE: Final = "UPDATE leases SET epoch = ?, holder = ?, expires_ms = ? WHERE task = ? AND phase = ?"
 _CLOCK: Final = "SELECT value FROM meta WHERE name = 'clock_ms'"
@@ -61,7 +62,7 @@ def settle(cursor: apsw.Cursor, task: str, phase: str, now_ms: int, rule: Rule) 
     clock_ms, found = _read(cursor, task, phase)
     time_ms = max(clock_ms, now_ms)
     try:
-        lease = rule(found, time_ms)
+        lease = rule(found, time_ms, lambda: _highest(cursor, task))
     except LeaseLost as lost:
         _keep_expiry(cursor, lost, clock_ms)
         raise
@@ -86,6 +87,11 @@ def pass_fence(cursor: apsw.Cursor, fence: Fence) -> None:
         _keep_expiry(cursor, lost, clock_ms)
         raise
     _set_clock(cursor, time_ms, clock_ms)
+
+
+def _highest(cursor: apsw.Cursor, task: str) -> int:
+    """Return the highest epoch of a task, whatever the phase; 0 if there never was one."""
+    return int(cursor.execute(_HIGHEST, (task,)).fetchall()[0][0])  # type: ignore[arg-type]  # a strict column
 
 
 def _keep_expiry(cursor: apsw.Cursor, lost: LeaseLost, clock_ms: int) -> None:

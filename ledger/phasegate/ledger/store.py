@@ -142,7 +142,7 @@ class Store(Protocol):
         ...
 
     def lease_acquire(self, task: str, phase: str, holder: str, *, now_ms: int, ttl_ms: int) -> Lease:
-        """Acquire the lease on a task and phase under the next epoch, durably on return.
+        """Acquire the lease on a task and phase under the task's next epoch, durably on return.
 
         Args:
             task: Task id, 1 to 128 printable characters.

@@ -42,8 +42,8 @@ class Witness(StrEnum):
     """What the engine derives a witnessed artifact from.
 
     `junit`, `coverage` and `sarif` are reports the command wrote while the engine watched, in any format that
-    `validators.report_formats` knows; `output` is what it printed; `protected` is what came of trying the tests
-    of the base commit as well; `runner` is a phase runner of the engine itself.
+    `validators.report_formats` knows; `output` is what it printed; `protected` is what came of trying the
+    tests of the base commit as well; `runner` is a phase runner of the engine itself.
     """
 
     JUNIT = "junit"
@@ -157,7 +157,7 @@ class LoopRule(_Frozen):
 
     Attributes:
         same_kind_max: violations of one kind without progress between them.
-        no_progress_minutes: time without an accepted step, seen at the next refusal or by `engine loop check`.
+        no_progress_minutes: time without an accepted step, seen at the next refusal or `engine loop check`.
         rate_max: violations within `rate_window_minutes`, whatever their kind and progress.
     """
 
@@ -234,7 +234,7 @@ class Process(_Frozen):
         return hashlib.sha256(self.canonical()).hexdigest()
 
     def canonical(self) -> bytes:
-        """The definition as canonical JSON; what has its default is left out, so that digests outlive new fields."""
+        """The definition as canonical JSON; defaults are left out, so that digests outlive new fields."""
         return dumps(self.model_dump(mode="json", exclude_defaults=True))
 
     def phase(self, name: str) -> PhaseRule:

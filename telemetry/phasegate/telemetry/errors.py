@@ -17,3 +17,7 @@ class TelemetryError(Exception):
 
 class ExportError(TelemetryError):
     """The collector could not be reached, or did not take what it was sent."""
+
+
+class BadWindow(TelemetryError):
+    """What was given is no window of time."""

@@ -10,9 +10,11 @@ A counter is the number of entries since the ledger began, so it never restarts 
     phase_backtracks             phase.backtracked entries
     prompt_drift_detected        prompt.attested entries of status drift, and violations of kind prompt_drift
     tool_calls_rejected          violations of kind tool_rejected
-    lease_contention             violations of kind lease_contention
+    lease_contention             violations of kind lease_contention (another holds the lease) and stale_lease
+                                 (the epoch acted under was taken over or has run out)
     tasks_rejected_for_process_violation
-                                 distinct tasks with at least one violation of any kind
+                                 distinct tasks with at least one violation of any kind, a refused opening
+                                 among them
 
 Each is counted by the phase its entry stands in, but for the last, which is over all phases.
 """
@@ -63,7 +65,7 @@ class Counters:
             phases = self.by_phase.setdefault(counter, {})
             phases[entry.phase] = phases.get(entry.phase, 0) + 1
         if entry.type == EntryType.VIOLATION_RECORDED:
-            self.refused_tasks.add(entry.task)
+            self.refused_tasks.add(refused_task(entry))
 
     def total(self, counter: Counter) -> int:
         """Return a counter's value over all phases."""
@@ -92,6 +94,13 @@ class Counters:
             },
             "refused_tasks": sorted(self.refused_tasks),
         }
+
+
+def refused_task(entry: EntryLike) -> str:
+    """Return the task that a violation refused: the entry's own, or the one that was not opened."""
+    if entry.task != names.LEDGER_STREAM:
+        return entry.task
+    return text(entry.payload, "target") or entry.task
 
 
 def counted_by(entry: EntryLike) -> tuple[Counter, ...]:

@@ -50,6 +50,20 @@ class EntryType(StrEnum):
     TASK_COMPLETED = "task.completed"
     VIOLATION_RECORDED = "violation.recorded"
     PROMPT_ATTESTED = "prompt.attested"
+    PROMPT_BASELINED = "prompt.baselined"
+    APPROVAL_RECORDED = "approval.recorded"
+    TASK_PAUSED = "task.paused"
+    TASK_RESUMED = "task.resumed"
+    TASK_ABORTED = "task.aborted"
+    LOOP_DETECTED = "loop.detected"
+    JOURNAL_NOTED = "journal.noted"
+    OUTBOX_ENQUEUED = "outbox.enqueued"
+    OUTBOX_DELIVERED = "outbox.delivered"
+    OUTBOX_FAILED = "outbox.failed"
+    FLAG_SET = "flag.set"
+    MILESTONE_APPROVED = "milestone.approved"
+    KEY_REGISTERED = "key.registered"
+    BASELINE_RECORDED = "baseline.recorded"
     STEP_STARTED = "step.started"
     STEP_FINISHED = "step.finished"
     SAMPLE_GENERATED = "sample.generated"
@@ -68,9 +82,13 @@ COUNTER_OF_VIOLATION: Final[Mapping[str, Counter]] = MappingProxyType(
         "prompt_drift": Counter.PROMPT_DRIFT,
         "tool_rejected": Counter.TOOL_CALLS_REJECTED,
         "lease_contention": Counter.LEASE_CONTENTION,
+        "stale_lease": Counter.LEASE_CONTENTION,
     }
 )
 GATE_FAILED: Final = "gate_failed"
+TOOL_REJECTED: Final = "tool_rejected"
+# Task of entries that belong to none, and of the refusal to open one; the refusal names the task as its target.
+LEDGER_STREAM: Final = "-"
 DRIFT: Final = "drift"
 # Findings of the evidence itself (missing, changed, of the wrong origin); all others judge content.
 EVIDENCE_CODE_PREFIX: Final = "evidence."
@@ -104,6 +122,17 @@ ARGV_DIGEST: Final = "phasegate.command.argv_digest"
 RUN_OUTCOME: Final = "phasegate.run.outcome"
 SUCCESS_LEVEL: Final = "phasegate.run.success_level"
 VERDICT: Final = "phasegate.sample.verdict"
+PROMPT_HASH: Final = "phasegate.prompt.hash"
+PROMPT_HEADER_HASH: Final = "phasegate.prompt.header_hash"
+PROMPT_STATUS: Final = "phasegate.prompt.status"
+PROMPT_ORIGIN: Final = "phasegate.prompt.origin"
+PROMPT_VERSION: Final = "phasegate.prompt.baseline_version"
+PERSONA: Final = "phasegate.persona"
+PERSONA_HASH: Final = "phasegate.persona.hash"
+LEASE_EPOCH: Final = "phasegate.lease.epoch"
+DECISION: Final = "phasegate.decision"
+DECIDED_BY: Final = "phasegate.decision.by"
+LOOP_CAUSE: Final = "phasegate.loop.cause"
 
 GEN_AI_OPERATION: Final = "gen_ai.operation.name"
 GEN_AI_PROVIDER: Final = "gen_ai.provider.name"

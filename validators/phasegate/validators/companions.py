@@ -28,6 +28,11 @@ def companion(
     return value, ()
 
 
+def earlier(context: Context, name: str) -> tuple[str, ...]:
+    """Names of the companions from earlier attempts: `name`, `name:2` and so on, as far as there are."""
+    return tuple(item for item in context.companions if item == name or item.startswith(f"{name}:"))
+
+
 def text_companion(artifact: Artifact, context: Context, name: str) -> tuple[str, tuple[Finding, ...]]:
     """Return the text of the companion `name`, or an empty one and why it cannot be compared with.
 

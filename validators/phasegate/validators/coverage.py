@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from phasegate.validators.companions import companion
+from phasegate.validators.companions import companion, earlier
 from phasegate.validators.decimals import checked, shown
 from phasegate.validators.interface import Artifact, Context, Finding
 from phasegate.validators.json_schema import read
@@ -21,8 +21,9 @@ def coverage(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
     """Check that total coverage is a percentage, not below policy, and not falling.
 
     The shape is `schemas/coverage_report.json`. Parameters: `min_total`, the least percentage; `max_drop`,
-    the percentage points it may lose since the last attempt, whose report is the companion `previous`
-    (default `previous:coverage_report.json`; where there is none, this is the first).
+    the percentage points it may lose since any attempt from the last that passed on, whose reports are the
+    companion `previous` (default `previous:coverage_report.json`; where there is none, this is the first),
+    `previous:2` and so on.
 
     Findings: `coverage.out_of_range`, `coverage.below_minimum`, `coverage.dropped`, those of
     `json_schema.read`, and with `max_drop` those of `companions.companion`.
@@ -43,19 +44,20 @@ def coverage(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
     if minimum is not None and total < minimum:
         message = f"{shown(total)}% of the lines are covered, fewer than {shown(minimum)}%"
         return (Finding("coverage.below_minimum", artifact.name, "/total_percent", message, _REMEDY),)
-    if drop is None or previous not in context.companions:
-        return ()
-    return _dropped(artifact, context, previous, total, drop)
+    return () if drop is None else _dropped(artifact, context, previous, total, drop)
 
 
 def _dropped(
     artifact: Artifact, context: Context, previous: str, total: Fraction, drop: Fraction
 ) -> tuple[Finding, ...]:
-    before, findings = companion(artifact, context, previous, SCHEMA)
-    if findings:
-        return findings
-    earlier = checked(before["total_percent"])
-    if earlier - total <= drop:
-        return ()
-    message = f"coverage fell from {shown(earlier)}% to {shown(total)}%, by more than {shown(drop)} points"
-    return (Finding("coverage.dropped", artifact.name, "/total_percent", message, _REMEDY),)
+    for attempt in earlier(context, previous):
+        before, findings = companion(artifact, context, attempt, SCHEMA)
+        if findings:
+            return findings
+        had = checked(before["total_percent"])
+        if had - total > drop:
+            message = (
+                f"coverage fell from {shown(had)}% to {shown(total)}%, by more than {shown(drop)} points"
+            )
+            return (Finding("coverage.dropped", artifact.name, "/total_percent", message, _REMEDY),)
+    return ()

@@ -268,7 +268,7 @@ class CommandPath:
         new_rows = (*_new_bindings(task, events, facts), *extra)
         body = orjson.dumps(to_json(after))
         entries = self._store.append(
-            self._drafts(task, events, body),
+            self._drafts(task, events, body, fence),
             at=at,
             projections=(
                 Projection(TASK_ROW, task, body),
@@ -336,18 +336,30 @@ class CommandPath:
         digest = hashlib.sha256(row.body).hexdigest()
         return entry is not None and entry.task == task and entry.payload.get(STATE_FIELD) == digest
 
-    def _drafts(self, task: TaskId, events: Sequence[Recorded], after: bytes) -> list[Draft]:
-        """The events as drafts; the last names the digest of the state after them, and the lease's epoch."""
-        last = {STATE_FIELD: hashlib.sha256(after).hexdigest()}
-        if self.epoch is not None:
-            last[LEASE_FIELD] = str(self.epoch)
-        *others, final = events
-        return [*(self._draft(task, event) for event in others), self._draft(task, final, **last)]
+    def _drafts(
+        self, task: TaskId, events: Sequence[Recorded], after: bytes, fence: Fence | None
+    ) -> list[Draft]:
+        """The events as drafts; the last names the digest of the state after them, and the lease's epoch.
 
-    def _draft(self, task: str, recorded: Recorded, **more: str) -> Draft:
+        An epoch is named only where the commit itself checks it: what is recorded without a lease, such as
+        the refusal of a stale one, must not look as if it had been made under it.
+        """
+        last = {STATE_FIELD: hashlib.sha256(after).hexdigest()}
+        if fence is not None and fence.epoch is not None:
+            last[LEASE_FIELD] = str(fence.epoch)
+        *others, final = events
+        trace = self._trace(task)
+        drafts = [self._draft(task, event, trace) for event in others]
+        return [*drafts, self._draft(task, final, trace, **last)]
+
+    def _draft(self, task: str, recorded: Recorded, trace: str = "", **more: str) -> Draft:
         phase, attempt, event = recorded
-        trace = f"{trace_id(self._store.ledger, task)}-{self._ids.span_id()}"
-        return Draft(task, phase, attempt, event.kind, self.actor, trace, {**payload(event), **more})
+        body = {**payload(event), **more}
+        return Draft(task, phase, attempt, event.kind, self.actor, trace or self._trace(task), body)
+
+    def _trace(self, task: str) -> str:
+        """One trace for each task, one span for each command: its entries share it."""
+        return f"{trace_id(self._store.ledger, task)}-{self._ids.span_id()}"
 
     def _violation(self, refused: Refused) -> Recorded:
         """The violation, with the whole list of findings kept as an object when it is long."""

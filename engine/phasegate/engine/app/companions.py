@@ -1,6 +1,7 @@
-"""Companions beside a task's artifacts: results of the attempt before, and facts that the engine itself knows.
+"""Companions beside a task's artifacts: results of earlier attempts, and facts that the engine knows.
 
-    previous:NAME        bytes of NAME in the attempt before the latest
+    previous:NAME        bytes of NAME in the attempt before
+    previous:NAME:2      in the one before that, and so on, back to the last one that passed its gate
     facts:actors.json    who implemented the change, as the ledger has it
     facts:git.json       the commit checked out when the gate was examined
 
@@ -48,10 +49,9 @@ def _gathered(
     if commit and any(check.use == "ci_commit" for check in checks):
         yield COMMIT, orjson.dumps({"head": commit})
     for name in {name for check in checks for name in _previous_names(check)}:
-        digest = state.previous.get(name)
-        content = snapshot(digest) if digest else None
-        if content is not None:
-            yield f"{PREVIOUS}{name}", content
+        for number, digest in enumerate(reversed(state.previous.get(name, ())), start=1):
+            # Bytes that are gone must not look like an attempt that never was: nothing can be compared with.
+            yield f"{PREVIOUS}{name}{f':{number}' if number > 1 else ''}", snapshot(digest) or b""
 
 
 def _names(process: Process, state: TaskState) -> list[str]:

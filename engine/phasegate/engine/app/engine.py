@@ -226,7 +226,7 @@ class Engine:
             place,
             commit,
         )
-        opening = self.milestones.opening_facts(command) if depends_on or milestone else None
+        opening = self.milestones.opening_facts(definition, command) if depends_on or milestone else None
         return self._path.open(name, definition, command, opening)
 
     def add_evidence(self, task: str, files: Sequence[Path], name: str | None = None) -> Result:

@@ -18,6 +18,7 @@ from phasegate.engine.app.signing_off import signed_off
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import FlagSet
 from phasegate.engine.core.gate import flag_names
+from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.ports import Clock
 from phasegate.ledger.entry import Entry
 from phasegate.ledger.store import Projection, Row, Store
@@ -95,7 +96,9 @@ class Flags:
         mode = orjson.loads(row.body).get("mode")
         entry = self._store.get(row.seq)
         said = entry.payload if entry is not None and entry.type == FlagSet.kind else {}
-        if (said.get("flag"), said.get("mode")) != (row.key, mode):
+        later = self._store.entries(since=row.seq, task=LEDGER_STREAM, type=FlagSet.kind)
+        set_back = any(item.payload["flag"] == row.key for item in later)
+        if set_back or (said.get("flag"), said.get("mode")) != (row.key, mode):
             raise IntegrityError(
                 f"the row of flag `{row.key}` is not what its entry says", "run `engine ledger verify`"
             )

@@ -6,23 +6,19 @@ So no hook, filter, file-system monitor or alias of the repository runs, no `ass
 `skip-worktree` mark hides a file, a time stamp that was set back does not help, and nothing is written into
 the repository. The price is that every tracked file is hashed, and that files kept by a filter such as
 git-lfs look changed.
-
-git is run without a shell, with an environment of its own, a time limit, and a limit on what it may answer.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import selectors
-import subprocess
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from phasegate.engine.app.git_running import GitUnavailable, run_git
 from phasegate.validators.truth import (
     PatchCheck,
     PathChange,
@@ -48,14 +44,10 @@ __all__ = [
     "truth_findings",
 ]
 
-GIT_TIMEOUT_S = 60
-GIT_OUTPUT_BYTES_MAX = 64 * 1024 * 1024
 CHANGES_MAX = 100_000
 SUBMODULES_MAX = 64
 SUBMODULE_DEPTH_MAX = 4
 
-_CHUNK_BYTES = 65_536
-_REASON_CHARS_MAX = 300
 _SPECIAL = re.compile(rb"[*?\[\\]")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SUBMODULE = "160000"
@@ -66,14 +58,6 @@ _STATUS_OF = {
     "R": PathStatus.RENAMED,
     "T": PathStatus.TYPE_CHANGED,
 }
-_SAFE = (
-    "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false",
-    "-c", "safe.directory=*", "-c", "core.quotePath=false", "-c", "protocol.allow=never",
-)  # fmt: skip
-
-
-class GitUnavailable(Exception):
-    """Git is not there, the repository is not, or git did not answer as it should; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +183,7 @@ def _find(repo: Path) -> _Repository:
     if not repo.is_dir():
         raise GitUnavailable("there is no such folder")
     where = ("-C", str(repo))
-    shown = _git(
+    shown = run_git(
         (*where, "rev-parse", "--path-format=absolute", "--show-toplevel", "--git-path", "objects"), {}
     )
     root, _, objects = shown.rstrip(b"\n").rpartition(b"\n")
@@ -218,7 +202,7 @@ def _find(repo: Path) -> _Repository:
 def _answer(argv: Sequence[str]) -> str:
     """One line of git's answer; empty where git says no, as it does of a head that has no commit yet."""
     try:
-        return _git(argv, {}).decode("utf-8", "replace").strip()
+        return run_git(argv, {}).decode("utf-8", "replace").strip()
     except GitUnavailable:
         return ""
 
@@ -249,13 +233,13 @@ class _Scratch:
         """Make the empty repository."""
         kind = "sha256" if self._real.is_sha256 else "sha1"
         own = str(self._folder / "git")
-        _git(("init", "--quiet", "--bare", "--template=", f"--object-format={kind}", own), {})
+        run_git(("init", "--quiet", "--bare", "--template=", f"--object-format={kind}", own), {})
         # A bare repository would refuse to look at a working tree.
-        _git(("--git-dir", own, "config", "core.bare", "false"), {})
+        run_git(("--git-dir", own, "config", "core.bare", "false"), {})
 
     def run(self, *args: str, stdin: bytes = b"") -> bytes:
         """Output of a git command in the working tree's root."""
-        return _git(args, self._environ, stdin=stdin, cwd=self._real.root)
+        return run_git(args, self._environ, stdin=stdin, cwd=self._real.root)
 
     def succeeds(self, *args: str) -> bool:
         """Whether a git command ends well."""
@@ -429,75 +413,3 @@ def _alternate(objects: Path) -> str:
     if ":" not in text and not text.startswith('"'):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
-def _environ(extra: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which nothing of the user's git settings counts."""
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_ATTR_NOSYSTEM": "1",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_LITERAL_PATHSPECS": "1",
-        "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_NO_LAZY_FETCH": "1",
-        **extra,
-    }
-
-
-def _git(
-    argv: Sequence[str], environ: Mapping[str, str], *, stdin: bytes = b"", cwd: Path | None = None
-) -> bytes:
-    """Run git and return what it printed.
-
-    Raises:
-        GitUnavailable: it cannot be started, takes too long, prints too much, or ends badly.
-    """
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as complaints:
-        given.write(stdin)
-        given.seek(0)
-        try:
-            process = subprocess.Popen(
-                ["git", *_SAFE, *argv],
-                cwd=cwd,
-                env=_environ(environ),
-                stdin=given,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-            )
-        except (OSError, ValueError) as error:
-            raise GitUnavailable(f"git cannot be run: {error}") from error
-        with process:
-            try:
-                output = _bounded_output(process)
-            except GitUnavailable:
-                process.kill()
-                raise
-            code = process.wait()
-        if code:
-            complaints.seek(0)
-            reason = complaints.read(_REASON_CHARS_MAX).decode("utf-8", "replace").strip()
-            raise GitUnavailable(reason or f"git ended with exit code {code}")
-    return output
-
-
-def _bounded_output(process: subprocess.Popen[bytes]) -> bytes:
-    output = bytearray()
-    deadline = time.monotonic() + GIT_TIMEOUT_S
-    stream = process.stdout
-    if stream is None:
-        raise GitUnavailable("git's output cannot be read")
-    with selectors.DefaultSelector() as selector:
-        selector.register(stream, selectors.EVENT_READ)
-        while True:
-            if not selector.select(max(deadline - time.monotonic(), 0)):
-                raise GitUnavailable(f"git took longer than {GIT_TIMEOUT_S} seconds")
-            chunk = os.read(stream.fileno(), _CHUNK_BYTES)
-            if not chunk:
-                return bytes(output)
-            output.extend(chunk)
-            if len(output) > GIT_OUTPUT_BYTES_MAX:
-                raise GitUnavailable(f"git printed more than {GIT_OUTPUT_BYTES_MAX} bytes")

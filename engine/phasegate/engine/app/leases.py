@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from phasegate.engine.app.command_path import CommandPath
-from phasegate.engine.core.errors import Conflict
+from phasegate.engine.core.errors import BadInput, Conflict
 from phasegate.engine.core.events import Kind
 from phasegate.engine.core.ids import parse_phase, parse_task_id
 from phasegate.engine.core.ports import Clock
@@ -44,13 +44,16 @@ class Leases:
             ttl_s: seconds to expiry; the process's by default.
 
         Raises:
-            BadInput: the task was never opened.
+            BadInput: the task was never opened, or its process has no such phase.
             Conflict: somebody holds it; that is recorded and counted.
         """
         state = self._path.state(task)
-        rule = self._path.process(state.process_digest).lease
+        process = self._path.process(state.process_digest)
         where = parse_phase(phase) if phase else state.phase
-        ttl_ms = 1000 * (ttl_s if ttl_s is not None else rule.ttl_seconds)
+        if where not in process.order:
+            known = ", ".join(process.order)
+            raise BadInput(f"the process has no phase `{where}`", f"its phases are: {known}")
+        ttl_ms = 1000 * (ttl_s if ttl_s is not None else process.lease.ttl_seconds)
         return self._settled(
             task,
             where,

@@ -52,7 +52,7 @@ class Milestones:
             raise BadInput(
                 f"`{process.process}` has no milestone `{milestone}`", f"its milestones: {', '.join(known)}"
             )
-        opened = self._open_milestones()
+        opened = self._tasks_in(process.process, Status.OPEN, Status.PAUSED)
         if milestone in opened:
             raise BadInput(
                 f"milestone `{milestone}` is not done: task `{opened[milestone]}` is open",
@@ -74,8 +74,8 @@ class Milestones:
         body = orjson.dumps({"by": who, "reason": reason})
         return self._path.record_for_ledger(event, (row, Projection(MILESTONE_ROW, name, body)))
 
-    def opening_facts(self, command: OpenTask) -> OpeningFacts:
-        """What the opening of a task depends on, as it stands."""
+    def opening_facts(self, process: Process, command: OpenTask) -> OpeningFacts:
+        """What the opening of a task depends on, as it stands; milestones are those of its own process."""
         statuses = {name: self._status(name) for name in command.depends_on}
         if not command.milestone:
             return OpeningFacts(statuses={name: status for name, status in statuses.items() if status})
@@ -84,8 +84,13 @@ class Milestones:
         recorded = self._store.entries(task=LEDGER_STREAM, type=BaselineRecorded.kind)
         return OpeningFacts(
             statuses={name: status for name, status in statuses.items() if status},
-            open_milestones=self._open_milestones(),
-            signed=frozenset(str(entry.payload["milestone"]) for entry in approved),
+            open_milestones=self._tasks_in(process.process, Status.OPEN, Status.PAUSED),
+            begun=frozenset(self._tasks_in(process.process, Status.COMPLETED)),
+            signed=frozenset(
+                str(entry.payload["milestone"])
+                for entry in approved
+                if entry.payload["process"] == process.process
+            ),
             stable=_stable(recorded),
         )
 
@@ -95,11 +100,12 @@ class Milestones:
         except BadInput:
             return ""
 
-    def _open_milestones(self) -> dict[str, str]:
+    def _tasks_in(self, process: str, *statuses: Status) -> dict[str, str]:
+        """Milestones of a process that have tasks of such a status, with one of those tasks."""
         return {
             state.milestone: state.task
             for state in self._path.states()
-            if state.milestone and state.status not in {Status.COMPLETED, Status.ABORTED}
+            if state.milestone and state.process == process and state.status in statuses
         }
 
 

@@ -13,6 +13,7 @@ from phasegate.engine.app.registrations import Registrations
 from phasegate.engine.app.results import Result
 from phasegate.engine.core.commands import Decide
 from phasegate.engine.core.errors import BadInput
+from phasegate.engine.core.events import ApprovalRecorded
 from phasegate.engine.core.facts import Facts
 from phasegate.engine.core.ids import REASON_CHARS_MAX, parse_line, parse_task_id
 from phasegate.engine.core.ports import Clock
@@ -99,10 +100,17 @@ class People:
         )
 
         def gather(_process: Process, _state: TaskState | None) -> Facts:
-            return Facts(seen_before=self._store.projection(STATEMENT_ROW, digest) is not None)
+            return Facts(seen_before=self._seen_before(approval.task, digest))
 
         row = Projection(STATEMENT_ROW, digest, envelope)
         return self._path.run(parse_task_id(approval.task), command, gather, rows=(row,))
+
+    def _seen_before(self, task: str, digest: str) -> bool:
+        """Whether an envelope was accepted; the entries are asked too, because a row can be deleted."""
+        if self._store.projection(STATEMENT_ROW, digest) is not None:
+            return True
+        accepted = self._store.entries(task=task, type=ApprovalRecorded.kind)
+        return any(entry.payload["statement"] == digest for entry in accepted)
 
     def _only_role(self, signer: SigningKey) -> Role:
         roles = sorted(self._keys.roles_of(signer.verify_key.key_id))

@@ -121,8 +121,10 @@ class Prompts:
         """
 
         def make(_process: Process, state: TaskState) -> StandingCommand:
-            prompt = _captured(content, known=state.phase in state.baselines and via != "agent")
-            if prompt.content:
+            baseline = state.baselines.get(state.phase)
+            prompt = _captured(content, known=baseline is not None and via != "agent")
+            kept = baseline is not None and baseline.prompt == prompt.digest
+            if prompt.content and not kept:
                 self._shelf.keep(prompt.content)
             name, digest = self._persona(state, persona)
             return AttestPrompt(

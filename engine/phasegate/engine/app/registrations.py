@@ -16,6 +16,7 @@ from phasegate.engine.app.keys import KeyRing, Role, VerifyKey, load_key
 from phasegate.engine.app.signing_off import signed_off
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import KeyRegistered
+from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.ports import Clock
 from phasegate.ledger.entry import Entry
 from phasegate.ledger.store import Projection, Row, Store
@@ -103,7 +104,13 @@ class Registrations:
         return {key_id: VerifyKey.parse(orjson.loads(row.body)["vkey"]) for row, key_id, _ in self._rows()}
 
     def _rows(self) -> Iterator[tuple[Row, str, Role]]:
-        for row in self._store.projections(KEY_ROW):
+        rows = list(self._store.projections(KEY_ROW))
+        said_keys = self._registered()
+        if {row.key for row in rows} != said_keys:
+            raise IntegrityError(
+                "the rows of registered keys are others than the entries name", "run `engine ledger verify`"
+            )
+        for row in rows:
             key_id, _, role = row.key.rpartition(" ")
             entry = self._store.get(row.seq)
             said = entry.payload if entry is not None and entry.type == KeyRegistered.kind else {}
@@ -113,3 +120,8 @@ class Registrations:
                     f"the row of key `{row.key}` is not what its entry says", "run `engine ledger verify`"
                 )
             yield row, key_id, Role(role)
+
+    def _registered(self) -> set[str]:
+        """Keys of the rows there must be: without the operator's row anybody could register another."""
+        entries = self._store.entries(task=LEDGER_STREAM, type=KeyRegistered.kind)
+        return {f"{entry.payload['key_id']} {entry.payload['role']}" for entry in entries}

@@ -134,10 +134,15 @@ def approval_findings(process: Process, state: TaskState) -> tuple[Finding, ...]
 def _satisfies(rule: ApprovalRule, state: TaskState, approved: Approved) -> bool:
     if approved.decision != APPROVE or approved.role != rule.role:
         return False
-    if not rule.signs:
-        return True
-    evidence = state.evidence.get(rule.signs)
-    return evidence is not None and approved.subjects.get(rule.signs) == evidence.digest
+    if rule.signs and rule.signs not in approved.subjects:
+        return False
+    return not any(_changed_since(state, name, digest) for name, digest in approved.subjects.items())
+
+
+def _changed_since(state: TaskState, name: str, digest: str) -> bool:
+    """Whether evidence that was signed has other bytes now; a process definition is no evidence."""
+    evidence = state.evidence.get(name)
+    return evidence is not None and evidence.digest != digest
 
 
 def _objection(state: TaskState, approved: Approved) -> Finding:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from phasegate.engine.core.events import (
+    OutboxDeferred,
     OutboxDelivered,
     OutboxFailed,
     RunnerEvent,
@@ -180,6 +181,15 @@ class NoteJournal:
 class Enqueue:
     """Put a side effect into the outbox; one that is there already changes nothing."""
 
+    effect: str
+    destination: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """Put a side effect that was refused for good into the outbox again, under the key it had."""
+
     key: str
     effect: str
     destination: str
@@ -188,9 +198,9 @@ class Enqueue:
 
 @dataclass(frozen=True, slots=True)
 class RecordDelivery:
-    """Record the end of a side effect."""
+    """Record what became of a try to deliver a side effect; of one that has its end already, nothing."""
 
-    outcome: OutboxDelivered | OutboxFailed
+    outcome: OutboxDelivered | OutboxDeferred | OutboxFailed
 
 
 StandingCommand = (
@@ -205,6 +215,7 @@ StandingCommand = (
     | CheckLoop
     | NoteJournal
     | Enqueue
+    | Requeue
     | RecordDelivery
 )
 """Commands for a task that was opened."""
@@ -224,5 +235,6 @@ COMMAND_NAMES: dict[type, str] = {
     CheckLoop: "loop check",
     NoteJournal: "journal add",
     Enqueue: "outbox add",
+    Requeue: "outbox retry",
     RecordDelivery: "outbox deliver",
 }

@@ -26,6 +26,7 @@ from phasegate.engine.core.commands import (
     RecordDelivery,
     RecordProgress,
     RecordWitness,
+    Requeue,
     StandingCommand,
     UpdateBaseline,
 )
@@ -34,7 +35,7 @@ from phasegate.engine.core.events import JournalNoted, Kind
 from phasegate.engine.core.facts import Facts
 from phasegate.engine.core.looping import check_loop, with_loop
 from phasegate.engine.core.opening import open_task
-from phasegate.engine.core.outboxing import enqueue
+from phasegate.engine.core.outboxing import enqueue, record_delivery, requeue
 from phasegate.engine.core.state import Status, TaskState
 from phasegate.engine.core.transition import advance, backtrack
 from phasegate.policies.model import Process
@@ -61,17 +62,19 @@ def _standing_refusal(
     process: Process, state: TaskState, command: StandingCommand, facts: Facts
 ) -> Refused | None:
     """The refusal of whatever is asked of a task that has ended, is paused, or needs a lease."""
-    if isinstance(command, RecordDelivery | CheckLoop):
+    if isinstance(command, RecordDelivery | Requeue | CheckLoop):
         return None
     if state.status.final:
         text, remedy = f"task `{state.task}` is {state.status}", "open a new task for further work"
         return refuse(state, command, Kind.TASK_FINISHED, text, remedy)
-    if isinstance(command, Decide | UpdateBaseline):
+    if isinstance(command, Decide):
         return None
     if state.status is Status.PAUSED:
         text = f"task `{state.task}` is paused: {state.paused}"
         remedy = f"a person lets it go on: `engine resume {state.task} --reason TEXT --key FILE`"
         return refuse(state, command, Kind.TASK_PAUSED, text, remedy)
+    if isinstance(command, UpdateBaseline):
+        return None
     if process.lease.required and facts.epoch is None:
         text = f"{state.phase} is worked on under a lease, and none was given"
         remedy = f"take it: `engine lease acquire {state.task}`, then give `--lease EPOCH`"
@@ -105,8 +108,10 @@ def _decided(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             return accept(state, [_noted(command)])
         case Enqueue():
             return enqueue(state, command, facts)
+        case Requeue():
+            return requeue(state, command, facts)
         case RecordDelivery():
-            return accept(state, [command.outcome])
+            return record_delivery(state, command)
         case _:
             assert_never(command)
 

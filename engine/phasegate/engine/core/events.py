@@ -6,12 +6,12 @@ one can always be written canonically; decimals are strings. Phase and attempt s
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from phasegate.engine.core.errors import IntegrityError
+from phasegate.engine.core.violations import Kind as Kind  # noqa: PLC0414 - named with the events it stands in
 from phasegate.policies.model import EVIDENCE_PER_PHASE_MAX, Attention, FlagMode, Origin
 
 FINDINGS_IN_ENTRY_MAX = 20
@@ -25,33 +25,6 @@ Count = Annotated[int, Field(ge=0, lt=2**53)]
 Number = Annotated[int, Field(gt=-(2**53), lt=2**53)]
 FigureName = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,128}$")]
 _LaxTuple = Field(strict=False)
-
-
-class Kind(StrEnum):
-    """Kinds of violation: what was wrong with a refused command."""
-
-    OUT_OF_SEQUENCE = "out_of_sequence"
-    UNKNOWN_PHASE = "unknown_phase"
-    ILLEGAL_BACKTRACK = "illegal_backtrack"
-    GATE_FAILED = "gate_failed"
-    STALE_EVIDENCE = "stale_evidence"
-    FOREIGN_EVIDENCE = "foreign_evidence"
-    UNEXPECTED_EVIDENCE = "unexpected_evidence"
-    NOT_WITNESSED = "not_witnessed"
-    NOT_CURRENT_PHASE = "not_current_phase"
-    TASK_EXISTS = "task_exists"
-    TASK_FINISHED = "task_finished"
-    TASK_PAUSED = "task_paused"
-    LEASE_CONTENTION = "lease_contention"
-    STALE_LEASE = "stale_lease"
-    LEASE_REQUIRED = "lease_required"
-    DEPENDENCY_INCOMPLETE = "dependency_incomplete"
-    MILESTONE_INCOMPLETE = "milestone_incomplete"
-    UNKNOWN_RISK = "unknown_risk"
-    APPROVAL_REFUSED = "approval_refused"
-    NOT_AUTHORISED = "not_authorised"
-    BASELINE_REFUSED = "baseline_refused"
-    TOOL_REJECTED = "tool_rejected"
 
 
 class _Event(BaseModel):
@@ -333,6 +306,16 @@ class OutboxDelivered(_Event):
     response: OptionalHex
 
 
+class OutboxDeferred(_Event):
+    """A delivery did not succeed and is tried again, not before `next_at`."""
+
+    kind = "outbox.deferred"
+    key: Hex
+    attempts: Count
+    reason: Text
+    next_at: Short
+
+
 class OutboxFailed(_Event):
     """A side effect was refused for good."""
 
@@ -470,6 +453,7 @@ Event = (
     | JournalNoted
     | OutboxEnqueued
     | OutboxDelivered
+    | OutboxDeferred
     | OutboxFailed
     | FlagSet
     | MilestoneApproved

@@ -63,12 +63,14 @@ class OpeningFacts:
     Attributes:
         statuses: status of each task named in `depends_on`; a task that is not there was never opened.
         open_milestones: milestones that still have tasks that are not completed, with one of those tasks.
+        begun: milestones that have a completed task.
         signed: milestones a supervisor has signed off.
         stable: milestones for which a stable monitoring baseline was recorded.
     """
 
     statuses: Mapping[str, str] = field(default_factory=dict)
     open_milestones: Mapping[str, str] = field(default_factory=dict)
+    begun: frozenset[str] = frozenset()
     signed: frozenset[str] = frozenset()
     stable: frozenset[str] = frozenset()
 
@@ -88,6 +90,7 @@ class Facts:
         seen_before: whether the signed statement was accepted before.
         epoch: epoch of the lease the command is made under; None without one.
         effect_bodies: digest of what each side effect of a passed gate would send, by `EFFECT DESTINATION`.
+        ledger: id of the ledger it is decided for.
     """
 
     gate: GateFacts = field(default_factory=GateFacts)
@@ -100,3 +103,4 @@ class Facts:
     seen_before: bool = False
     epoch: int | None = None
     effect_bodies: Mapping[str, str] = field(default_factory=dict)
+    ledger: str = ""

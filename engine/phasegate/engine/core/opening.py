@@ -77,6 +77,9 @@ def _unmet(rule: MilestoneRule, facts: OpeningFacts) -> Iterator[tuple[Kind, str
     if rule.name in facts.open_milestones:
         task = facts.open_milestones[rule.name]
         yield kind, f"{before} is not done: task `{task}` is open", f"complete `{task}` first"
+    elif rule.name not in facts.begun and rule.name not in facts.signed:
+        remedy = f"open its tasks with `--milestone {rule.name}` and complete them"
+        yield kind, f"{before} is not done: no task of it was completed", remedy
     if rule.stable_baseline and rule.name not in facts.stable:
         text = f"{before} has no stable monitoring baseline"
         yield kind, text, f"record one: `engine baseline record {rule.name}`"

@@ -19,6 +19,7 @@ from phasegate.engine.core.events import (
     EvidenceAdded,
     GatePassed,
     LoopDetected,
+    OutboxDeferred,
     OutboxDelivered,
     OutboxEnqueued,
     OutboxFailed,
@@ -38,10 +39,11 @@ from phasegate.engine.core.events import (
     WitnessRecorded,
 )
 from phasegate.engine.core.gate import APPROVALS, ATTESTATION
+from phasegate.engine.core.outboxing import outbox_fault
 from phasegate.engine.core.state import Status, TaskState, begin, evolve, is_current
 from phasegate.policies.model import Origin, Process
 
-_AFTER_THE_END = (ViolationRecorded, OutboxEnqueued, OutboxDelivered, OutboxFailed)
+_AFTER_THE_END = (ViolationRecorded, OutboxEnqueued, OutboxDeferred, OutboxDelivered, OutboxFailed)
 _WHILE_PAUSED = (*_AFTER_THE_END, ApprovalRecorded, TaskPaused, TaskResumed, TaskAborted)
 _DECISIONS: Mapping[type, frozenset[str]] = MappingProxyType(
     {
@@ -135,6 +137,8 @@ class Replay:
             return self._steering_fault(event)
         if isinstance(event, PromptAttested | PromptBaselined):
             return prompt_fault(self.process, state, event)
+        if isinstance(event, OutboxEnqueued | OutboxDeferred | OutboxDelivered | OutboxFailed):
+            return outbox_fault(state, event)
         return ""
 
     def _steering_fault(self, event: TaskPaused | TaskResumed | TaskAborted) -> str:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, assert_never
 
+from phasegate.engine.core.delivering import Delivery, delivery_after
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import (
     ApprovalRecorded,
@@ -23,6 +24,7 @@ from phasegate.engine.core.events import (
     KeyRegistered,
     LoopDetected,
     MilestoneApproved,
+    OutboxDeferred,
     OutboxDelivered,
     OutboxEnqueued,
     OutboxFailed,
@@ -49,6 +51,8 @@ from phasegate.engine.core.events import (
 BREAK_GLASS: Final = "break_glass"
 OBSERVING: Final = frozenset({"engine", "hook", "proxy"})
 """Who sees a prompt in use; the compiler only hands one out, and an agent only reports one."""
+PREVIOUS_MAX: Final = 8
+"""Earlier attempts whose artifacts are remembered; of more, the first and the latest are."""
 VIOLATION_TIMES_MAX: Final = 64
 """Times of violations that are kept for the rate of a loop rule, which cannot ask for more."""
 
@@ -156,7 +160,8 @@ class TaskState:
         repository: where its repository lies, percent-encoded; empty for none.
         base_commit: commit the work started from; empty for none.
         workers: actors that ever left evidence, by phase.
-        previous: digest of each artifact's bytes in the attempt before its latest, by name.
+        previous: digests of each artifact's bytes in earlier attempts, by name and oldest first: the last one
+            that passed its gate, and those that did not since.
         baselines: prompt baselines by phase.
         attested: latest prompt seen, by phase.
         approvals: latest decision of each key on each phase, of any attempt.
@@ -164,7 +169,7 @@ class TaskState:
         escalated: whether a person was called.
         broken_glass: phase, attempt and statement of a break-glass that still holds; empty otherwise.
         loop: what counts towards a loop.
-        outbox: keys of side effects that were enqueued.
+        outbox: what has become of each side effect that was enqueued, by its key.
     """
 
     task: str
@@ -184,7 +189,7 @@ class TaskState:
     repository: str = ""
     base_commit: str = ""
     workers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    previous: Mapping[str, str] = field(default_factory=dict)
+    previous: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     attested: Mapping[str, Attested] = field(default_factory=dict)
     approvals: tuple[Approved, ...] = ()
@@ -192,7 +197,7 @@ class TaskState:
     escalated: bool = False
     broken_glass: tuple[str, int, str] | None = None
     loop: Loop = NO_LOOP
-    outbox: tuple[str, ...] = ()
+    outbox: Mapping[str, Delivery] = field(default_factory=dict)
 
     @property
     def attempt(self) -> int:
@@ -260,7 +265,8 @@ def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
         case PhaseBacktracked():
             kept = tuple(name for name in state.completed if name not in event.voided)
             attempts = {**state.attempts, event.target: attempt}
-            return replace(state, phase=event.target, attempts=attempts, completed=kept)
+            previous = _superseded(state, event.voided)
+            return replace(state, phase=event.target, attempts=attempts, completed=kept, previous=previous)
         case TaskCompleted():
             return replace(state, status=Status.COMPLETED)
         case ViolationRecorded():
@@ -275,8 +281,8 @@ def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             return _decided(state, phase, attempt, event)
         case PromptBaselined() | PromptAttested():
             return _attested(state, phase, attempt, event)
-        case OutboxEnqueued():
-            return replace(state, outbox=(*state.outbox, event.key))
+        case OutboxEnqueued() | OutboxDeferred() | OutboxDelivered() | OutboxFailed():
+            return replace(state, outbox={**state.outbox, event.key: delivery_after(event)})
         case (
             WitnessRecorded()
             | GatePassed()
@@ -286,8 +292,6 @@ def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             | SampleExecuted()
             | LoopDetected()
             | JournalNoted()
-            | OutboxDelivered()
-            | OutboxFailed()
         ):
             return state
         case _:
@@ -299,11 +303,20 @@ def _workers(state: TaskState, phase: str, by: str) -> Mapping[str, tuple[str, .
     return state.workers if not by or by in known else {**state.workers, phase: (*known, by)}
 
 
-def _previous(state: TaskState, attempt: int, name: str) -> Mapping[str, str]:
+def _previous(state: TaskState, attempt: int, name: str) -> Mapping[str, tuple[str, ...]]:
     before = state.evidence.get(name)
     if before is None or before.attempt == attempt:
         return state.previous
-    return {**state.previous, name: before.digest}
+    known = state.previous.get(name, ())
+    return {**state.previous, name: (*known[:1], *known[1:][2 - PREVIOUS_MAX :], before.digest)}
+
+
+def _superseded(state: TaskState, voided: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """What is remembered once phases are void: what passed a gate takes the place of all before it."""
+    passed = set(state.completed).intersection(voided)
+    return {
+        name: digests for name, digests in state.previous.items() if state.evidence[name].phase not in passed
+    }
 
 
 def _progress(state: TaskState, at: str) -> Loop:
@@ -441,8 +454,8 @@ def _composed_json(state: TaskState) -> dict[str, Any]:
         "approvals": [{**item._asdict(), "subjects": dict(item.subjects)} for item in state.approvals],
         "depends_on": list(state.depends_on),
         "workers": {phase: list(who) for phase, who in state.workers.items()},
-        "previous": dict(state.previous),
-        "outbox": list(state.outbox),
+        "previous": {name: list(digests) for name, digests in state.previous.items()},
+        "outbox": {key: str(delivery) for key, delivery in state.outbox.items()},
         "broken_glass": list(state.broken_glass) if state.broken_glass else None,
         "loop": {
             "streaks": dict(state.loop.streaks),
@@ -470,8 +483,8 @@ def from_json(data: Mapping[str, Any]) -> TaskState:
             approvals=tuple(Approved(**item) for item in data.get("approvals", ())),
             depends_on=tuple(data.get("depends_on", ())),
             workers={phase: tuple(who) for phase, who in data.get("workers", {}).items()},
-            previous=dict(data.get("previous", {})),
-            outbox=tuple(data.get("outbox", ())),
+            previous={name: tuple(digests) for name, digests in data.get("previous", {}).items()},
+            outbox={key: Delivery(value) for key, value in data.get("outbox", {}).items()},
             broken_glass=(glass[0], glass[1], glass[2]) if glass else None,
             loop=_loop(data.get("loop")),
         )

@@ -1,5 +1,6 @@
 CREATE TRIGGER leases_insert BEFORE INSERT ON leases
-WHEN NEW.epoch IS NOT 1 OR EXISTS (SELECT 1 FROM leases WHERE task = NEW.task AND phase = NEW.phase)
+WHEN NEW.epoch IS NOT (SELECT coalesce(max(epoch), 0) + 1 FROM leases WHERE task = NEW.task)
+    OR EXISTS (SELECT 1 FROM leases WHERE task = NEW.task AND phase = NEW.phase)
 BEGIN
-    SELECT RAISE(ABORT, 'epochs never reset: a first lease has epoch 1, a later one updates the row');
+    SELECT RAISE(ABORT, 'epochs never reset: a first lease has the task''s next epoch, a later one updates the row');
 END

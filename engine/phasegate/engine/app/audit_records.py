@@ -1,0 +1,198 @@
+"""Where an audit reads: a home, or a bundle. Nothing else differs between auditing the one and the other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+import orjson
+
+from phasegate.engine.app.bundle.content import STATEMENTS, Bundle
+from phasegate.engine.app.command_path import STATE_FIELD
+from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.notary import STATEMENT_ROW
+from phasegate.engine.core.errors import IntegrityError
+from phasegate.engine.core.state import Evidence, TaskState, to_json
+from phasegate.engine.statements.note_keys import VerifyKey
+from phasegate.ledger.entry import Entry, parse
+from phasegate.ledger.errors import LedgerError
+from phasegate.ledger.memory import MemoryStore
+from phasegate.ledger.sqlite_verify import verify_sqlite
+from phasegate.ledger.store import Row, Store
+from phasegate.ledger.verify import Problem, StoredRow, Verification, verify_chain
+from phasegate.policies.errors import PolicyError
+from phasegate.policies.loader import stored_process
+from phasegate.policies.model import Process
+
+DIFFERS = "the projection of the task differs from its entries"
+
+
+class Records(Protocol):
+    """What an audit needs to know."""
+
+    @property
+    def store(self) -> Store:
+        """The entries, and the signed envelopes beside them. To be read only once the chain holds."""
+        ...
+
+    @property
+    def engine_keys(self) -> Mapping[str, VerifyKey]:
+        """The engine's public keys by id."""
+        ...
+
+    @property
+    def vouched(self) -> bool:
+        """Whether those keys come from elsewhere than what they are to prove."""
+        ...
+
+    def verification(self) -> Verification:
+        """What a re-reading of the whole chain finds."""
+        ...
+
+    def process(self, digest: str) -> Process:
+        """The definition of that digest; raises IntegrityError when it is missing or damaged."""
+        ...
+
+    def snapshot(self, digest: str) -> bytes | None:
+        """Bytes of evidence; None when they are gone or damaged."""
+        ...
+
+    def standing(self, evidence: Evidence) -> str | None:
+        """Digest of the readable copy of evidence; None when it is gone."""
+        ...
+
+    def state_fault(self, state: TaskState, last: Entry) -> str:
+        """What the records say of a task's state against a replay of its entries; empty when they agree."""
+        ...
+
+
+class HomeRecords:
+    """The records of a home.
+
+    Args:
+        engine: open over it.
+        keys: the engine's public keys, from elsewhere; the home's own without any.
+    """
+
+    def __init__(self, engine: Engine, keys: Sequence[VerifyKey] = ()) -> None:
+        self._engine = engine
+        self.store: Store = engine.store
+        self.vouched = bool(keys)
+        self._keys = {key.key_id: key for key in keys}
+
+    @property
+    def engine_keys(self) -> Mapping[str, VerifyKey]:
+        """The keys given, else the one the home holds."""
+        if not self._keys:
+            own = self._engine.keys.engine_vkey()
+            self._keys = {own.key_id: own}
+        return self._keys
+
+    def verification(self) -> Verification:
+        """Re-read the ledger file."""
+        return verify_sqlite(self._engine.home.ledger)
+
+    def process(self, digest: str) -> Process:
+        """From the object store."""
+        return self._engine.process(digest)
+
+    def snapshot(self, digest: str) -> bytes | None:
+        """From the object store."""
+        return self._engine.snapshot(digest)
+
+    def standing(self, evidence: Evidence) -> str | None:
+        """Of the file below `evidence/`."""
+        return self._engine.standing(evidence)
+
+    def state_fault(self, state: TaskState, last: Entry) -> str:  # noqa: ARG002 - the row itself names its entry
+        """Compare with the task's row."""
+        try:
+            return DIFFERS if to_json(self._engine.state(state.task)) != to_json(state) else ""
+        except IntegrityError as error:
+            return error.message
+
+
+class BundleRecords:
+    """The records of a bundle.
+
+    Args:
+        bundle: as it was read.
+        keys: the engine's public keys, from elsewhere; without any, signatures are compared with the key the
+            bundle itself names, which proves nothing.
+    """
+
+    def __init__(self, bundle: Bundle, keys: Sequence[VerifyKey] = ()) -> None:
+        self._bundle = bundle
+        self.vouched = bool(keys)
+        self.engine_keys = {key.key_id: key for key in (keys or (VerifyKey.parse(bundle.engine_vkey),))}
+        self._verification = self._verify()
+        entries = [parse(data) for data in bundle.entries] if self._verification.ok else []
+        rows = [
+            Row(STATEMENT_ROW, name.removeprefix(STATEMENTS).removesuffix(".json"), len(entries), body)
+            for name, body in bundle.members.items()
+            if name.startswith(STATEMENTS)
+        ]
+        self.store: Store = MemoryStore.holding(bundle.manifest.ledger.id, entries, rows)
+
+    @property
+    def task(self) -> str:
+        """The task it is about."""
+        return self._bundle.manifest.task
+
+    def verification(self) -> Verification:
+        """The chain as it was read."""
+        return self._verification
+
+    def _verify(self) -> Verification:
+        """Verify the chain, and that the manifest tells of this very chain."""
+        noted = self._bundle.manifest.ledger
+        known = {noted.head.entries: noted.head.hash}
+        prior = self._bundle.manifest.prior
+        if prior.entries:
+            known[prior.entries] = prior.hash
+        found = verify_chain(_rows(self._bundle.entries), ledger=noted.id, known=known)
+        if found.ok and found.entries != noted.head.entries:
+            text = f"it has {found.entries} entries, and its manifest says {noted.head.entries}"
+            return found._replace(ok=False, problem=Problem(None, "head_mismatch", text))
+        if found.ok and parse(self._bundle.entries[0]).at != noted.created_at:
+            text = "its first entry is not of the time that its manifest says"
+            return found._replace(ok=False, problem=Problem(1, "head_mismatch", text))
+        return found
+
+    def process(self, digest: str) -> Process:
+        """From the bundle."""
+        content = self._bundle.process(digest)
+        if content is None:
+            raise IntegrityError(f"object `{digest}` is missing or damaged", "export the bundle again")
+        try:
+            process = stored_process(content)
+        except PolicyError as error:
+            raise IntegrityError(f"object `{digest}` is no process definition: {error}") from error
+        if process.digest != digest:
+            raise IntegrityError(f"definition `{digest}` does not hash to itself", "export the bundle again")
+        return process
+
+    def snapshot(self, digest: str) -> bytes | None:
+        """From the bundle."""
+        return self._bundle.object(digest)
+
+    def standing(self, evidence: Evidence) -> str | None:
+        """Of the object: there is no readable copy, and none is exported of which it differs."""
+        return evidence.digest if self._bundle.object(evidence.digest) is not None else None
+
+    def state_fault(self, state: TaskState, last: Entry) -> str:
+        """Compare with the digest that the task's last entry names."""
+        digest = hashlib.sha256(orjson.dumps(to_json(state))).hexdigest()
+        return "" if last.payload.get(STATE_FIELD) == digest else DIFFERS
+
+
+def _rows(entries: Sequence[bytes]) -> Iterator[StoredRow]:
+    """Entries as rows; a bundle has no columns beside the bytes that could differ from them."""
+    for place, data in enumerate(entries, 1):
+        try:
+            entry = parse(data)
+        except LedgerError:
+            yield (place, "", "", data)
+        else:
+            yield (entry.seq, entry.task, entry.type, data)

@@ -1,0 +1,183 @@
+"""The validator of the protected checks, and what it and the engine read out of texts and commands."""
+
+from __future__ import annotations
+
+import pytest
+from valid_artifacts import PROTECTED, as_bytes, changed
+
+from phasegate.engine.app.witnessing.environment import is_dropped, passed_on
+from phasegate.validators.interface import Artifact, Severity
+from phasegate.validators.registry import Check, run
+from phasegate.validators.test_configuration import command_programs, command_risks, outcome_part
+from phasegate.validators.test_text import measure
+
+
+def found(document, **params):
+    return run([Check("protected_checks", params)], Artifact("protected_checks.json", as_bytes(document)), {})
+
+
+def codes(document, **params):
+    return {finding.code for finding in found(document, **params)}
+
+
+LOST = {"id": "test_a::test_x", "base": "passed", "now": "failed"}
+TEST = ("tests", 0, "after")
+
+MUTATIONS = [
+    (changed(PROTECTED, "schema", to="other"), "schema.const"),
+    (changed(PROTECTED, "canary", without=True), "schema.required"),
+    (changed(PROTECTED, "runs", 0, "log", to="ab"), "schema.pattern"),
+    (changed(PROTECTED, "problem", to="there is no repository"), "protected.not_evaluated"),
+    (changed(PROTECTED, "runs", 2, "problem", to="it took too long"), "protected.not_evaluated"),
+    (changed(PROTECTED, "tests", 0, "change", to="deleted"), "protected.test_deleted"),
+    (changed(PROTECTED, *TEST, "skips", to=2), "protected.test_skipped"),
+    (changed(PROTECTED, *TEST, "tests", to=1), "protected.test_weakened"),
+    (changed(PROTECTED, *TEST, "assertions", to=2), "protected.test_weakened"),
+    *(
+        (
+            changed(PROTECTED, "configuration", to=[{"path": "conftest.py", "change": change}]),
+            f"protected.configuration_{change}",
+        )
+        for change in ("added", "changed", "removed")
+    ),
+    *(
+        (changed(PROTECTED, "command", to=[{"kind": kind, "argument": "x"}]), f"protected.{kind}_in_command")
+        for kind in ("plugin", "selection", "configuration", "environment")
+    ),
+    (changed(PROTECTED, "lost", to=[LOST]), "protected.regressed"),
+    (changed(PROTECTED, "lost", to=[{**LOST, "now": "skipped"}]), "protected.regressed"),
+    (changed(PROTECTED, "lost", to=[{**LOST, "now": "gone"}]), "protected.vanished"),
+    (
+        changed(PROTECTED, "differing", to=[{"id": "t::x", "witnessed": "passed", "plain": "failed"}]),
+        "protected.outcome_changed_by_configuration",
+    ),
+    (changed(PROTECTED, "canary", "hidden", to=1), "protected.failures_hidden"),
+    (
+        changed(PROTECTED, "canary", to={"planted": 1, "failed": 0, "hidden": 0, "unseen": ["test_a.py"]}),
+        "protected.failures_hidden",
+    ),
+    (
+        {**PROTECTED, "witnessed": {"tests": 3, "ran": 0}, "previous": {"attempt": 0, "ran": 0, "gone": []}},
+        "protected.emptied",
+    ),
+    (changed(PROTECTED, "previous", "gone", to=["t::x"]), "protected.shrank"),
+    (changed(PROTECTED, "previous", "ran", to=4), "protected.shrank"),
+]
+
+
+@pytest.mark.parametrize(
+    ("document", "code"), MUTATIONS, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_given_one_mutation_when_checked_then_one_code_blocks_and_names_a_remedy(document, code) -> None:
+    findings = found(document)
+
+    assert {finding.code for finding in findings} == {code}
+    assert all(finding.blocks and finding.remedy and finding.place for finding in findings)
+
+
+def test_given_a_check_that_could_not_run_then_it_is_not_evaluated() -> None:
+    (finding,) = found(changed(PROTECTED, "problem", to="no repository"))
+
+    assert finding.severity is Severity.NOT_EVALUATED
+
+
+@pytest.mark.parametrize(
+    ("document", "params"),
+    [
+        (changed(PROTECTED, "tests", 0, "change", to="deleted"), {"excused": ["test_a.py"]}),
+        (changed(PROTECTED, "configuration", to=[{"path": "a/conftest.py", "change": "added"}]),
+         {"excused": ["conftest.py"]}),
+        (changed(PROTECTED, "lost", to=[LOST]), {"excused": ["test_a::*"]}),
+        (changed(PROTECTED, "previous", "gone", to=["t::x"]), {"excused": ["t::x"]}),
+        (changed(PROTECTED, "command", to=[{"kind": "plugin", "argument": "-p xdist"}]), {"plugins": ["xdist"]}),
+    ],
+)  # fmt: skip
+def test_given_what_the_process_excuses_when_checked_then_nothing_is_found(document, params) -> None:
+    assert codes(document) != set()
+    assert codes(document, **params) == set()
+
+
+@pytest.mark.parametrize("params", [{"excused": "x"}, {"plugins": 1}, {"time_limit_s": "long"}])
+def test_given_parameters_of_the_wrong_shape_then_the_check_is_not_evaluated(params) -> None:
+    assert codes(PROTECTED, **params) == {"validator.bad_parameter"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "kinds"),
+    [
+        ("pytest -q --junitxml r.xml tests", set()),
+        ("python -m pytest -q -p no:cacheprovider -x", set()),
+        ("pytest -c /dev/null --rootdir .", set()),
+        ("pytest -p helping", {"plugin"}),
+        ("python3.12 -m pytest -phelping", {"plugin"}),
+        ("pytest -k fast", {"selection"}),
+        ("pytest -m fast", {"selection"}),
+        ("pytest --deselect=a::b", {"selection"}),
+        ("pytest --ignore tests/x", {"selection"}),
+        ("pytest tests/test_a.py::test_x", {"selection"}),
+        ("pytest --collect-only", {"selection"}),
+        ("pytest -c other.ini", {"configuration"}),
+        ("pytest -o addopts=-pforge", {"configuration"}),
+        ("pytest --rootdir=/elsewhere", {"configuration"}),
+        ("env PYTEST_ADDOPTS=-x pytest", {"environment"}),
+        ("env PYTHONPATH=src pytest", set()),
+        ("python check.py -p helping", set()),
+    ],
+)
+def test_given_a_command_then_what_can_change_outcomes_is_named(argv, kinds) -> None:
+    words = argv.split()
+
+    assert {risk.kind for risk in command_risks(words, is_dropped)} == kinds
+    assert {risk.kind for risk in command_risks(["sh", "-c", f"cd .; {argv}"], is_dropped)} == kinds
+
+
+@pytest.mark.parametrize(
+    ("argv", "programs"),
+    [
+        (["python", "check.py", "src/a.py"], {"python", "check.py"}),
+        (["./run.sh", "x"], {"./run.sh"}),
+        (["env", "A=1", "bash", "-e", "run.sh"], {"bash", "run.sh"}),
+        (["python", "-m", "tools.run", "x"],
+         {"python", "tools/run.py", "tools/run/__main__.py", "tools/run/__init__.py"}),
+        (["make", "test"], {"make", "Makefile", "makefile", "GNUmakefile"}),
+        (["sh", "-c", "cd a && node run.js"], {"sh", "cd a && node run.js", "cd", "node", "run.js"}),
+    ],
+)  # fmt: skip
+def test_given_a_command_then_the_files_it_runs_are_named(argv, programs) -> None:
+    assert set(command_programs(argv)) == programs
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "same"),
+    [
+        ("pyproject.toml", b'[project]\nversion = "1"\n', b'[project]\nversion = "2"\n', True),
+        ("pyproject.toml", b"", b'[tool.pytest.ini_options]\naddopts = "-x"\n', False),
+        ("pyproject.toml", b"", b'[project.entry-points.pytest11]\na = "b"\n', False),
+        ("pyproject.toml", b"[tool", b"[tool\n", False),
+        ("setup.cfg", b"[metadata]\nname = a\n", b"[metadata]\nname = b\n", True),
+        ("setup.cfg", b"", b"[tool:pytest]\naddopts = -x\n", False),
+        ("tox.ini", b"", b"[pytest]\naddopts = -x\n", False),
+        ("package.json", b'{"version": "1"}', b'{"version": "2"}', True),
+        ("package.json", b'{"scripts": {"test": "jest"}}', b'{"scripts": {"test": "true"}}', False),
+        ("conftest.py", b"", b"# a comment\n", False),
+    ],
+)
+def test_given_two_configurations_then_only_what_changes_outcomes_tells_them_apart(
+    path, before, after, same
+) -> None:
+    assert (outcome_part(path, before) == outcome_part(path, after)) is same
+
+
+def test_given_the_text_of_tests_then_tests_assertions_and_skips_are_counted() -> None:
+    text = b"@pytest.mark.skip\ndef test_a():\n    assert 1\n# assert 2\nclass A:\n    def test_b(self):\n        self.assertEqual(1, 1)\n\xff"
+
+    assert measure(text) == (2, 2, 1)
+
+
+def test_given_an_environment_then_what_changes_outcomes_unseen_is_not_passed_on() -> None:
+    kept, dropped = passed_on(
+        {"PATH": "/bin", "PYTEST_PLUGINS": "x", "PYTHONPATH": "y", "LD_PRELOAD": "z", "HOME": "h"}
+    )
+
+    assert kept == {"PATH": "/bin", "HOME": "h"}
+    assert dropped == ("LD_PRELOAD", "PYTEST_PLUGINS", "PYTHONPATH")
