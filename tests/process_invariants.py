@@ -18,7 +18,8 @@ from phasegate.engine.core.events import (
     TaskOpened,
     ViolationRecorded,
 )
-from phasegate.engine.core.state import Status, TaskState, evolve, from_json, is_current, to_json
+from phasegate.engine.core.state import Status, TaskState, evolve, is_current
+from phasegate.engine.core.state_json import from_json, to_json
 from phasegate.policies.model import Origin, Process
 
 

@@ -30,7 +30,8 @@ from phasegate.engine.core.decision import Accepted
 from phasegate.engine.core.events import Recorded
 from phasegate.engine.core.facts import Binding, EvidenceFact, Facts, GateFacts
 from phasegate.engine.core.replay import Replay
-from phasegate.engine.core.state import Status, TaskState, fold, to_json
+from phasegate.engine.core.state import Status, TaskState, fold
+from phasegate.engine.core.state_json import to_json
 
 DEPTH = 6
 DEPTH_ONE_BY_ONE = 3

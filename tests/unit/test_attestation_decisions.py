@@ -24,7 +24,8 @@ from phasegate.engine.core.events import (
     Recorded,
 )
 from phasegate.engine.core.replay import Replay
-from phasegate.engine.core.state import fold, from_json, to_json
+from phasegate.engine.core.state import fold
+from phasegate.engine.core.state_json import from_json, to_json
 from phasegate.policies.model import Origin
 from phasegate.validators.interface import Severity
 

@@ -24,7 +24,8 @@ from phasegate.engine.core.events import (
     TaskOpened,
     payload,
 )
-from phasegate.engine.core.state import fold, to_json
+from phasegate.engine.core.state import fold
+from phasegate.engine.core.state_json import to_json
 from phasegate.ledger.entry import Draft
 from phasegate.ledger.store import Projection
 from phasegate.policies.model import CheckRule, Process

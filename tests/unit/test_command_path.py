@@ -20,7 +20,7 @@ from phasegate.engine.core.errors import BadInput, Conflict, IntegrityError
 from phasegate.engine.core.events import TaskOpened, ViolationRecorded
 from phasegate.engine.core.facts import Facts
 from phasegate.engine.core.ids import TaskId
-from phasegate.engine.core.state import to_json
+from phasegate.engine.core.state_json import to_json
 from phasegate.ledger.entry import Draft
 from phasegate.ledger.memory import MemoryStore
 from phasegate.ledger.objects import ObjectStore

@@ -29,6 +29,7 @@ from phasegate.engine.core.events import (
     Kind,
     LoopDetected,
     MilestoneApproved,
+    OutboxDeferred,
     OutboxDelivered,
     OutboxEnqueued,
     OutboxFailed,
@@ -152,6 +153,7 @@ STRATEGIES: dict[type[Event], st.SearchStrategy[Event]] = {
     OutboxDelivered: st.builds(
         OutboxDelivered, key=HEX, attempts=COUNT, status=COUNT, response=HEX_OR_NONE
     ),
+    OutboxDeferred: st.builds(OutboxDeferred, key=HEX, attempts=COUNT, reason=TEXT, next_at=SHORT),
     OutboxFailed: st.builds(OutboxFailed, key=HEX, attempts=COUNT, reason=TEXT),
     FlagSet: st.builds(
         FlagSet, flag=SHORT, mode=st.sampled_from(FlagMode), reason=TEXT, by=SHORT, statement=HEX
@@ -219,6 +221,7 @@ EXAMPLES: dict[type[Event], Event] = {
         key=digest("k"), effect="webhook", destination="d", body=digest("b"), at="now"
     ),
     OutboxDelivered: OutboxDelivered(key=digest("k"), attempts=1, status=200, response=digest("r")),
+    OutboxDeferred: OutboxDeferred(key=digest("k"), attempts=2, reason="r", next_at="later"),
     OutboxFailed: OutboxFailed(key=digest("k"), attempts=3, reason="r"),
     FlagSet: FlagSet(flag="p:B/x", mode=FlagMode.OBSERVE, reason="r", by="olga", statement=digest("s")),
     MilestoneApproved: MilestoneApproved(

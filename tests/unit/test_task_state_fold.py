@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from small_processes import three_phases
 
 from phasegate.engine.core.commands import AddEvidence
+from phasegate.engine.core.delivering import Delivery
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import (
     Kind,
@@ -23,6 +24,7 @@ from phasegate.engine.core.events import (
     ViolationRecorded,
 )
 from phasegate.engine.core.state import (
+    PREVIOUS_MAX,
     Approved,
     Attested,
     Baseline,
@@ -33,10 +35,9 @@ from phasegate.engine.core.state import (
     begin,
     evolve,
     fold,
-    from_json,
     is_current,
-    to_json,
 )
+from phasegate.engine.core.state_json import from_json, to_json
 
 VIOLATION = ViolationRecorded(violation=Kind.GATE_FAILED, command="advance", message="m", remedy="r")
 
@@ -106,6 +107,32 @@ def test_given_the_last_gate_when_folded_then_the_task_is_completed() -> None:
     assert (state.status, state.completed, state.phase) == (Status.COMPLETED, ("A", "B", "C"), "C")
 
 
+def test_given_attempts_that_failed_when_folded_then_their_artifacts_are_remembered_with_the_last_that_passed() -> (
+    None
+):
+    passed = (*passing("a.md"), *passing("b.md"))
+    failed = (back("A"), *passing("a.md", "a2"), AddEvidence((offer("b.md", "b2"),)))
+    again = (AddEvidence((offer("b.md", "b2, once more"),)), back("A"), *passing("a.md", "a3"))
+    third = AddEvidence((offer("b.md", "b3"),))
+
+    state = state_after(*passed, *failed, *again, third)
+
+    assert state.previous["b.md"] == (digest("b.md"), digest("b2, once more"))
+    assert state.previous["a.md"] == (digest("a2"),), "what passed takes the place of what was before"
+
+
+def test_given_many_attempts_when_folded_then_the_first_and_the_latest_are_remembered() -> None:
+    commands = [*passing("a.md"), AddEvidence((offer("b.md", "0"),))]
+    for number in range(1, 20):
+        commands += [back("A"), *passing("a.md", f"a{number}")]
+        commands.append(AddEvidence((offer("b.md", str(number)),)))
+
+    previous = state_after(*commands).previous["b.md"]
+
+    assert len(previous) == PREVIOUS_MAX
+    assert previous == (digest("0"), *(digest(str(number)) for number in range(12, 19)))
+
+
 def test_given_violations_when_folded_then_they_are_counted_by_kind_and_change_nothing_else() -> None:
     before = state_after(*passing("a.md"))
 
@@ -159,7 +186,7 @@ FULL = TaskState(
     repository="/repo",
     base_commit="c" * 40,
     workers={"A": ("key:ann", "user:bob")},
-    previous={"a.md": digest("before")},
+    previous={"a.md": (digest("before"),)},
     baselines={"A": Baseline(2, digest("p"), digest("h"), "implementer", digest("i"))},
     attested={"A": Attested(1, digest("p"), "", "", "witnessed", "match", 2, "hook")},
     approvals=(
@@ -170,7 +197,7 @@ FULL = TaskState(
     escalated=True,
     broken_glass=("B", 2, digest("g")),
     loop=Loop({"gate_failed": 2}, ("then", "now"), "before"),
-    outbox=(digest("k"),),
+    outbox={digest("k"): Delivery.PENDING},
 )
 
 

@@ -2,9 +2,9 @@
 
 A lease's **epoch** is its fencing token: acquiring takes the one after the task's highest, nothing ever
 lowers it, and a write that carries another epoch than the row's is refused in the write's own transaction.
-No two leases of a task have the same, so that a token for a phase that was left is worth nothing in the next. Exclusion therefore
-rests on the epoch alone. The clock only decides when somebody else may acquire: a holder that was
-stopped, or whose clock is wrong, loses its lease too early or too late, and never shares it.
+No two leases of a task have the same, so that a token for a phase that was left is worth nothing in the
+next. Exclusion therefore rests on the epoch alone. The clock only decides when somebody else may acquire: a
+holder that was stopped, or whose clock is wrong, loses its lease too early or too late, and never shares it.
 
 Time is an integer of milliseconds given by the caller. A store judges by the later of that and the
 latest it has seen, which it keeps, so that a clock that jumped back neither prolongs a lease nor revives

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from phasegate.ledger.chain import Head, check_name, extend, genesis, head_after, rows_for
 from phasegate.ledger.entry import Entry, checked_ledger
@@ -37,6 +37,20 @@ class MemoryStore(Leasing):
         self._clock_ms = 0
         self._mutex = threading.RLock()
         self._closed = False
+
+    @classmethod
+    def holding(cls, ledger: str, entries: Sequence[Entry], rows: Sequence[Row] = ()) -> Self:
+        """Return a store of entries and rows that were read elsewhere, and verified there.
+
+        Raises:
+            EntryError: The id is no ledger's.
+        """
+        store = cls(ledger, at=entries[0].at if entries else "1970-01-01T00:00:00.000000Z")
+        store._entries = list(entries)
+        store._rows = {(row.kind, row.key): row for row in rows}
+        if entries:
+            store._head = head_after(entries[-1])
+        return store
 
     @property
     def ledger(self) -> str:

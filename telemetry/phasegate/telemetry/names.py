@@ -87,7 +87,7 @@ COUNTER_OF_VIOLATION: Final[Mapping[str, Counter]] = MappingProxyType(
 )
 GATE_FAILED: Final = "gate_failed"
 TOOL_REJECTED: Final = "tool_rejected"
-# Task of entries that belong to none, and of the refusal to open one; the refusal names the task as its target.
+# Task of entries that belong to none, and of a refusal to open one, which names the task as its target.
 LEDGER_STREAM: Final = "-"
 DRIFT: Final = "drift"
 # Findings of the evidence itself (missing, changed, of the wrong origin); all others judge content.

@@ -18,7 +18,8 @@ from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import EvidenceAdded, GatePassed, Recorded, TaskOpened
 from phasegate.engine.core.gate import flagged
 from phasegate.engine.core.replay import Replay
-from phasegate.engine.core.state import Evidence, Status, TaskState, is_current, to_json
+from phasegate.engine.core.state import Evidence, Status, TaskState, is_current
+from phasegate.engine.core.state_json import to_json
 from phasegate.ledger.entry import Entry
 from phasegate.ledger.sqlite_verify import verify_sqlite
 from phasegate.ledger.verify import Verification

@@ -13,7 +13,8 @@ from phasegate.engine.app.command_path import STATE_FIELD
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.notary import STATEMENT_ROW
 from phasegate.engine.core.errors import IntegrityError
-from phasegate.engine.core.state import Evidence, TaskState, to_json
+from phasegate.engine.core.state import Evidence, TaskState
+from phasegate.engine.core.state_json import to_json
 from phasegate.engine.statements.note_keys import VerifyKey
 from phasegate.ledger.entry import Entry, parse
 from phasegate.ledger.errors import LedgerError

@@ -47,7 +47,8 @@ from phasegate.engine.core.facts import Binding, Facts, OpeningFacts
 from phasegate.engine.core.ids import TaskId, parse_task_id, trace_id
 from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.ports import Clock, Ids
-from phasegate.engine.core.state import Status, TaskState, fold, from_json, to_json
+from phasegate.engine.core.state import Status, TaskState, fold
+from phasegate.engine.core.state_json import from_json, to_json
 from phasegate.ledger.entry import Draft, Entry
 from phasegate.ledger.errors import LeaseHeld, LeaseLost, VersionConflict
 from phasegate.ledger.leases import Fence

@@ -24,7 +24,8 @@ from phasegate.engine.cli.output import (
 )
 from phasegate.engine.cli.session import session
 from phasegate.engine.core.events import Event, Kind, payload
-from phasegate.engine.core.state import Status, TaskState, is_current, to_json
+from phasegate.engine.core.state import Status, TaskState, is_current
+from phasegate.engine.core.state_json import to_json
 from phasegate.policies.model import Process
 
 __all__ = ["chosen"]

@@ -75,6 +75,7 @@ _PEOPLE: Mapping[str, _Sentence] = {
 _RUNS: Mapping[str, _Sentence] = {
     "outbox.enqueued": lambda p: f"{p['effect']} to {p['destination']} waits ({p['key'][:HASH_SHOWN]})",
     "outbox.delivered": lambda p: f"delivered {p['key'][:HASH_SHOWN]} after {p['attempts']} attempt(s)",
+    "outbox.deferred": lambda p: f"not yet delivered {p['key'][:HASH_SHOWN]}: {p['reason']}",
     "outbox.failed": lambda p: f"NOT DELIVERED {p['key'][:HASH_SHOWN]}: {p['reason']}",
     "step.started": lambda p: f"step {p['step']} began ({p['total']} to do)",
     "step.finished": lambda p: f"step {p['step']} finished after {p['duration_ms']} ms",

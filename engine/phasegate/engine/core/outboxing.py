@@ -1,4 +1,4 @@
-"""Decisions on side effects: what enters the outbox, what passing a gate brings about, what counts as an end."""
+"""Decisions on side effects: what enters the outbox, what a passed gate adds to it, what ends one."""
 
 from __future__ import annotations
 

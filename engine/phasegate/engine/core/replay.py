@@ -16,6 +16,7 @@ from phasegate.engine.core.attestation import attestation_findings, prompt_fault
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import (
     ApprovalRecorded,
+    Event,
     EvidenceAdded,
     GatePassed,
     LoopDetected,
@@ -133,6 +134,10 @@ class Replay:
             return self._completion_fault(state, event)
         if isinstance(event, TaskCompleted):
             return self._task_completion_fault(state)
+        return self._side_fault(state, event)
+
+    def _side_fault(self, state: TaskState, event: Event) -> str:
+        """What is wrong with an event that moves the task nowhere."""
         if isinstance(event, TaskPaused | TaskResumed | TaskAborted):
             return self._steering_fault(event)
         if isinstance(event, PromptAttested | PromptBaselined):
