@@ -9,7 +9,8 @@ release, acquire what was released, take over what has expired. The clock advanc
 every call, so that each writes the time seen as well.
 
 ``append under a lease`` has the floor of an append, an insert of the entry's bytes; ``fence`` compares it
-with the same append without one.
+with the same append without one. The rows of the ``engine`` go through `Engine.leases`, which reads the clock
+and holds the phase against the task's process.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from statistics import median, quantiles
 from time import perf_counter_ns
 
 from ledger import AT, BLOCK, Line, compare, draft, floor_file, sample_bytes, table
+from phasegate.engine.app.engine import Engine
 from phasegate.ledger.leases import Fence, Lease
 from phasegate.ledger.sqlite import SqliteStore
+from phasegate.policies.model import PhaseRule, Process
 
 ROW_BYTES = 48
 PHASE = "IMPLEMENT"
@@ -141,6 +144,41 @@ def fenced(folder: Path, blocks: int) -> Iterator[Line]:
     yield Line("fence", *compare(plain, with_fence, blocks), "", "against the same append without one")
 
 
+def through_engine(folder: Path, blocks: int) -> Iterator[Line]:
+    """Measure what a worker calls: 200 tasks acquired, then released, again and again."""
+    insert = floor_file(folder / "engine-floor.db")
+    row = b"x" * ROW_BYTES
+    line = Process(
+        process="bench", version=1, title="b", phases=(PhaseRule(name=PHASE, purpose="b"),), forward={}
+    )
+    with Engine.init(folder / "home") as engine:
+        tasks = [f"T-{number}" for number in range(BLOCK)]
+        for task in tasks:
+            engine.open_task(task, line)
+        epochs: dict[str, int] = {}
+
+        def acquire(task: str) -> None:
+            epochs[task] = engine.leases.acquire(task, PHASE).epoch
+
+        def release(task: str) -> None:
+            engine.leases.release(task, epochs[task], PHASE)
+
+        floors, found = [], {"engine, lease acquire": [], "engine, lease release": []}
+        for number in range(blocks + 1):
+            floor = median(timed(lambda _: insert(row), tasks))
+            measured = [timed(run, tasks) for run in (acquire, release)]
+            if number == 0:
+                continue  # the first round warms up
+            floors.append(floor)
+            for times, all_times in zip(measured, found.values(), strict=True):
+                all_times.append(times)
+    for name, all_times in found.items():
+        ratio = median(median(times) / floor for times, floor in zip(all_times, floors, strict=True))
+        everything = [time for times in all_times for time in times]
+        p99_us = quantiles(everything, n=100)[98]
+        yield Line(name, median(floors), median(everything), p99_us, ratio, GOAL, "")
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="measure leases against one durable commit")
@@ -152,6 +190,7 @@ def main() -> int:
         folder = Path(name)
         lines = [*leases(folder, chosen.blocks), early_renewal(folder, chosen.blocks)]
         lines += fenced(folder, chosen.blocks)
+        lines += through_engine(folder, chosen.blocks)
     print(json.dumps([line._asdict() for line in lines], indent=2) if chosen.json else table(lines))
     return 0
 

@@ -2,9 +2,10 @@
 
     python benchmarks/transition.py [--json] [--blocks N] [--folder DIR]
 
-A full transition is an accepted advance: load the task at its version, decide, three entries, the task's
-projection, one commit with its version check. The gate's facts are prepared beforehand, because reading
-artifacts and running validators is timed apart (``gate facts``). The method is that of ``ledger.py``.
+A full transition is an accepted advance of a worker that holds the task's lease: load the task at its
+version, decide, sign the statement, three entries, the task's projection, one commit that checks version and
+lease. The gate's facts are prepared beforehand, because reading artifacts and running validators is timed
+apart (``gate facts``). The method is that of ``ledger.py``.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from ledger import Line, compare, floor_file, table
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.core.commands import Advance
 from phasegate.engine.core.facts import EvidenceFact, Facts, GateFacts
-from phasegate.policies.model import EvidenceRule, PhaseRule, Process
+from phasegate.policies.model import EvidenceRule, LeaseRule, PhaseRule, Process
 
 PHASES = 60
+EPOCH = 1
+"""Of every task's first lease."""
 CONTENT = b"# Work\n" + b"What was done, and why it is enough.\n" * 20
 
 
@@ -40,17 +43,19 @@ def process() -> Process:
         ),
         forward={a: (b,) for a, b in pairwise(names)},
         backtrack={},
+        lease=LeaseRule(ttl_seconds=86_400, required=True),
     )
 
 
 def prepared(engine: Engine, folder: Path, tasks: int) -> Iterator[tuple[str, Facts]]:
-    """Tasks in their first phase with evidence bound, and the facts that open its gate."""
+    """Tasks in their first phase under a lease, with evidence bound, and the facts that open its gate."""
     line = process()
     file = folder / "P0.md"
     file.write_bytes(CONTENT)
     for number in range(tasks):
         task = f"T-{number}"
         engine.open_task(task, line)
+        assert engine.leases.acquire(task).epoch == EPOCH
         result = engine.add_evidence(task, [file])
         digest = result.state.evidence["P0.md"].digest
         yield task, Facts(gate=GateFacts({"P0.md": EvidenceFact(digest, digest)}, ("P0.md:sections",)))
@@ -58,14 +63,20 @@ def prepared(engine: Engine, folder: Path, tasks: int) -> Iterator[tuple[str, Fa
 
 def entry_bytes(folder: Path) -> int:
     """What the three entries of one transition come to, so that the floor writes as much."""
-    with Engine.init(folder / "probe") as engine:
+    with leased(folder / "probe") as engine:
         ((task, facts),) = prepared(engine, folder, 1)
         result = engine._path.run(task, Advance(), lambda _process, _state: facts)
         return sum(len(entry.bytes) for entry in result.entries)
 
 
+def leased(home: Path) -> Engine:
+    """An engine whose commands are made under the first lease of whatever task they are for."""
+    Engine.init(home).close()
+    return Engine.open(home, lease=EPOCH)
+
+
 def transition(folder: Path, blocks: int, floor: Callable[[], object]) -> Line:
-    engine = Engine.init(folder / "home")
+    engine = leased(folder / "home")
     path = engine._path
     ready = list(prepared(engine, folder, (blocks + 1) * 200))
     for task, _ in ready:
@@ -80,12 +91,14 @@ def transition(folder: Path, blocks: int, floor: Callable[[], object]) -> Line:
     entries = list(engine.store.entries(task="T-0"))[-3:]
     size = sum(len(entry.bytes) for entry in entries)
     assert [entry.type for entry in entries] == ["gate.passed", "phase.completed", "phase.entered"]
+    assert (entries[-1].payload["lease"], len(entries[0].payload["statement"])) == (str(EPOCH), 64)
     return Line("full transition", *figures, "<= 4", f"3 entries, {size} bytes")
 
 
 def refusal(folder: Path, blocks: int, floor: Callable[[], object]) -> Line:
-    engine = Engine.init(folder / "refusals")
+    engine = leased(folder / "refusals")
     engine.open_task("T-0", process())
+    engine.leases.acquire("T-0")
     figures = compare(floor, lambda: engine.advance("T-0", "P9"), blocks)
     return Line("refused skip, recorded", *figures, "", "1 entry")
 

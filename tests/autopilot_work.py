@@ -5,10 +5,13 @@ A dishonest agent is an honest one with one step replaced.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import autopilot_artifacts as artifacts
+from engine_drivers import Ran, cli
 from small_repository import SmallRepository
 
 from phasegate.engine.app.engine import Engine
@@ -28,6 +31,7 @@ class Work:
 
     def __init__(self, folder: Path) -> None:
         self.repository = SmallRepository(folder / "repository")
+        self.base = self.repository.git("rev-parse", "HEAD").strip()
         self.home = self.repository.root / "state"
         self.keys = {name: folder / f"{name}.key" for name in ("olga", "rita", "sam")}
         vkeys = {name: create_key(file, name).public_vkey for name, file in self.keys.items()}
@@ -112,7 +116,7 @@ class Work:
             self.repository.change()
         if phase == "VERIFY":
             seen = self.witness()
-            assert seen.passed, (seen.result.violation, seen.problems, seen.event)
+            assert seen.passed, seen
             return
         if phase == "PR" and self.repository.git("status", "--porcelain").strip():
             self.repository.commit("A mean of nothing")
@@ -133,3 +137,73 @@ class Work:
         self.until("MONITOR")
         self.do("MONITOR")
         return self.advance()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the command line answered."""
+
+    ran: Ran
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the command took effect."""
+        return self.ran.code == 0
+
+    passed = accepted
+
+    @property
+    def violation(self) -> str:
+        """What it printed instead."""
+        return self.ran.err or self.ran.out
+
+    findings = violation
+
+
+class CliWork(Work):
+    """The same work by the command line alone."""
+
+    def open(self, risk: str = "") -> Answer:
+        """`engine open`."""
+        more = ["--risk", risk] if risk else []
+        about = (
+            "--process",
+            "autopilot",
+            "--repo",
+            str(self.repository.root),
+            "--title",
+            "A mean of nothing",
+        )
+        return self._ask("open", TASK, *about, *more)
+
+    def hand_in(self, *files: Path) -> Answer:
+        """`engine evidence add`."""
+        return self._ask("evidence", "add", TASK, *map(str, files))
+
+    def attest(self) -> None:
+        """`engine prompt compile`."""
+        answer = self._ask("prompt", "compile", TASK)
+        assert answer.accepted, answer
+
+    def witness(self, command: Sequence[str] = ()) -> Answer:
+        """`engine witness`."""
+        reports = ("--junit", "build/junit.xml", "--coverage", "build/coverage.json")
+        what = list(command) or self.repository.check_command()
+        with contextlib.chdir(self.repository.root):
+            return self._ask("witness", TASK, *reports, tail=("--", *what))
+
+    def sign(self, name: str, role: Role, decision: Decision = Decision.APPROVE) -> Answer:
+        """`engine approve` and its like."""
+        verb = decision.value.replace("_", "-")
+        reason = ("--reason", "read it line by line")
+        return self._ask(verb, TASK, "--role", role.value, "--key", str(self.keys[name]), *reason)
+
+    def advance(self, to: str | None = None) -> Answer:
+        """`engine gate`, then `engine advance`."""
+        gate = self._ask("gate", TASK)
+        answer = self._ask("advance", TASK, *(["--to", to] if to else []))
+        assert gate.accepted == answer.accepted or to, (gate, answer)
+        return answer
+
+    def _ask(self, *args: str, tail: Sequence[str] = ()) -> Answer:
+        return Answer(cli(*args, "--home", str(self.home), *tail))

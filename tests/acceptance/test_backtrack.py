@@ -11,6 +11,8 @@ from engine_drivers import NINE_PHASES, Driver, entries, expect_refusal, look
 from phasegate.engine.app.audit import audit
 from phasegate.engine.app.engine import Engine
 
+pytestmark = pytest.mark.attack
+
 TASK = "IMP-3"
 EARLIER = {phase: artifacts.PHASES[:index] for index, phase in enumerate(artifacts.PHASES)}
 

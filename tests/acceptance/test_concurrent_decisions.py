@@ -18,6 +18,8 @@ from phasegate.engine.app.engine import Engine
 from phasegate.ledger.sqlite import SqliteStore
 from phasegate.policies.model import Process
 
+pytestmark = pytest.mark.attack
+
 ROUNDS = 40
 
 

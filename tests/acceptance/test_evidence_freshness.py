@@ -13,6 +13,8 @@ from engine_drivers import NINE_PHASES, Driver, expect_refusal, look
 
 from phasegate.engine.app.engine import Engine
 
+pytestmark = pytest.mark.attack
+
 TASK, OTHER = "IMP-1", "IMP-2"
 
 

@@ -18,6 +18,8 @@ from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.results import Witnessed
 from phasegate.engine.core.errors import BadInput, NotEvaluated
 
+pytestmark = pytest.mark.attack
+
 TASK = "IMP-6"
 PASSING = '<testsuite name="s" tests="1"><testcase classname="t" name="a"/></testsuite>'
 WRITE = "import sys; open(sys.argv[1], 'w').write(sys.argv[2])"

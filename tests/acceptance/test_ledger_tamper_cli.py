@@ -14,6 +14,8 @@ from engine_drivers import NINE_PHASES, cli, cli_process
 
 from phasegate.engine.app.engine import Engine
 
+pytestmark = pytest.mark.attack
+
 TASK = "IMP-9"
 SEED = 20_260_131
 TRIGGERS = ("entries_insert", "entries_update", "entries_delete")

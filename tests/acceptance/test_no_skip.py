@@ -11,6 +11,8 @@ from engine_drivers import NINE_PHASES, Driver, cli, entries, expect_refusal, lo
 from phasegate.engine.app.audit import audit
 from phasegate.engine.app.engine import Engine
 
+pytestmark = pytest.mark.attack
+
 TASK = "IMP-27"
 
 

@@ -14,6 +14,8 @@ from engine_drivers import NINE_PHASES, Driver, cli, entries, validate_checkpoin
 
 from phasegate.engine.app.engine import Engine
 
+pytestmark = pytest.mark.attack
+
 TASK = "IMP-5"
 ROW = "SELECT seq, body FROM projections WHERE kind = 'task' AND key = ?"
 

@@ -17,6 +17,8 @@ from phasegate.engine.core.errors import EngineError
 from phasegate.telemetry.metrics import Counters
 from phasegate.telemetry.names import Counter
 
+pytestmark = pytest.mark.attack
+
 TASK = "T-1"
 
 

@@ -16,6 +16,8 @@ from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.results import Result, Witnessed
 from phasegate.policies.model import Process
 
+pytestmark = pytest.mark.attack
+
 TASK = "IMP-9"
 BROKEN = SOURCE.replace("/ len(values)", "/ (len(values) + 1)")
 
@@ -53,6 +55,7 @@ def process(**params: Any) -> Process:
                 {
                     "name": "VERIFY",
                     "purpose": "to be left",
+                    "git": "anything",
                     "evidence": [
                         {"name": "test_results.json", "origin": "witnessed", "witness": "junit",
                          "checks": [{"use": "test_results"}]},
@@ -64,6 +67,7 @@ def process(**params: Any) -> Process:
             ],
             "forward": {"VERIFY": ["DONE"]},
             "backtrack": {"DONE": ["VERIFY"]},
+            "repository": {"anything": {"allow": ["**"]}},
         }
     )  # fmt: skip
 
@@ -115,11 +119,11 @@ def work(tmp_path: Path):
 
 
 def refused(work: Work) -> set[str]:
-    """The gate stays shut; codes of what it says, each with a remedy."""
+    """The gate stays shut; codes of what keeps it so, each with a remedy."""
     result = work.leave()
     assert not result.accepted
     assert all(finding.remedy for finding in result.findings)
-    return {finding.code for finding in result.findings}
+    return {finding.code for finding in result.findings if finding.blocks}
 
 
 def test_an_honest_change_with_new_tests_passes(work: Work) -> None:
@@ -319,10 +323,13 @@ def test_a_suite_smaller_than_the_last_attempt_does_not_get_through(work: Work) 
 
 
 def test_a_task_without_a_repository_is_not_evaluated(tmp_path: Path) -> None:
+    whole = process()
+    verify = whole.phases[0].model_copy(update={"git": None})
+    bare = whole.model_copy(update={"repository": {}, "phases": (verify, whole.phases[1])})
     repository = SmallRepository(tmp_path / "repo")
     (repository.root / "build").mkdir()
     with Engine.init(tmp_path / "home") as engine:
-        engine.open_task(TASK, process())
+        engine.open_task(TASK, bare)
         command = [sys.executable, "-m", "pytest", "-q", "--junitxml", "build/junit.xml"]
         assert engine.witness(TASK, "", command, junit=Path("build/junit.xml"), cwd=repository.root).passed
 
@@ -380,3 +387,11 @@ def test_a_tree_that_changes_while_the_checks_run_is_not_evaluated(work: Work) -
 
     assert work.verify().passed
     assert "protected.not_evaluated" in refused(work)
+
+
+def test_a_source_exchanged_after_the_tests_ran_does_not_get_through(work: Work) -> None:
+    work.repository.change()
+    assert work.verify().passed
+    work.repository.write("src/means.py", BROKEN)
+
+    assert "protected.tree_changed" in refused(work)

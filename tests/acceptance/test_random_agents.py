@@ -22,6 +22,7 @@ GOOD = b"because nobody measured it"
 
 
 pytestmark = [
+    pytest.mark.attack,
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
 ]

@@ -90,12 +90,13 @@ def test_one_that_skips_phases_is_refused(work: Work) -> None:
 
 
 def test_one_that_hands_in_stale_evidence_is_refused(work: Work) -> None:
-    work.until("REVIEW")
-    old = work.files("REVIEW")
-    assert work.hand_in(*old).accepted
+    work.until("PR")
+    old = [
+        work.repository.root / "build" / "REVIEW-1" / name
+        for name in ("review_rubric.json", "code_quality_score.json")
+    ]
     with Engine.open(work.home) as engine:
-        assert engine.backtrack(TASK, "VERIFY", "a case was missed").accepted
-    work.until("REVIEW")
+        assert engine.backtrack(TASK, "REVIEW", "a case was missed").accepted
 
     refused(work.hand_in(*old), Kind.STALE_EVIDENCE)
     work.attest()

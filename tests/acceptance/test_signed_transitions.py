@@ -16,6 +16,8 @@ from phasegate.engine.app.notary import STATEMENT_ROW
 from phasegate.engine.statements.dsse import verify
 from phasegate.engine.statements.transition import Transition
 
+pytestmark = pytest.mark.attack
+
 
 @pytest.fixture
 def engine(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import autopilot_artifacts as artifacts
 import pytest
-from autopilot_work import TASK, Work
+from autopilot_work import TASK, CliWork
 from engine_drivers import NINE_PHASES, cli, cli_process, validate_checkpoint
 from small_repository import SmallRepository
 
@@ -18,8 +18,8 @@ from phasegate.engine.app.engine import Engine
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> SmallRepository:
-    """Given a repository whose change went honestly through all nine phases."""
-    work = Work(tmp_path_factory.mktemp("work"))
+    """Given a repository whose change went honestly through all nine phases by the command line."""
+    work = CliWork(tmp_path_factory.mktemp("work"))
     assert work.open().accepted
     result = work.complete()
     assert result.accepted, (result.violation, result.findings)

@@ -17,6 +17,8 @@ from phasegate.engine.app.engine import Engine
 from phasegate.engine.core.commands import RecordWitness
 from phasegate.policies.model import Witness
 
+pytestmark = pytest.mark.attack
+
 TASK = "IMP-4"
 PASSING = '<testsuite name="s" tests="1"><testcase classname="t" name="a"/></testsuite>'
 FAILING = (

@@ -8,106 +8,21 @@ thing that must never be there.
 
 from __future__ import annotations
 
-import heapq
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
-from collections import Counter
-from pathlib import Path
-
 import pytest
 from contract.ledger_store_contract import CREATED, LEDGER, at, draft
+from fault.crew import Crew
 
 from phasegate.ledger.memory import MemoryStore
 from phasegate.ledger.sqlite import SqliteStore
 from phasegate.ledger.sqlite_verify import verify_sqlite
 
-PROCESSES = 6
 TAKEOVERS = 1_500
 SEED = 20260102
-LONGEST_RUN_S = 0.04
-LONGEST_STOP_S = 0.01
-KILL_CHANCE = 0.08
 KILLS_LEAST = 40
 STOPS_LEAST = 300
 STALE_ATTEMPTS_LEAST = 500
 ACCEPTED_LEAST = 500
 DEADLINE_S = 90
-
-# The nursery imports once and forks a worker for each line it reads, so that a kill costs no interpreter
-# start. Workers tell what happened by single writes to a file opened for appending: whole lines, in
-# order, even if the next instruction is the last one.
-NURSERY = """
-import os, signal, sys
-from fault import lease_worker
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-for line in sys.stdin:
-    seed = int(line)
-    pid = os.fork()
-    if pid == 0:
-        lease_worker.work(sys.argv[1], sys.argv[2], seed)
-    os.write(1, b"%d\\n" % pid)
-"""
-
-
-class Crew:
-    """The workers, and their torturer."""
-
-    def __init__(self, path: Path, told: Path) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-        command = [sys.executable, "-W", "ignore", "-c", NURSERY, str(path), str(told)]
-        self.nursery = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.told = told
-        self.random = random.Random(SEED)
-        self.pids = [self.born() for _ in range(PROCESSES)]
-        self.done: Counter[str] = Counter()
-
-    def born(self) -> int:
-        assert self.nursery.stdin is not None
-        assert self.nursery.stdout is not None
-        self.nursery.stdin.write(f"{self.random.getrandbits(32)}\n")
-        self.nursery.stdin.flush()
-        return int(self.nursery.stdout.readline())
-
-    def torture(self) -> None:
-        """Stop, continue and kill each worker again and again until there were enough takeovers."""
-        start = time.monotonic()
-        due = [(start + self.random.uniform(0, LONGEST_RUN_S), n, "hit") for n in range(PROCESSES)]
-        heapq.heapify(due)
-        while time.monotonic() < start + DEADLINE_S and not self.enough():
-            moment, number, what = heapq.heappop(due)
-            time.sleep(max(0.0, moment - time.monotonic()))
-            heapq.heappush(due, self.step(number, what))
-
-    def step(self, number: int, what: str) -> tuple[float, int, str]:
-        if what == "go on":
-            os.kill(self.pids[number], signal.SIGCONT)
-        elif self.random.random() < KILL_CHANCE:
-            os.kill(self.pids[number], signal.SIGKILL)
-            self.pids[number] = self.born()
-            self.done["kills"] += 1
-        else:
-            os.kill(self.pids[number], signal.SIGSTOP)
-            self.done["stops"] += 1
-            return time.monotonic() + self.random.uniform(0, LONGEST_STOP_S), number, "go on"
-        return time.monotonic() + self.random.uniform(0, LONGEST_RUN_S), number, "hit"
-
-    def enough(self) -> bool:
-        return (self.done["kills"] + self.done["stops"]) % 50 == 0 and self.tally()["took over"] >= TAKEOVERS
-
-    def tally(self) -> Counter[str]:
-        return Counter(line.partition(":")[0] for line in self.told.read_text("ascii").splitlines())
-
-    def end(self) -> None:
-        for pid in self.pids:
-            os.kill(pid, signal.SIGKILL)
-        self.nursery.kill()
-        self.nursery.communicate()
 
 
 @pytest.fixture
@@ -121,7 +36,7 @@ def path(tmp_path):
 def test_given_six_processes_killed_and_stopped_then_no_write_with_a_stale_epoch_is_accepted(path, tmp_path):
     told = tmp_path / "told"
     told.touch()
-    crew = Crew(path, told)
+    crew = Crew("fault.lease_worker", path, told, seed=SEED, wanted=TAKEOVERS, deadline_s=DEADLINE_S)
     try:
         crew.torture()
     finally:

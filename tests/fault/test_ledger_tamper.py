@@ -18,6 +18,8 @@ from phasegate.ledger.errors import StoreCorrupt, StoreMissing
 from phasegate.ledger.sqlite import SqliteStore
 from phasegate.ledger.sqlite_verify import verify_sqlite
 
+pytestmark = pytest.mark.attack
+
 ENTRIES = 40
 SEED = 8785
 TRIGGERS = tuple(

@@ -10,6 +10,7 @@ from types import ModuleType
 from typer.main import get_command
 
 from phasegate.engine.cli.app import app
+from phasegate.policies.loader import parse_process
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +28,15 @@ def test_the_drawings_are_those_of_the_yaml() -> None:
     text = (ROOT / "docs" / "processes.md").read_text()
     assert "flowchart LR" in text
     assert _draw().page(text) == text
+
+
+def test_the_process_of_the_page_is_accepted() -> None:
+    text = (ROOT / "docs" / "processes.md").read_text()
+    (sample,) = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+    process = parse_process(sample.encode(), "processes.md")
+
+    assert process.git_rules("CHECK") is not None
 
 
 def test_every_command_of_the_tour_exists() -> None:

@@ -133,6 +133,79 @@ def test_given_one_fault_when_parsed_then_its_line_is_named(fault: str) -> None:
     assert refused.line == line
 
 
+GOVERNED = """\
+process: governed
+version: 1
+title: Governed
+risks: [low, high]
+loop: {same_kind_max: 3, no_progress_minutes: 90}
+lease: {ttl_seconds: 600, window_seconds: 300}
+milestones:
+  - name: M1
+  - name: M2
+    supervisor: true
+
+repository:
+  documents:
+    allow: ["docs/**"]
+    keep: [tests/**]
+    claims: false
+
+phases:
+  - name: A
+    purpose: begin
+    implements: true
+    attestation: warn
+    git: documents
+    approvals:
+      - role: reviewer
+        signs: a.md
+        risks: [high]
+    evidence:
+      - name: a.md
+forward: {}
+"""
+
+
+def test_given_rules_for_repository_people_and_prompts_when_parsed_then_they_are_taken() -> None:
+    process = parse_process(GOVERNED.encode(), "small.yaml")
+
+    assert process.git_rules("A") == {"allow": ["docs/**"], "keep": ["tests/**"], "claims": False}
+    assert process.phase("A").approvals[0].risks == ("high",)
+    assert [rule.name for rule in process.milestones] == ["M1", "M2"]
+
+
+RULE_MUTATIONS = {
+    "no such rules of the repository": ("git: documents", "git: sources", 23, "has no rules `sources`"),
+    "unknown rule of the repository": ("    keep: [", "    kept: [", 15, "`kept` is no rule of a repository"),
+    "patterns that are none": ('allow: ["docs/**"]', "allow: docs", 13, "`allow`"),
+    "empty pattern": ('allow: ["docs/**"]', 'allow: [""]', 13, "`allow`"),
+    "flag that is none": ("claims: false", "claims: 1", 13, "`claims`"),
+    "rules that are no mapping": ("  documents:\n", "  documents: none\n  other:\n", 13, "must be a mapping"),
+    "unknown risk of an approval": ("risks: [high]", "risks: [high, huge]", 27, "no risk class `huge`"),
+    "approval that signs nothing": ("signs: a.md", "signs: b.md", 26, "`A` has no `b.md`"),
+    "approval in no role": ("role: reviewer", "role: friend", 25, "role"),
+    "unknown attestation": ("attestation: warn", "attestation: loud", 22, "attestation"),
+    "implements that is no flag": ("implements: true", "implements: perhaps", 21, "must be true or false"),
+    "loop without a bound": ("same_kind_max: 3", "same_kind_max: 0", 5, "same_kind_max"),
+    "unknown loop rule": ("no_progress_minutes: 90", "idle: 90", 5, "idle: is no field"),
+    "lease without time": ("ttl_seconds: 600", "ttl_seconds: 0", 6, "ttl_seconds"),
+    "milestone given twice": ("  - name: M2", "  - name: M1", 9, "milestone `M1` stands twice"),
+    "unknown milestone rule": ("supervisor: true", "boss: true", 10, "boss: is no field"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", RULE_MUTATIONS)
+def test_given_one_fault_in_a_rule_when_parsed_then_its_line_is_named(fault: str) -> None:
+    old, new, line, words = RULE_MUTATIONS[fault]
+    assert GOVERNED.count(old) == 1
+
+    refused = refusal(GOVERNED.replace(old, new))
+
+    assert words in refused.reason
+    assert refused.line == line
+
+
 @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "---\n...\n"])
 def test_given_an_empty_file_when_parsed_then_it_says_so(text: str) -> None:
     reason = refusal(text).reason

@@ -6,18 +6,25 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from decider_spec import SEEN, TASK, back, digest, given, offer, passing, witness_offer
+from guarded_homes import guarded
 from small_processes import branching, three_phases, with_witness
 
-from phasegate.engine.core.commands import AddEvidence, Advance, RecordWitness
+from phasegate.engine.core.commands import AddEvidence, Advance, Decide, RecordWitness, UpdateBaseline
 from phasegate.engine.core.events import (
+    ApprovalRecorded,
     EvidenceAdded,
     GatePassed,
     Kind,
+    LoopDetected,
     PhaseBacktracked,
     PhaseCompleted,
     PhaseEntered,
+    PromptBaselined,
     Recorded,
+    TaskAborted,
     TaskCompleted,
+    TaskPaused,
+    TaskResumed,
     ViolationRecorded,
 )
 from phasegate.engine.core.replay import Fault, Replay
@@ -295,3 +302,132 @@ def test_given_a_way_back_to_what_was_completed_but_never_entered_when_replayed_
     history = [*WHOLE[:index], Recorded("B", 1, PhaseCompleted(next="C")), *WHOLE[index + 1 :]]
 
     assert faults(THREE, history)[0].seq == index + 1
+
+
+# -- people, loops, prompts -----------------------------------------------------------------------------
+
+GUARDED = guarded()
+
+
+def signed(decision: str, role: str = "operator", by: str = "olga", phase: str = "REVIEW") -> Decide:
+    """A verified decision over the rubric."""
+    subjects = {"rubric.md": digest("rubric.md")}
+    mark = digest(f"{decision} {role} {by} {phase}")
+    return Decide(decision, role, by, f"{by}+1", "because", phase, 1, subjects, mark)
+
+
+IN_REVIEW = given(GUARDED, *passing("plan.md"), *passing("change.md"), AddEvidence((offer("rubric.md"),)))
+APPROVED = IN_REVIEW.having(signed("approve", "reviewer", "rita"), Advance()).history
+STEERED = IN_REVIEW.having(
+    signed("pause"), signed("resume"), signed("approve", "reviewer", "rita"), Advance()
+).history
+BROKEN = IN_REVIEW.having(signed("break_glass"), Advance()).history
+
+
+def without(history: History, kind: type, nth: int = 0) -> History:
+    """The history with one event left out."""
+    index = place(history, kind, nth)
+    return [*history[:index], *history[index + 1 :]]
+
+
+@pytest.mark.parametrize("history", [APPROVED, STEERED, BROKEN], ids=["approved", "steered", "broken glass"])
+def test_given_what_people_decided_when_replayed_then_there_is_no_fault(history) -> None:
+    assert faults(GUARDED, history) == []
+
+
+PEOPLE: dict[str, tuple[Callable[[], History], str]] = {
+    "an approval left out": (lambda: without(APPROVED, ApprovalRecorded), "`approval.missing`"),
+    "an approval in another role": (
+        lambda: edited(APPROVED, ApprovalRecorded, role="auditor")[1], "`approval.missing`",
+    ),
+    "an approval of other bytes": (
+        lambda: edited(APPROVED, ApprovalRecorded, subjects={"rubric.md": digest("x")})[1],
+        "`approval.missing`",
+    ),
+    "an approval made a rejection": (
+        lambda: edited(APPROVED, ApprovalRecorded, decision="reject")[1], "`approval.rejected`",
+    ),
+    "a pause nobody decided": (
+        lambda: without(STEERED, ApprovalRecorded, 0), "`task.paused` without the decision of a person",
+    ),
+    "a resumption nobody decided": (
+        lambda: without(STEERED, ApprovalRecorded, 1), "`task.resumed` without the decision of a person",
+    ),
+    "a resumption a pause was signed for": (
+        lambda: edited(STEERED, ApprovalRecorded, 1, decision="pause")[1], "`task.resumed` without",
+    ),
+    "a pause signed by a reviewer": (
+        lambda: edited(STEERED, ApprovalRecorded, 0, role="reviewer")[1], "`task.paused` by a reviewer",
+    ),
+    "work on a paused task": (lambda: without(STEERED, TaskResumed), "while the task was paused"),
+    "glass nobody broke": (lambda: without(BROKEN, ApprovalRecorded), "broken glass that nobody broke"),
+    "glass broken by another statement": (
+        lambda: edited(BROKEN, GatePassed, 2, broken_glass=digest("x"))[1], "broken glass that nobody broke",
+    ),
+    "glass kept quiet about": (lambda: edited(BROKEN, GatePassed, 2, broken_glass="")[1], "approval.missing"),
+    "work after an abortion": (
+        lambda: [
+            *IN_REVIEW.having(signed("abort")).history,
+            Recorded("REVIEW", 1, IN_REVIEW.history[-1].event),
+        ],
+        "`evidence.added` after the task was aborted",
+    ),
+    "an abortion nobody decided": (
+        lambda: without(IN_REVIEW.having(signed("abort")).history, ApprovalRecorded),
+        "`task.aborted` without the decision of a person",
+    ),
+    "a flag of another gate": (
+        lambda: edited(
+            without(APPROVED, ApprovalRecorded), GatePassed, 2, flags={"BUILD/approvals": "observe"}
+        )[1],
+        "`approval.missing`",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", PEOPLE)
+def test_given_a_decision_of_people_changed_when_replayed_then_what_followed_is_named(edit) -> None:
+    make, words = PEOPLE[edit]
+
+    found = faults(GUARDED, make())
+
+    assert found, edit
+    assert words in found[0].message
+
+
+def test_given_approvals_only_observed_when_replayed_then_their_absence_is_no_fault() -> None:
+    history = without(APPROVED, ApprovalRecorded)
+
+    assert faults(GUARDED, edited(history, GatePassed, 2, flags={"REVIEW/approvals": "observe"})[1]) == []
+
+
+LOOP = Recorded("REVIEW", 1, LoopDetected(cause="rate", detail="d", at="now"))
+
+
+@pytest.mark.parametrize(("escalated", "fault_count"), [(True, 0), (False, 1)])
+def test_given_a_loop_when_it_pauses_then_it_calls_a_person(escalated, fault_count) -> None:
+    pause = Recorded("REVIEW", 1, TaskPaused(reason="loop", by="engine", escalated=escalated, at="now"))
+
+    assert len(faults(GUARDED, [*IN_REVIEW.history, LOOP, pause])) == fault_count
+
+
+@pytest.mark.parametrize("event", [TaskResumed, TaskAborted])
+def test_given_a_loop_when_it_does_more_than_pause_then_it_is_named(event) -> None:
+    done = Recorded("REVIEW", 1, event(reason="loop", by="engine", at="now"))
+
+    assert len(faults(GUARDED, [*IN_REVIEW.history, LOOP, done])) == 1
+
+
+def test_given_a_baseline_replaced_while_paused_when_replayed_then_it_is_named_and_decide_refuses_it() -> (
+    None
+):
+    paused = IN_REVIEW.having(signed("pause"))
+    new = UpdateBaseline(digest("p"), digest("h"), "", "", "why", "olga", digest("s"))
+    event = PromptBaselined(
+        version=1, prompt=digest("p"), header=digest("h"), persona="", persona_digest="", reason="why",
+        by="olga", statement=digest("s"),
+    )  # fmt: skip
+
+    paused.when(new).then_refused(Kind.TASK_PAUSED)
+    (fault,) = faults(GUARDED, [*paused.history, Recorded("REVIEW", 1, event)])
+    assert "while the task was paused" in fault.message

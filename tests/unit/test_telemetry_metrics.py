@@ -55,6 +55,8 @@ def test_given_the_story_when_folded_then_counts_stand_by_phase_and_zero_counter
         ("prompt_drift", {Counter.PROMPT_DRIFT}),
         ("tool_rejected", {Counter.TOOL_CALLS_REJECTED}),
         ("lease_contention", {Counter.LEASE_CONTENTION}),
+        ("stale_lease", {Counter.LEASE_CONTENTION}),
+        ("lease_required", set()),
         ("illegal_backtrack", set()),
         ("task_finished", set()),
         ("unheard_of", set()),
@@ -63,6 +65,12 @@ def test_given_the_story_when_folded_then_counts_stand_by_phase_and_zero_counter
 def test_given_one_violation_when_folded_then_its_counter_and_the_rejected_task_count(kind, counted):
     counters = folded([violation(1, kind, "SPEC")])
     assert {counter for counter in Counter if counters.total(counter)} == {*counted, Counter.TASKS_REJECTED}
+
+
+def test_given_a_refused_opening_when_folded_then_the_task_that_was_not_opened_counts_as_rejected():
+    refused = violation(1, "milestone_incomplete", "-", task="-")
+    other = FakeEntry(2, "violation.recorded", "-", {**refused.payload, "target": "IMP-9"}, task="-")
+    assert folded([refused, other]).refused_tasks == {"IMPLEMENT", "IMP-9"}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from metrics_ledger import DAYS, three_days
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from telemetry_ledger import TRACE, FakeSource, child_environment, span_id, story
@@ -19,9 +20,11 @@ from telemetry_ledger import TRACE, FakeSource, child_environment, span_id, stor
 from phasegate.telemetry import names
 from phasegate.telemetry.endpoints import Endpoints
 from phasegate.telemetry.errors import ExportError
-from phasegate.telemetry.export import SEND_TIMEOUT_MS, send_timeout_ms
+from phasegate.telemetry.export import SEND_TIMEOUT_MS, send_objectives, send_timeout_ms
 from phasegate.telemetry.follow import Follower
+from phasegate.telemetry.happenings import counted, told
 from phasegate.telemetry.probe import probe
+from phasegate.telemetry.slo import slos_of
 from phasegate.telemetry.spans import commands_of, spans_of
 
 GENEROUS = {"OTEL_EXPORTER_OTLP_TIMEOUT": "10000"}
@@ -154,6 +157,37 @@ def test_given_a_collector_when_followed_then_counters_arrive_cumulative_since_t
     (point,) = gate.data_points
     assert attributes_of(point) == {names.PHASE: "VERIFY"}
     assert 0 < point.start_time_unix_nano < point.time_unix_nano
+
+
+def test_given_a_collector_when_objectives_are_sent_then_it_gets_a_gauge_for_each_that_has_a_value(
+    monkeypatch,
+):
+    for name, value in GENEROUS.items():
+        monkeypatch.setenv(name, value)
+    slos = slos_of(counted(told(three_days()).happenings, DAYS[0]))
+    with receiver() as server:
+        send_objectives(Endpoints("", f"{server.url}/v1/metrics"), slos, DAYS[0], "24h")
+    (body,) = server.bodies["/v1/metrics"]
+    (resource,) = ExportMetricsServiceRequest.FromString(body).resource_metrics
+    gauges = {
+        metric.name: (metric.unit, metric.gauge.data_points[0])
+        for metric in resource.scope_metrics[0].metrics
+    }
+    assert {name: point.as_double for name, (_, point) in gauges.items()} == {
+        "success_rate": 1.0, "loop_rate": 0.5, "tool_mttr": 30.0, "groundedness_score": 0.5,
+        "spurious_block_rate": 0.5, "false_positive_gate_rate": 0.0,
+    }  # fmt: skip
+    assert gauges["tool_mttr"][0] == "s"
+    point = gauges["loop_rate"][1]
+    assert attributes_of(point) == {names.WINDOW: "24h"}
+    assert point.time_unix_nano == DAYS[0].until_us * 1000
+
+
+def test_given_no_collector_when_objectives_are_sent_then_it_is_told(dead_port):
+    for endpoints in (Endpoints("http://t", ""), Endpoints("", f"{dead_port}/v1/metrics")):
+        with pytest.raises(ExportError) as caught:
+            send_objectives(endpoints, (), DAYS[0], "24h")
+        assert caught.value.remedy
 
 
 def test_given_a_collector_for_traces_alone_when_followed_then_spans_count_as_sent(tmp_path, monkeypatch):

@@ -153,3 +153,61 @@ def test_given_any_payload_when_read_then_there_are_valid_spans_and_no_exception
         assert 0 <= span.start_ns <= span.end_ns
         for value in span.attributes.values():
             assert isinstance(value, (str, int, bool)) or all(isinstance(item, str) for item in value)
+
+
+def test_given_an_attested_prompt_when_it_drifted_then_a_span_fails_and_names_prompt_persona_and_baseline():
+    payload = {
+        "prompt": "a" * 64, "header": "b" * 64, "persona": "implementer", "persona_digest": "c" * 64,
+        "origin": "witnessed", "status": "drift", "version": 2,
+    }  # fmt: skip
+    (span,) = spans_of((FakeEntry(1, "prompt.attested", "VERIFY", payload),))
+    assert (span.name.value, span.is_error) == ("agent.verify", True)
+    assert span.message == "the prompt is not version 2 of its baseline"
+    named = {
+        names.PROMPT_HASH: "a" * 64, names.PROMPT_HEADER_HASH: "b" * 64, names.PERSONA: "implementer",
+        names.PERSONA_HASH: "c" * 64, names.PROMPT_STATUS: "drift", names.PROMPT_ORIGIN: "witnessed",
+        names.PROMPT_VERSION: 2,
+    }  # fmt: skip
+    assert named.items() <= dict(span.attributes).items()
+    (span,) = spans_of((FakeEntry(1, "prompt.attested", "VERIFY", {**payload, "status": "match"}),))
+    assert not span.is_error
+
+
+def test_given_a_transition_under_a_lease_when_it_carries_prompt_and_persona_then_its_span_does_too():
+    payload = {"next": "SPEC", "prompt": "a" * 64, "persona_digest": "c" * 64, "lease": "7"}
+    (span,) = spans_of((FakeEntry(1, "phase.completed", "STRATEGIZE", payload),))
+    assert (span.attributes[names.PROMPT_HASH], span.attributes[names.PERSONA_HASH]) == ("a" * 64, "c" * 64)
+    assert span.attributes[names.LEASE_EPOCH] == "7"
+    (bare,) = spans_of((FakeEntry(1, "phase.completed", "STRATEGIZE", {"next": "SPEC"}),))
+    assert not {names.PROMPT_HASH, names.PERSONA_HASH, names.LEASE_EPOCH} & set(bare.attributes)
+
+
+def test_given_a_loop_when_the_task_is_paused_then_the_violation_encloses_loop_and_pause():
+    trace = f"{TRACE}-{span_id(3)}"
+    loop = FakeEntry(
+        4, "loop.detected", "VERIFY", {"cause": "same_kind", "detail": "three times"}, trace=trace
+    )
+    pause = FakeEntry(
+        5, "task.paused", "VERIFY", {"reason": "a loop", "by": "engine", "escalated": True}, trace=trace
+    )
+    head, paused = spans_of((violation(3, "out_of_sequence", "VERIFY"), loop, pause))
+    assert (head.name.value, paused.name.value) == ("process.violation", "agent.state.transition")
+    (event,) = head.events
+    assert (event.name, event.attributes[names.LOOP_CAUSE]) == ("loop.detected", "same_kind")
+    assert (paused.attributes[names.DECISION], paused.attributes[names.DECIDED_BY]) == (
+        "task.paused",
+        "engine",
+    )
+
+
+@pytest.mark.parametrize("type_", ["task.paused", "task.resumed", "task.aborted"])
+def test_given_a_decision_of_a_person_when_it_moves_the_task_then_it_is_a_transition(type_):
+    trace = f"{TRACE}-{span_id(1)}"
+    signed = FakeEntry(
+        1, "approval.recorded", "SPEC", {"decision": "pause", "by": "olga", "reason": "r"}, trace=trace
+    )
+    moved = FakeEntry(2, type_, "SPEC", {"reason": "r", "by": "key:olga"}, trace=trace)
+    (span,) = spans_of((signed, moved))
+    assert span.name.value == "agent.state.transition"
+    (event,) = span.events
+    assert event.attributes[names.DECIDED_BY] == "olga"

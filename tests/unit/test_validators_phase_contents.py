@@ -241,6 +241,35 @@ def test_given_no_earlier_attempt_when_tests_are_few_then_there_is_nothing_to_co
     assert found("test_history", gone(0), **{"previous:test_results.json": None}) == ()
 
 
+def test_given_a_test_lost_two_attempts_ago_when_the_last_lacks_it_too_then_it_is_still_lost():
+    attempts = {"previous:test_results.json": gone(0), "previous:test_results.json:2": TEST_RESULTS}
+
+    codes = {finding.code for finding in found("test_history", gone(0), **attempts)}
+
+    assert codes == {"test_history.vanished", "test_history.shrank"}
+    assert found("test_history", **attempts) == ()
+
+
+@pytest.mark.parametrize("validator", ["test_history", "coverage"])
+def test_given_an_earlier_attempt_whose_bytes_are_gone_when_compared_then_it_was_not_evaluated(validator):
+    name = f"previous:{VALID[validator].name}"
+
+    for place in (name, f"{name}:2"):
+        (finding,) = found(
+            validator, None, {"max_drop": "1"} if validator == "coverage" else {}, **{place: ""}
+        )
+        assert (finding.code, finding.severity) == ("companion.malformed", Severity.NOT_EVALUATED)
+
+
+def test_given_coverage_that_fell_in_two_steps_when_a_drop_is_limited_then_it_is_found():
+    lower = {**COVERAGE, "total_percent": "85.00"}
+    attempts = {"previous:coverage_report.json": lower, "previous:coverage_report.json:2": COVERAGE}
+
+    assert [finding.code for finding in found("coverage", lower, {"max_drop": "0.1"}, **attempts)] == [
+        "coverage.dropped"
+    ]
+
+
 def test_given_a_test_that_may_go_when_it_is_gone_then_nothing_is_found():
     assert found("test_history", gone(0), {"excused": ["t::a"]}) == ()
 

@@ -75,6 +75,18 @@ def test_given_one_mutation_when_checked_then_one_code_blocks_and_names_a_remedy
     assert all(finding.blocks and finding.remedy and finding.place for finding in findings)
 
 
+def test_given_another_tree_at_the_gate_than_was_tried_then_it_blocks() -> None:
+    check, artifact = [Check("protected_checks")], Artifact("protected_checks.json", as_bytes(PROTECTED))
+    head = {"head": PROTECTED["base"]}
+
+    def at_gate(facts):
+        return {finding.code for finding in run(check, artifact, {"facts:git.json": as_bytes(facts)})}
+
+    assert at_gate({**head, "tree": PROTECTED["tree"]}) == at_gate(head) == set()
+    assert at_gate({**head, "tree": "1" * 40}) == {"protected.tree_changed"}
+    assert at_gate({}) == {"companion.malformed"}
+
+
 def test_given_a_check_that_could_not_run_then_it_is_not_evaluated() -> None:
     (finding,) = found(changed(PROTECTED, "problem", to="no repository"))
 
@@ -179,5 +191,5 @@ def test_given_an_environment_then_what_changes_outcomes_unseen_is_not_passed_on
         {"PATH": "/bin", "PYTEST_PLUGINS": "x", "PYTHONPATH": "y", "LD_PRELOAD": "z", "HOME": "h"}
     )
 
-    assert kept == {"PATH": "/bin", "HOME": "h"}
-    assert dropped == ("LD_PRELOAD", "PYTEST_PLUGINS", "PYTHONPATH")
+    assert kept == {"PATH": "/bin"}
+    assert dropped == ("HOME", "LD_PRELOAD", "PYTEST_PLUGINS", "PYTHONPATH")

@@ -175,13 +175,32 @@ def test_given_a_git_repository_when_observed_then_commit_and_changes_are_told(t
 def test_given_another_environment_when_observed_then_its_digest_differs_and_no_value_is_kept(
     tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setenv("A_SECRET", "one")
+    monkeypatch.setenv("LC_ALL", "one")
     one = seen(tmp_path, "pass")
-    monkeypatch.setenv("A_SECRET", "other")
+    monkeypatch.setenv("LC_ALL", "other")
     other = seen(tmp_path, "pass")
 
     assert one.environment_digest != other.environment_digest
     assert "one" not in one.environment_digest
+
+
+def test_given_credentials_when_observed_then_the_command_finds_none_of_them(tmp_path, monkeypatch) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".netrc").write_text("machine example.org password s3cret")
+    for name in ("GITHUB_TOKEN", "MY_OWN_TOKEN", "SSH_AUTH_SOCK", "GIT_ASKPASS"):
+        monkeypatch.setenv(name, "s3cret")
+    monkeypatch.setenv("HOME", str(home))
+    line = (
+        "import os, pathlib; home = pathlib.Path('~').expanduser();"
+        "print([*os.environ.values(), *(f.read_text() for f in home.iterdir())], home)"
+    )
+
+    found = seen(tmp_path, line)
+
+    assert b"s3cret" not in found.ran.stdout
+    assert str(home).encode() not in found.ran.stdout
+    assert "GITHUB_TOKEN" in found.dropped
 
 
 class _Deaf(io.TextIOBase):

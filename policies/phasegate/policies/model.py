@@ -123,10 +123,16 @@ class ApprovalRule(_Frozen):
 
 
 class EffectRule(_Frozen):
-    """A side effect that is put into the outbox when the phase's gate is passed."""
+    """A side effect that is put into the outbox when the phase's gate is passed.
+
+    Attributes:
+        destination: URL it is posted to.
+        body: evidence of the phase whose bytes are posted; empty for a document that tells of the transition.
+    """
 
     effect: Slug
-    destination: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    destination: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,500}$")]
+    body: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,127})?$")] = ""
 
 
 class PhaseRule(_Frozen):
@@ -287,6 +293,18 @@ class Process(_Frozen):
         for index, name in enumerate(names):
             if name in names[:index]:
                 raise ValueError(f"milestones.{index}.name: milestone `{name}` stands twice")
+        return self
+
+    @model_validator(mode="after")
+    def _effects_are_told_apart(self) -> Self:
+        for p, phase in enumerate(self.phases):
+            seen: set[tuple[str, str]] = set()
+            for e, effect in enumerate(phase.effects):
+                if (effect.effect, effect.destination) in seen:
+                    raise ValueError(f"phases.{p}.effects.{e}: `{effect.effect}` stands twice for one place")
+                seen.add((effect.effect, effect.destination))
+                if effect.body and all(item.name != effect.body for item in phase.evidence):
+                    raise ValueError(f"phases.{p}.effects.{e}.body: `{phase.name}` has no `{effect.body}`")
         return self
 
     @model_validator(mode="after")

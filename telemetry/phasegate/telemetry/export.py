@@ -20,20 +20,23 @@ from phasegate.telemetry.errors import ExportError
 from phasegate.telemetry.probe import probe, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from opentelemetry.sdk.metrics.export import MetricsData
+    from opentelemetry.sdk.metrics.export import Metric, MetricsData
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.util.types import AttributeValue
 
     from phasegate.telemetry.endpoints import Endpoints
     from phasegate.telemetry.metrics import Counters
+    from phasegate.telemetry.slo import Slo
     from phasegate.telemetry.spans import Attributes, Span
+    from phasegate.telemetry.window import Window
 
 # Whoever has a distant collector raises it by the standard variable.
 SEND_TIMEOUT_MS = 250
 MAX_SEND_TIMEOUT_MS = 10_000
+_NS_PER_US = 1_000
 _TIMEOUT_VARIABLE = "OTEL_EXPORTER_OTLP_TIMEOUT"
 _REMEDY = "look at the collector's log, or raise OTEL_EXPORTER_OTLP_TIMEOUT (milliseconds)"
 
@@ -63,6 +66,26 @@ def send(endpoints: Endpoints, spans: tuple[Span, ...], counters: Counters) -> s
                 raise
             return str(error)
     return ""
+
+
+def send_objectives(endpoints: Endpoints, slos: Sequence[Slo], window: Window, length: str) -> None:
+    """Send the objectives of one window as gauges; one without a value is not sent.
+
+    Args:
+        endpoints: where metrics go.
+        slos: the objectives.
+        window: the window they are of.
+        length: how the window was asked for, such as `24h`; an attribute of each gauge.
+
+    Raises:
+        ExportError: no metrics endpoint is set, no collector answered in time, or it refused them.
+    """
+    if not endpoints.metrics:
+        raise ExportError("no endpoint for metrics is set", "set OTEL_EXPORTER_OTLP_ENDPOINT")
+    probe(endpoints.metrics)
+    logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
+    timeout_ms = send_timeout_ms(os.environ.get(_TIMEOUT_VARIABLE, ""))
+    _export_metrics(endpoints.metrics, _objectives(slos, window, length), timeout_ms)
 
 
 def send_timeout_ms(configured: str) -> int:
@@ -123,7 +146,6 @@ def _plain(attributes: Attributes) -> dict[str, AttributeValue]:
 
 def _metrics(counters: Counters, resource: Resource) -> MetricsData:
     from opentelemetry.sdk.metrics import export as sdk  # noqa: PLC0415
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope  # noqa: PLC0415
 
     since_ns, until_ns = time_ns(counters.since), time_ns(counters.until)
     points: dict[str, list[sdk.NumberDataPoint]] = {}
@@ -135,6 +157,30 @@ def _metrics(counters: Counters, resource: Resource) -> MetricsData:
         sdk.Metric(name, "", "1", sdk.Sum(values, sdk.AggregationTemporality.CUMULATIVE, is_monotonic=True))
         for name, values in points.items()
     ]
+    return _data(metrics, resource)
+
+
+def _objectives(slos: Sequence[Slo], window: Window, length: str) -> MetricsData:
+    from opentelemetry.sdk.metrics import export as sdk  # noqa: PLC0415
+
+    after_ns, until_ns = window.after_us * _NS_PER_US, window.until_us * _NS_PER_US
+    metrics = [
+        sdk.Metric(
+            str(slo.name),
+            "",
+            (slo.target.unit if slo.target else "") or "1",
+            sdk.Gauge([sdk.NumberDataPoint({names.WINDOW: length}, after_ns, until_ns, float(slo.value))]),
+        )
+        for slo in slos
+        if slo.value is not None
+    ]
+    return _data(metrics, _resource())
+
+
+def _data(metrics: list[Metric], resource: Resource) -> MetricsData:
+    from opentelemetry.sdk.metrics import export as sdk  # noqa: PLC0415
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope  # noqa: PLC0415
+
     scope = sdk.ScopeMetrics(InstrumentationScope(names.SCOPE), metrics, "")
     return sdk.MetricsData([sdk.ResourceMetrics(resource, [scope], "")])
 

@@ -59,6 +59,7 @@ class EntryType(StrEnum):
     JOURNAL_NOTED = "journal.noted"
     OUTBOX_ENQUEUED = "outbox.enqueued"
     OUTBOX_DELIVERED = "outbox.delivered"
+    OUTBOX_DEFERRED = "outbox.deferred"
     OUTBOX_FAILED = "outbox.failed"
     FLAG_SET = "flag.set"
     MILESTONE_APPROVED = "milestone.approved"
@@ -87,9 +88,10 @@ COUNTER_OF_VIOLATION: Final[Mapping[str, Counter]] = MappingProxyType(
 )
 GATE_FAILED: Final = "gate_failed"
 TOOL_REJECTED: Final = "tool_rejected"
-# Task of entries that belong to none, and of a refusal to open one, which names the task as its target.
+# Task of entries that belong to none, such as the refusal to open one, which names that task as its target.
 LEDGER_STREAM: Final = "-"
 DRIFT: Final = "drift"
+MATCH: Final = "match"
 # Findings of the evidence itself (missing, changed, of the wrong origin); all others judge content.
 EVIDENCE_CODE_PREFIX: Final = "evidence."
 
@@ -132,6 +134,7 @@ PERSONA_HASH: Final = "phasegate.persona.hash"
 LEASE_EPOCH: Final = "phasegate.lease.epoch"
 DECISION: Final = "phasegate.decision"
 DECIDED_BY: Final = "phasegate.decision.by"
+WINDOW: Final = "phasegate.window"
 LOOP_CAUSE: Final = "phasegate.loop.cause"
 
 GEN_AI_OPERATION: Final = "gen_ai.operation.name"

@@ -1,8 +1,9 @@
 """Committed entries to spans. Pure: the same entries give the same spans, ids included.
 
-    task.opened, phase.completed, phase.backtracked   agent.state.transition
+    task.opened, phase.completed, phase.backtracked,
+    task.paused, task.resumed, task.aborted           agent.state.transition
     violation.recorded                                process.violation
-    gate.passed, witness.recorded                     agent.verify
+    gate.passed, witness.recorded, prompt.attested    agent.verify
     step.finished                                     runner.step
 
 The span that decides (transition or violation, else the first) carries the command's own span id; the
@@ -41,10 +42,21 @@ _SPAN_OF = {
     EntryType.TASK_OPENED: SpanName.TRANSITION,
     EntryType.PHASE_COMPLETED: SpanName.TRANSITION,
     EntryType.PHASE_BACKTRACKED: SpanName.TRANSITION,
+    EntryType.TASK_PAUSED: SpanName.TRANSITION,
+    EntryType.TASK_RESUMED: SpanName.TRANSITION,
+    EntryType.TASK_ABORTED: SpanName.TRANSITION,
     EntryType.VIOLATION_RECORDED: SpanName.VIOLATION,
     EntryType.GATE_PASSED: SpanName.VERIFY,
+    EntryType.PROMPT_ATTESTED: SpanName.VERIFY,
     EntryType.WITNESS_RECORDED: SpanName.VERIFY,
     EntryType.STEP_FINISHED: SpanName.STEP,
+}
+_PROVENANCE = {
+    names.PROMPT_HASH: "prompt",
+    names.PROMPT_HEADER_HASH: "header",
+    names.PERSONA: "persona",
+    names.PERSONA_HASH: "persona_digest",
+    names.LEASE_EPOCH: "lease",
 }
 _DECISIVE = frozenset({SpanName.TRANSITION, SpanName.VIOLATION})
 
@@ -168,7 +180,13 @@ def _identity(entry: EntryLike) -> dict[str, Value]:
 
 def _details(entry: EntryLike) -> dict[str, Value]:
     details = _DETAILS.get(entry.type)
-    return details(entry) if details else {}
+    return {**_provenance(entry), **(details(entry) if details else {})}
+
+
+def _provenance(entry: EntryLike) -> dict[str, Value]:
+    """Return prompt and persona an entry was made under and the epoch of its lease, where it says so."""
+    said = {name: text(entry.payload, key) for name, key in _PROVENANCE.items()}
+    return {name: value for name, value in said.items() if value}
 
 
 def _opened(entry: EntryLike) -> dict[str, Value]:
@@ -192,6 +210,27 @@ def _ended(entry: EntryLike) -> dict[str, Value]:
         names.RUN_OUTCOME: text(entry.payload, "outcome"),
         names.SUCCESS_LEVEL: text(entry.payload, "success_level"),
     }
+
+
+def _attested(entry: EntryLike) -> dict[str, Value]:
+    payload = entry.payload
+    return {
+        names.PROMPT_STATUS: text(payload, "status"),
+        names.PROMPT_ORIGIN: text(payload, "origin"),
+        names.PROMPT_VERSION: count(payload, "version") or 0,
+    }
+
+
+def _decided(entry: EntryLike) -> dict[str, Value]:
+    return {
+        names.DECISION: text(entry.payload, "decision") or entry.type,
+        names.DECIDED_BY: text(entry.payload, "by"),
+        names.REASON: text(entry.payload, "reason"),
+    }
+
+
+def _looped(entry: EntryLike) -> dict[str, Value]:
+    return {names.LOOP_CAUSE: text(entry.payload, "cause"), names.REASON: text(entry.payload, "detail")}
 
 
 def _step(entry: EntryLike) -> dict[str, Value]:
@@ -244,6 +283,8 @@ def _witnessed(entry: EntryLike) -> dict[str, Value]:
 def _error_message(entry: EntryLike) -> str:
     if entry.type == EntryType.VIOLATION_RECORDED:
         return text(entry.payload, "message") or violation_kind(entry.payload) or "violation"
+    if entry.type == EntryType.PROMPT_ATTESTED and text(entry.payload, "status") == names.DRIFT:
+        return f"the prompt is not version {count(entry.payload, 'version')} of its baseline"
     exit_code = count(entry.payload, "exit_code")
     if entry.type == EntryType.WITNESS_RECORDED and exit_code:
         return f"the command exited with {exit_code}"
@@ -265,6 +306,13 @@ _DETAILS: Mapping[str, Callable[[EntryLike], dict[str, Value]]] = {
     EntryType.GATE_PASSED: lambda entry: _artifacts(objects(entry.payload, "evidence")),
     EntryType.EVIDENCE_ADDED: lambda entry: _artifacts([entry.payload]),
     EntryType.WITNESS_RECORDED: _witnessed,
+    EntryType.PROMPT_ATTESTED: _attested,
+    EntryType.PROMPT_BASELINED: _decided,
+    EntryType.APPROVAL_RECORDED: _decided,
+    EntryType.TASK_PAUSED: _decided,
+    EntryType.TASK_RESUMED: _decided,
+    EntryType.TASK_ABORTED: _decided,
+    EntryType.LOOP_DETECTED: _looped,
     EntryType.STEP_STARTED: _step,
     EntryType.STEP_FINISHED: _step,
     EntryType.SAMPLE_EXECUTED: lambda entry: {names.VERDICT: text(entry.payload, "verdict")},

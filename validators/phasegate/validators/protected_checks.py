@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from phasegate.validators.companions import companion
 from phasegate.validators.globs import Globs, globs
 from phasegate.validators.interface import Artifact, Context, Finding, Severity
 from phasegate.validators.json_schema import read
@@ -17,6 +18,7 @@ from phasegate.validators.parameters import count, strings
 from phasegate.validators.quoting import quoted
 
 SCHEMA = "protected_checks"
+FACTS, FACTS_SCHEMA = "facts:git.json", "git_facts"
 SCHEMA_ID = "phasegate/protected-checks/v1"
 
 _BACK = "bring it back as it was; a test that may go is named in the process as `excused`"
@@ -50,7 +52,8 @@ def protected_checks(artifact: Artifact, context: Context) -> tuple[Finding, ...
     `.selection_in_command`, `.configuration_in_command`, `.environment_in_command`; `protected.regressed` and
     `.vanished` (a test of the base commit fails, is skipped or is gone with the new source);
     `protected.outcome_changed_by_configuration`; `protected.failures_hidden`; `protected.emptied`,
-    `protected.shrank`; those of `json_schema.read`.
+    `protected.shrank`; `protected.tree_changed` (the working tree is another now; compared where the gate's
+    `facts:git.json` says which it is); those of `json_schema.read`.
 
     Raises:
         BadParameterError: a parameter is of the wrong shape.
@@ -63,6 +66,7 @@ def protected_checks(artifact: Artifact, context: Context) -> tuple[Finding, ...
     name = artifact.name
     return (
         *_not_evaluated(name, value),
+        *_moved_on(artifact, value, context),
         *_of_tests(name, value["tests"], excused),
         *_of_configuration(name, value["configuration"], excused),
         *_of_command(name, value["command"], excused, plugins),
@@ -88,6 +92,19 @@ def _not_evaluated(artifact: str, value: dict[str, Any]) -> Iterator[Finding]:
             remedy,
             Severity.NOT_EVALUATED,
         )
+
+
+def _moved_on(artifact: Artifact, value: dict[str, Any], context: Context) -> Iterator[Finding]:
+    """Compare the tree that was tried with the one that stands at the gate."""
+    if FACTS not in context.companions or not value["tree"]:
+        return
+    facts, findings = companion(artifact, context, FACTS, FACTS_SCHEMA)
+    yield from findings
+    now = facts.get("tree", value["tree"]) if not findings else value["tree"]
+    if now != value["tree"]:
+        message = "the working tree is not the one that the tests were run on"
+        remedy = "let the engine run the tests again: `engine witness`"
+        yield Finding("protected.tree_changed", artifact.name, "/tree", message, remedy)
 
 
 def _of_tests(artifact: str, tests: list[dict[str, Any]], excused: Globs) -> Iterator[Finding]:

@@ -79,6 +79,7 @@ class Truth:
         hidden: untracked files that ignore rules hide which the base commit does not have.
         patch_check: what became of the patch handed in; None if there was none.
         problem: why the repository could not be looked at; empty if it could.
+        tree: id of the tree that the working tree makes; empty when nobody looked.
     """
 
     base: str = ""
@@ -88,6 +89,7 @@ class Truth:
     hidden: tuple[str, ...] = ()
     patch_check: PatchCheck | None = None
     problem: str = ""
+    tree: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,18 @@
 """The audit behind `validate_checkpoint`: is every phase that is claimed complete verifiably so?
 
-It trusts no projection. The ledger is re-read and verified, each task is replayed from its entries, and the
-evidence of every completed phase is read and validated again.
+It trusts no projection. The ledger is re-read and verified, each task is replayed from its entries, what the
+engine and people signed is verified, and the evidence of every completed phase is read and validated again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
+from phasegate.engine.app.audit_people import People
+from phasegate.engine.app.audit_records import BundleRecords, HomeRecords, Records
+from phasegate.engine.app.bundle.content import KEY, Bundle
 from phasegate.engine.app.command_path import recorded
 from phasegate.engine.app.companions import companions
 from phasegate.engine.app.engine import Engine
@@ -18,17 +22,36 @@ from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import EvidenceAdded, GatePassed, Recorded, TaskOpened
 from phasegate.engine.core.gate import flagged
 from phasegate.engine.core.replay import Replay
-from phasegate.engine.core.state import Evidence, Status, TaskState, is_current
-from phasegate.engine.core.state_json import to_json
-from phasegate.ledger.entry import Entry
-from phasegate.ledger.sqlite_verify import verify_sqlite
+from phasegate.engine.core.state import Evidence, TaskState, is_current
+from phasegate.engine.statements.note_keys import VerifyKey
 from phasegate.ledger.verify import Verification
 from phasegate.policies.model import CheckRule, EvidenceRule, FlagMode, Process
-from phasegate.validators.interface import Finding
+from phasegate.validators.interface import Finding, Severity
 
 _NO_GATE = GatePassed(evidence=(), checks=(), warnings=())
-BROKEN_GLASS = "gate.broken_glass"
+BROKEN_GLASS: Final = "gate.broken_glass"
+UNVOUCHED: Final = "signatures.not_evaluated"
 EXIT_PASS, EXIT_FAILED, EXIT_NOT_EVALUATED, EXIT_INTEGRITY = 0, 1, 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an audit is held against besides the records themselves.
+
+    Attributes:
+        keys: the engine's public keys, from elsewhere.
+        operators: verifier keys that may begin as operators; None for any.
+        processes: digests of the definitions a task may run under; None for any.
+        accept_break_glass: whether a gate passed over broken glass is shown only.
+    """
+
+    keys: tuple[VerifyKey, ...] = ()
+    operators: frozenset[str] | None = None
+    processes: frozenset[str] | None = None
+    accept_break_glass: bool = False
+
+
+NO_TERMS: Final = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +62,8 @@ class TaskAudit:
         claimed: phases claimed complete, in order.
         findings: what is wrong with the evidence of those phases.
         faults: what is wrong with the history itself.
+        not_enforced: flags that were not at `enforce` when a claimed gate was passed, such as
+            `VERIFY/coverage: observe`.
     """
 
     task: str
@@ -46,6 +71,7 @@ class TaskAudit:
     claimed: tuple[str, ...]
     findings: tuple[Finding, ...]
     faults: tuple[str, ...]
+    not_enforced: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -55,144 +81,231 @@ class TaskAudit:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Outcome of an audit."""
+    """Outcome of an audit.
+
+    Attributes:
+        faults: what is wrong with the entries that belong to no task.
+        findings: what is to be said of the whole, such as that signatures were not evaluated.
+    """
 
     ledger: Verification
     tasks: tuple[TaskAudit, ...]
+    faults: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """0 all claims hold, 1 some do not, 3 nothing was claimed, 4 the ledger does not hold."""
-        if not self.ledger.ok or any(task.faults for task in self.tasks):
+        """0 all claims hold, 1 some do not, 3 not evaluated or none made, 4 the ledger does not hold."""
+        if not self.ledger.ok or self.faults or any(task.faults for task in self.tasks):
             return EXIT_INTEGRITY
-        if not all(task.holds for task in self.tasks):
+        found = {finding.severity for finding in self.all_findings()}
+        if Severity.ERROR in found:
             return EXIT_FAILED
+        if Severity.NOT_EVALUATED in found:
+            return EXIT_NOT_EVALUATED
         return EXIT_PASS if any(task.claimed for task in self.tasks) else EXIT_NOT_EVALUATED
 
+    def all_findings(self) -> Iterator[Finding]:
+        """Findings about the whole, then those of each task."""
+        yield from self.findings
+        for task in self.tasks:
+            yield from task.findings
 
-def audit(engine: Engine, tasks: Sequence[str] = ()) -> Audit:
-    """Audit the named tasks, or all.
+    def with_findings(self, findings: Sequence[Finding]) -> Audit:
+        """The audit with more to be said of the whole."""
+        return replace(self, findings=(*self.findings, *findings))
+
+
+class History(NamedTuple):
+    """A task's own entries, replayed.
+
+    Attributes:
+        events: sequence numbers and events, in order.
+        gates: the latest passed gate of each phase.
+    """
+
+    process: Process
+    state: TaskState
+    events: tuple[tuple[int, Recorded], ...]
+    gates: Mapping[str, GatePassed]
+    faults: tuple[str, ...]
+
+
+def audit(engine: Engine, tasks: Sequence[str] = (), terms: Terms = NO_TERMS) -> Audit:
+    """Audit the named tasks of a home, or all.
 
     Raises:
         BadInput: a named task does not exist.
     """
-    verification = verify_sqlite(engine.home.ledger)
-    known = {entry.task for entry in engine.store.entries(type=TaskOpened.kind)} if verification.ok else set()
-    for task in tasks if verification.ok else ():
+    return audit_records(HomeRecords(engine, terms.keys), tasks, terms)
+
+
+def audit_bundle(bundle: Bundle, terms: Terms = NO_TERMS) -> Audit:
+    """Audit the task of a bundle. Without a key from elsewhere its signatures count as not evaluated."""
+    records = BundleRecords(bundle, terms.keys)
+    found = audit_records(records, (records.task,), terms)
+    return found if records.vouched else found.with_findings((unvouched(),))
+
+
+def audit_records(records: Records, tasks: Sequence[str], terms: Terms) -> Audit:
+    """Audit the named tasks, or all, wherever their records are.
+
+    Raises:
+        BadInput: a named task does not exist.
+    """
+    verification = records.verification()
+    if not verification.ok:
+        return Audit(verification, ())
+    known = {entry.task for entry in records.store.entries(type=TaskOpened.kind)}
+    for task in tasks:
         if task not in known:
             raise BadInput(f"there is no task `{task}`", "see `engine status`")
-    chosen = (tasks or sorted(known)) if verification.ok else ()
-    binders = _binders(engine) if chosen else {}
-    return Audit(verification, tuple(audit_task(engine, task, binders) for task in chosen))
+    auditor = auditor_of(records, terms)
+    found = tuple(auditor.task(task) for task in tasks or sorted(known))
+    return Audit(verification, found, tuple(auditor.people.faults))
 
 
-def _binders(engine: Engine) -> dict[str, str]:
-    """Task that bound bytes first, by digest."""
+def auditor_of(records: Records, terms: Terms) -> Auditor:
+    """The auditor of records whose chain holds."""
+    people = People(records.store, terms.operators)
+    people.read()
+    return Auditor(records, people, terms, _binders(records))
+
+
+def _binders(records: Records) -> dict[str, str]:
+    """Task that bound bytes first, by digest, over the whole ledger."""
     binders: dict[str, str] = {}
-    for entry in engine.store.entries(type=EvidenceAdded.kind):
+    for entry in records.store.entries(type=EvidenceAdded.kind):
         binders.setdefault(str(entry.payload.get("digest")), entry.task)
     return binders
 
 
-def audit_task(engine: Engine, task: str, binders: Mapping[str, str]) -> TaskAudit:
-    """Replay one task from its entries and examine what it claims.
+@dataclass(frozen=True, slots=True)
+class Auditor:
+    """Audits tasks of one ledger whose chain holds.
 
-    Args:
-        engine: the engine over the ledger.
-        task: a task that was opened.
-        binders: task that bound bytes first, by digest, over the whole ledger.
+    Attributes:
+        people: what people signed, read already.
+        binders: task that bound bytes first, by digest.
     """
-    try:
-        process, state, gates, faults = _replay(engine, task, binders)
-    except IntegrityError as error:
-        return TaskAudit(task, "unknown", (), (), (str(error),))
-    claimed = state.completed
-    findings = tuple(
-        finding
-        for phase in claimed
-        if phase in process.order
-        for finding in _phase_findings(engine, process, state, phase, gates.get(phase, _NO_GATE))
-    )
-    status = "completed" if state.status is Status.COMPLETED else f"in {state.phase}"
-    return TaskAudit(task, status, claimed, findings, faults)
 
+    records: Records
+    people: People
+    terms: Terms
+    binders: Mapping[str, str]
 
-def _replay(
-    engine: Engine, task: str, binders: Mapping[str, str]
-) -> tuple[Process, TaskState, Mapping[str, GatePassed], tuple[str, ...]]:
-    entries = list(engine.store.entries(task=task))
-    opening = recorded(entries[0]).event
-    if not isinstance(opening, TaskOpened):
-        raise IntegrityError(f"the stream of task `{task}` does not begin with its opening")
-    process = engine.process(opening.process_digest)
-    replay = Replay(process, task, binders=binders)
-    state = replay.run(_numbered(entries))
-    if state is None:
-        raise IntegrityError(f"task `{task}` has no history")
-    faults = [f"entry {fault.seq}: {fault.message}" for fault in replay.faults]
-    keys = {key.key_id: key for key in (engine.keys.engine_vkey(),)}
-    statements = (statement_fault(engine.store, keys, task, event, seq) for seq, event in _numbered(entries))
-    faults.extend(fault for fault in statements if fault)
-    try:
-        if to_json(engine.state(task)) != to_json(state):
-            faults.append("the projection of the task differs from its entries")
-    except IntegrityError as error:
-        faults.append(error.message)
-    gates = {
-        event.phase: event.event for _, event in _numbered(entries) if isinstance(event.event, GatePassed)
-    }
-    return process, state, gates, tuple(faults)
+    def task(self, task: str) -> TaskAudit:
+        """Replay one task from its entries and examine what it claims."""
+        try:
+            history = self.history(task)
+        except IntegrityError as error:
+            return TaskAudit(task, "unknown", (), (), (str(error),))
+        process, state = history.process, history.state
+        findings: list[Finding] = []
+        if self.terms.processes is not None and process.digest not in self.terms.processes:
+            findings.append(_other_process(process))
+        not_enforced: list[str] = []
+        for phase in state.completed:
+            if phase in process.order:
+                gate = history.gates.get(phase, _NO_GATE)
+                findings.extend(self._phase_findings(process, state, phase, gate))
+                not_enforced.extend(f"{flag}: {mode}" for flag, mode in sorted(gate.flags.items()))
+        status = str(state.status) if state.status.final else f"in {state.phase}"
+        return TaskAudit(task, status, state.completed, tuple(findings), history.faults, tuple(not_enforced))
 
+    def history(self, task: str) -> History:
+        """The task's entries replayed, with all that is wrong with them.
 
-def _numbered(entries: Sequence[Entry]) -> Iterator[tuple[int, Recorded]]:
-    return ((entry.seq, recorded(entry)) for entry in entries)
+        Raises:
+            IntegrityError: there is no history to replay.
+        """
+        entries = list(self.records.store.entries(task=task))
+        opening = recorded(entries[0]).event
+        if not isinstance(opening, TaskOpened):
+            raise IntegrityError(f"the stream of task `{task}` does not begin with its opening")
+        process = self.records.process(opening.process_digest)
+        events = tuple((entry.seq, recorded(entry)) for entry in entries)
+        replay = Replay(process, task, binders=self.binders)
+        state = replay.run(events)
+        if state is None:
+            raise IntegrityError(f"task `{task}` has no history")
+        faults = [f"entry {fault.seq}: {fault.message}" for fault in replay.faults]
+        faults.extend(self._signature_faults(task, events))
+        differs = self.records.state_fault(state, entries[-1])
+        faults.extend([differs] if differs else [])
+        gates = {event.phase: event.event for _, event in events if isinstance(event.event, GatePassed)}
+        return History(process, state, events, gates, tuple(faults))
 
+    def _signature_faults(self, task: str, events: Sequence[tuple[int, Recorded]]) -> Iterator[str]:
+        for seq, event in events:
+            fault = statement_fault(self.records.store, self.records.engine_keys, task, event, seq)
+            if fault:
+                yield fault
+        yield from self.people.faults_of(task, events)
 
-def _phase_findings(
-    engine: Engine, process: Process, state: TaskState, phase: str, gate: GatePassed
-) -> Iterator[Finding]:
-    if gate.broken_glass:
-        text = f"the gate of {phase} was passed over broken glass: its policy checks were overridden"
-        remedy = "go back and meet the gate, or accept it knowingly with `--accept-break-glass`"
-        yield Finding(BROKEN_GLASS, "", phase, text, remedy)
-    beside = companions(process, state, phase, commit=gate.commit, snapshot=engine.snapshot)
-    for rule in process.phase(phase).evidence:
-        evidence = state.evidence.get(rule.name)
-        if evidence is None or not is_current(state, evidence):
-            remedy = f"go back to {phase} and leave it"
-            yield Finding("evidence.missing", rule.name, phase, f"no current `{rule.name}`", remedy)
-        else:
-            yield from _evidence_findings(engine, rule, state, evidence, beside, gate)
+    def _phase_findings(
+        self, process: Process, state: TaskState, phase: str, gate: GatePassed
+    ) -> Iterator[Finding]:
+        if gate.broken_glass:
+            yield _broken_glass(phase, accepted=self.terms.accept_break_glass)
+        beside = companions(process, state, phase, commit=gate.commit, snapshot=self.records.snapshot)
+        for rule in process.phase(phase).evidence:
+            evidence = state.evidence.get(rule.name)
+            if evidence is None or not is_current(state, evidence):
+                remedy = f"go back to {phase} and leave it"
+                yield Finding("evidence.missing", rule.name, phase, f"no current `{rule.name}`", remedy)
+            else:
+                yield from self._evidence_findings(rule, state, evidence, beside, gate)
 
-
-def _evidence_findings(
-    engine: Engine,
-    rule: EvidenceRule,
-    state: TaskState,
-    evidence: Evidence,
-    beside: Mapping[str, bytes],
-    gate: GatePassed,
-) -> Iterator[Finding]:
-    contents = {
-        name: engine.snapshot(item.digest) for name, item in state.evidence.items() if is_current(state, item)
-    }
-    content = contents[evidence.name]
-    standing = engine.standing(evidence)
-    if content is None:
-        text = f"the snapshot of `{evidence.name}` is gone or damaged"
-        yield Finding(
-            "evidence.snapshot_damaged", evidence.name, evidence.path, text, "restore the object store"
-        )
-        return
-    if standing != evidence.digest:
-        text = f"`{evidence.name}` was deleted or changed in the evidence folder"
-        yield Finding("evidence.altered", evidence.name, evidence.path, text, "restore it from the snapshot")
-    for check in rule.checks:
-        found = validate(evidence.name, content, {**contents, **beside}, (check,))
-        mode = FlagMode.OBSERVE if gate.broken_glass else _mode(gate, evidence.phase, check)
-        yield from flagged(mode, found)
+    def _evidence_findings(
+        self,
+        rule: EvidenceRule,
+        state: TaskState,
+        evidence: Evidence,
+        beside: Mapping[str, bytes],
+        gate: GatePassed,
+    ) -> Iterator[Finding]:
+        contents = {
+            name: self.records.snapshot(item.digest)
+            for name, item in state.evidence.items()
+            if is_current(state, item)
+        }
+        content = contents[evidence.name]
+        if content is None:
+            text = f"the snapshot of `{evidence.name}` is gone or damaged"
+            remedy = "restore the object store"
+            yield Finding("evidence.snapshot_damaged", evidence.name, evidence.path, text, remedy)
+            return
+        if self.records.standing(evidence) != evidence.digest:
+            text = f"`{evidence.name}` was deleted or changed in the evidence folder"
+            remedy = "restore it from the snapshot"
+            yield Finding("evidence.altered", evidence.name, evidence.path, text, remedy)
+        for check in rule.checks:
+            found = validate(evidence.name, content, {**contents, **beside}, (check,))
+            mode = FlagMode.OBSERVE if gate.broken_glass else _mode(gate, evidence.phase, check)
+            yield from flagged(mode, found)
 
 
 def _mode(gate: GatePassed, phase: str, check: CheckRule) -> FlagMode:
     """The mode the check's flag had when the gate was passed: an audit judges by the rules of then."""
     return FlagMode(gate.flags.get(f"{phase}/{check.use}", FlagMode.ENFORCE))
+
+
+def _broken_glass(phase: str, *, accepted: bool) -> Finding:
+    text = f"the gate of {phase} was passed over broken glass: its policy checks were overridden"
+    remedy = "go back and meet the gate, or accept it knowingly with `--accept-break-glass`"
+    severity = Severity.WARNING if accepted else Severity.ERROR
+    return Finding(BROKEN_GLASS, "", phase, text, remedy, severity)
+
+
+def _other_process(process: Process) -> Finding:
+    text = f"the task runs under `{process.process}` v{process.version}, which the policy does not accept"
+    remedy = "open the task under a process that the policy names"
+    return Finding("process.not_accepted", "", process.digest, text, remedy)
+
+
+def unvouched() -> Finding:
+    """The finding that signatures were not evaluated."""
+    text = "signatures were compared only with the key that the bundle itself names"
+    remedy = "give the engine's public key, from elsewhere than the bundle: `--key ENGINE.vkey`"
+    return Finding(UNVOUCHED, "", KEY, text, remedy, Severity.NOT_EVALUATED)

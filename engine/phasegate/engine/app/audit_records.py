@@ -14,7 +14,7 @@ from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.notary import STATEMENT_ROW
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.state import Evidence, TaskState
-from phasegate.engine.core.state_json import to_json
+from phasegate.engine.core.state_json import from_json, to_json
 from phasegate.engine.statements.note_keys import VerifyKey
 from phasegate.ledger.entry import Entry, parse
 from phasegate.ledger.errors import LedgerError
@@ -156,8 +156,8 @@ class BundleRecords:
         if found.ok and found.entries != noted.head.entries:
             text = f"it has {found.entries} entries, and its manifest says {noted.head.entries}"
             return found._replace(ok=False, problem=Problem(None, "head_mismatch", text))
-        if found.ok and parse(self._bundle.entries[0]).at != noted.created_at:
-            text = "its first entry is not of the time that its manifest says"
+        if found.ok and (not found.entries or parse(self._bundle.entries[0]).at != noted.created_at):
+            text = "its first entry is missing or not of the time that its manifest says"
             return found._replace(ok=False, problem=Problem(1, "head_mismatch", text))
         return found
 
@@ -183,9 +183,15 @@ class BundleRecords:
         return evidence.digest if self._bundle.object(evidence.digest) is not None else None
 
     def state_fault(self, state: TaskState, last: Entry) -> str:
-        """Compare with the digest that the task's last entry names."""
-        digest = hashlib.sha256(orjson.dumps(to_json(state))).hexdigest()
-        return "" if last.payload.get(STATE_FIELD) == digest else DIFFERS
+        """Compare with the noted state, if the task's last entry names its digest."""
+        body = self._bundle.state
+        if hashlib.sha256(body).hexdigest() != last.payload.get(STATE_FIELD):
+            return DIFFERS
+        try:
+            noted = to_json(from_json(orjson.loads(body)))
+        except (ValueError, KeyError, TypeError, AttributeError, IntegrityError):
+            return DIFFERS
+        return "" if noted == to_json(state) else DIFFERS
 
 
 def _rows(entries: Sequence[bytes]) -> Iterator[StoredRow]:

@@ -19,6 +19,9 @@ from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.loop_diary import DIARY_ENTRIES_MAX, loop_diary
 from phasegate.engine.app.notary import Notary
 from phasegate.engine.app.outbox_rows import outbox_rows
+from phasegate.engine.app.recorded import LEASE_FIELD
+from phasegate.engine.app.recorded import STATE_FIELD as STATE_FIELD  # noqa: PLC0414 - read with what writes it
+from phasegate.engine.app.recorded import recorded as recorded  # noqa: PLC0414 - read with what writes it
 from phasegate.engine.app.results import Result
 from phasegate.engine.core.commands import (
     CheckLoop,
@@ -26,6 +29,7 @@ from phasegate.engine.core.commands import (
     Decide,
     OpenTask,
     RecordDelivery,
+    Requeue,
     StandingCommand,
     UpdateBaseline,
 )
@@ -40,7 +44,6 @@ from phasegate.engine.core.events import (
     LoopDetected,
     Recorded,
     ViolationRecorded,
-    parse_event,
     payload,
 )
 from phasegate.engine.core.facts import Binding, Facts, OpeningFacts
@@ -60,10 +63,8 @@ from phasegate.policies.model import Process
 DECISIONS_MAX = 64
 TASK_ROW = "task"
 BINDING_ROW = "binding"
-STATE_FIELD = "state"
-LEASE_FIELD = "lease"
 
-UNLEASED = (Decide, UpdateBaseline, CheckLoop, RecordDelivery, OpenTask)
+UNLEASED = (Decide, UpdateBaseline, CheckLoop, RecordDelivery, Requeue, OpenTask)
 """Commands of people and of the engine itself, which need no lease and are stopped by none."""
 
 Gather = Callable[[Process, TaskState | None], Facts]
@@ -117,8 +118,13 @@ class CommandPath:
         """Where a task stands; raises BadInput for a task that was never opened."""
         _, state = self._load(parse_task_id(task))
         if state is None:
-            raise BadInput(f"there is no task `{task}`", f"open it: `engine open {task} --process autopilot`")
+            raise _never_opened(task)
         return state
+
+    def governing(self, task: TaskId) -> Process:
+        """The definition a task was opened under, which never changes; so a state seen once is enough."""
+        seen = self._states.get(task)
+        return self.process((seen[1] if seen else self.state(task)).process_digest)
 
     def states(self) -> Iterator[TaskState]:
         """All tasks, by id."""
@@ -180,7 +186,6 @@ class CommandPath:
             BadInput: the task was never opened.
             Conflict: the task kept moving.
         """
-        self.state(task)
         source = command if callable(command) else lambda: command
         return self._until_committed(task, source, gather, None, rows)
 
@@ -217,9 +222,10 @@ class CommandPath:
     ) -> Result:
         for _ in range(DECISIONS_MAX):
             version, state = self._load(task)
-            process = self._governing(state, definition)
+            process = self._governing(task, state, definition)
             now = self._clock.now()
-            facts = replace(gather(process, state), now=now, actor=self.actor, epoch=self.epoch)
+            gathered = gather(process, state)
+            facts = replace(gathered, now=now, actor=self.actor, epoch=self.epoch, ledger=self._store.ledger)
             command = source()
             decision = decide(process, state, command, facts)
             commit = _Commit(task, process, version, state, decision, facts, rows)
@@ -243,11 +249,11 @@ class CommandPath:
             refused = refuse(state, command, kind, str(error), remedy, target=state.phase)
             return self._commit(commit._replace(decision=refused))
 
-    def _governing(self, state: TaskState | None, definition: Process | None) -> Process:
+    def _governing(self, task: str, state: TaskState | None, definition: Process | None) -> Process:
         if state is not None:
             return self.process(state.process_digest)
         if definition is None:
-            raise IntegrityError("a task lost its projection", "run `engine ledger verify`")
+            raise _never_opened(task)
         return definition
 
     def _commit(self, commit: _Commit, fence: Fence | None = None) -> Result:
@@ -275,7 +281,7 @@ class CommandPath:
                 Projection(TASK_ROW, task, body),
                 *new_rows,
                 *statements,
-                *outbox_rows(task, events),
+                *outbox_rows(self._store, task, events),
             ),
             expect=(Expect(TASK_ROW, task, version), *(Expect(row.kind, row.key, 0) for row in new_rows)),
             fence=fence,
@@ -371,6 +377,10 @@ class CommandPath:
         return refused.violation._replace(event=event.model_copy(update={"findings_digest": digest}))
 
 
+def _never_opened(task: str) -> BadInput:
+    return BadInput(f"there is no task `{task}`", f"open it: `engine open {task} --process autopilot`")
+
+
 def _milliseconds(at: str) -> int:
     return int(datetime.fromisoformat(at).timestamp() * 1000)
 
@@ -392,9 +402,3 @@ def _new_bindings(task: str, events: Sequence[Recorded], facts: Facts) -> list[P
             body = orjson.dumps({"task": task, "phase": phase, "attempt": attempt, "name": event.name})
             rows[event.digest] = Projection(BINDING_ROW, event.digest, body)
     return list(rows.values())
-
-
-def recorded(entry: Entry) -> Recorded:
-    """The typed event of an entry; raises IntegrityError when its payload does not fit its type."""
-    body = {name: value for name, value in entry.payload.items() if name not in {STATE_FIELD, LEASE_FIELD}}
-    return Recorded(entry.phase, entry.attempt, parse_event(entry.type, body))

@@ -3,7 +3,7 @@
     previous:NAME        bytes of NAME in the attempt before
     previous:NAME:2      in the one before that, and so on, back to the last one that passed its gate
     facts:actors.json    who implemented the change, as the ledger has it
-    facts:git.json       the commit checked out when the gate was examined
+    facts:git.json       the commit checked out when the gate was examined, and the working tree's id then
 
 Only what the phase's checks ask for is gathered.
 """
@@ -26,7 +26,7 @@ Snapshot = Callable[[str], bytes | None]
 
 
 def companions(
-    process: Process, state: TaskState, phase: str, *, commit: str, snapshot: Snapshot
+    process: Process, state: TaskState, phase: str, *, commit: str, snapshot: Snapshot, tree: str = ""
 ) -> Mapping[str, bytes]:
     """The companions that the checks of a phase ask for, as far as they exist.
 
@@ -36,18 +36,20 @@ def companions(
         phase: the phase whose checks will run.
         commit: commit checked out; empty when nobody looked.
         snapshot: bytes of an object by digest; None when they are gone.
+        tree: id of the working tree's tree; empty when nobody looked.
     """
-    return dict(_gathered(process, state, phase, commit, snapshot))
+    seen = {"head": commit, **({"tree": tree} if tree else {})} if commit else {}
+    return dict(_gathered(process, state, phase, seen, snapshot))
 
 
 def _gathered(
-    process: Process, state: TaskState, phase: str, commit: str, snapshot: Snapshot
+    process: Process, state: TaskState, phase: str, seen: Mapping[str, str], snapshot: Snapshot
 ) -> Iterator[tuple[str, bytes]]:
     checks = [check for rule in process.phase(phase).evidence for check in rule.checks]
     if any(check.use == "reviewer" for check in checks):
         yield ACTORS, orjson.dumps({"implementers": _names(process, state)})
-    if commit and any(check.use == "ci_commit" for check in checks):
-        yield COMMIT, orjson.dumps({"head": commit})
+    if seen and any(check.use in {"ci_commit", "protected_checks"} for check in checks):
+        yield COMMIT, orjson.dumps(seen)
     for name in {name for check in checks for name in _previous_names(check)}:
         for number, digest in enumerate(reversed(state.previous.get(name, ())), start=1):
             # Bytes that are gone must not look like an attempt that never was: nothing can be compared with.

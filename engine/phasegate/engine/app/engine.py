@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from phasegate.engine.app.command_path import CommandPath
+from phasegate.engine.app.effect_bodies import effect_bodies
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.flags import Flags
 from phasegate.engine.app.home import Home, create_home, find_home, mark_home
+from phasegate.engine.app.journal import Journal
 from phasegate.engine.app.keys import KeyRing
 from phasegate.engine.app.leases import Leases
 from phasegate.engine.app.milestones import Milestones
 from phasegate.engine.app.notary import Notary
+from phasegate.engine.app.outbox import Outbox
 from phasegate.engine.app.people import People, key_actor
 from phasegate.engine.app.prompts import Prompts
 from phasegate.engine.app.registrations import Registrations
@@ -60,6 +64,11 @@ from phasegate.ledger.store import Store
 from phasegate.policies.loader import load_process
 from phasegate.policies.model import Process, Witness
 from phasegate.validators.interface import Finding
+
+if TYPE_CHECKING:
+    from phasegate.engine.app.baselines import Baselines
+    from phasegate.engine.app.integrity import Integrity
+    from phasegate.engine.app.metrics import Metrics
 
 
 class Engine:
@@ -105,8 +114,10 @@ class Engine:
         self.registrations = Registrations(self._path, store, self.keys, self.clock)
         self.people = People(self._path, store, self.registrations, self.clock)
         self.flags = Flags(self._path, store, self.registrations, self.clock)
-        self.witnesses = Witnesses(self._path, store, self._shelf, self.clock, self.record_witness)
+        self.witnesses = Witnesses(self._path, store, self._shelf, self.clock, home.root, self.record_witness)
         self.milestones = Milestones(self._path, store, self.registrations, self.clock)
+        self.journal = Journal(self._path, store, self._shelf)
+        self.outbox = Outbox(self._path, store, self._shelf, home, self.clock)
         self.prompts = Prompts(self._path, self._shelf, store, self.registrations, self.clock)
 
     @classmethod
@@ -181,6 +192,29 @@ class Engine:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.close()
+
+    # -- facets that few commands need, and whose imports the others shall not pay for ----------------------
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Counters and objectives."""
+        from phasegate.engine.app.metrics import Metrics  # noqa: PLC0415
+
+        return Metrics(self.store, self.clock)
+
+    @cached_property
+    def baselines(self) -> Baselines:
+        """Normal ranges of the metrics, recorded and compared."""
+        from phasegate.engine.app.baselines import Baselines  # noqa: PLC0415
+
+        return Baselines(self._path, self._shelf, self.store, self.metrics)
+
+    @cached_property
+    def integrity(self) -> Integrity:
+        """Every attack on enforcement, as one batch."""
+        from phasegate.engine.app.integrity import Integrity  # noqa: PLC0415
+
+        return Integrity(self._path, self._shelf)
 
     # -- commands -------------------------------------------------------------------------------------
 
@@ -374,7 +408,10 @@ class Engine:
     # -- evidence -------------------------------------------------------------------------------------
 
     def _gate_facts(self, process: Process, state: TaskState | None) -> Facts:
-        return Facts(gate=self._seen_gate(process, state)) if state else Facts()
+        if state is None:
+            return Facts()
+        bodies = effect_bodies(process, state, self.store.ledger, self._shelf.keep)
+        return Facts(gate=self._seen_gate(process, state), effect_bodies=bodies)
 
     def _seen_gate(self, process: Process, state: TaskState) -> GateFacts:
         return self._shelf.gate_facts(process, state, self.flags.modes(process, state.phase))

@@ -190,7 +190,9 @@ class Shelf:
         last = not process.next_phases(state.phase)
         contents = self._current_contents(state)
         seen = look(process, state, contents, self._home.root)
-        beside = companions(process, state, state.phase, commit=seen.commit, snapshot=self.snapshot)
+        beside = companions(
+            process, state, state.phase, commit=seen.commit, snapshot=self.snapshot, tree=seen.tree
+        )
         known = {**contents, **beside}
         facts: dict[str, EvidenceFact] = {}
         checks: list[str] = []

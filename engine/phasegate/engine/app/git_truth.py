@@ -91,27 +91,40 @@ class _Repository:
     is_sha256: bool
 
 
-def tree_state(repo: Path) -> TreeState:
+def tree_state(repo: Path, without: Path | None = None) -> TreeState:
     """Look at a working tree.
+
+    Args:
+        repo: a folder inside it.
+        without: a folder that is not looked at, such as the engine's own home.
 
     Raises:
         GitUnavailable: there is no git, no repository, or it cannot be read.
     """
     real = _find(repo)
     with _scratch(real) as scratch:
-        changes, _ = scratch.changes(real.head)
+        changes = _outside(real.root, scratch.changes(real.head)[0], without)
         tree = scratch.working_tree(changes)
     untracked = tuple(change.path for change in changes if change.status is PathStatus.ADDED)
     return TreeState(real.head, tree, real.branch, bool(changes), untracked)
 
 
-def snapshot(repo: Path, base: str, patch: bytes | None = None) -> Truth:
+def _outside(root: Path, changes: tuple[PathChange, ...], without: Path | None) -> tuple[PathChange, ...]:
+    """The changes that lie outside a folder."""
+    if without is None or not without.is_relative_to(root):
+        return changes
+    inside = f"{without.relative_to(root).as_posix()}/"
+    return tuple(change for change in changes if not change.path.startswith(inside))
+
+
+def snapshot(repo: Path, base: str, patch: bytes | None = None, without: Path | None = None) -> Truth:
     """Compare the working tree with a recorded base commit.
 
     Args:
         repo: a folder inside the working tree.
         base: full id of the base commit; empty for a repository that had none, which is the empty tree.
         patch: a patch to try on the base commit, and to compare its result with the working tree.
+        without: a folder that is no part of `Truth.tree`.
 
     Returns:
         What was seen; with `problem` set when the repository could not be looked at.
@@ -124,24 +137,29 @@ def snapshot(repo: Path, base: str, patch: bytes | None = None) -> Truth:
             if base and not scratch.succeeds("cat-file", "-e", f"{base}^{{commit}}"):
                 return Truth(base, real.head, problem="the recorded base commit is not in the repository")
             changes, hidden = scratch.changes(base)
+            tree = scratch.working_tree(_outside(real.root, changes, without))
             check = None if patch is None else scratch.check_patch(base, patch)
             is_ancestor = _descends(scratch, base, real.head)
         nested = _submodule_changes(real, changes, base, depth=0)
     except GitUnavailable as error:
         return Truth(base=base, problem=str(error))
     ordered = tuple(sorted((*changes, *nested), key=lambda change: change.path))
-    return Truth(base, real.head, ordered, is_ancestor, hidden, check)
+    return Truth(base, real.head, ordered, is_ancestor, hidden, check, tree=tree)
 
 
-def export(repo: Path, base: str, folder: Path) -> tuple[Path, tuple[PathChange, ...], str]:
+def export(
+    repo: Path, base: str, folder: Path, without: Path | None = None
+) -> tuple[Path, tuple[PathChange, ...], str]:
     """Write the files of a commit into an empty folder; the working tree's root, changes and tree id.
+
+    What lies in the folder `without` is neither a change nor part of the tree.
 
     Raises:
         GitUnavailable: there is no git, no repository, or no such commit in it.
     """
     real = _find(repo)
     with _scratch(real) as scratch:
-        changes, _ = scratch.changes(base)
+        changes = _outside(real.root, scratch.changes(base)[0], without)
         tree = scratch.working_tree(changes)
         scratch.run("read-tree", *([base] if base else ["--empty"]))
         scratch.run("checkout-index", "--all", "--force", f"--prefix={folder}/")
@@ -300,10 +318,14 @@ class _Scratch:
 
     def working_tree(self, changes: tuple[PathChange, ...]) -> str:
         """Id of the tree that the working tree makes; call it after `changes`."""
-        paths = [path for change in changes if change.mode != _SUBMODULE for path in change.paths]
-        listed = b"\0".join(os.fsencode(path) for path in paths)
-        if listed:
-            self.run("update-index", "--add", "--remove", "-z", "--stdin", stdin=listed)
+        files = [change for change in changes if change.mode != _SUBMODULE]
+        gone = [change.old_path or change.path for change in files if change.old_path or not change.mode]
+        here = [change.path for change in files if change.mode]
+        # What is gone first: git looks at no path that lies beyond a link now.
+        for option, paths in (("--force-remove", gone), ("--add", here)):
+            if paths:
+                listed = b"\0".join(os.fsencode(path) for path in paths)
+                self.run("update-index", option, "-z", "--stdin", stdin=listed)
         return self.run("write-tree", "--missing-ok").decode("ascii", "replace").strip()
 
     def check_patch(self, base: str, patch: bytes) -> PatchCheck:

@@ -95,11 +95,19 @@ def create_home(root: Path) -> tuple[Home, str]:
     try:
         for folder in _FOLDERS:
             (home.root / folder).mkdir(parents=True, exist_ok=True)
+        _ignore_in_git(home.root)
     except OSError as error:
         raise BadInput(
             f"cannot create `{root}`: {error.strerror}", "choose a folder you can write to"
         ) from error
     return home, f"phasegate-{uuid.uuid4().hex}"
+
+
+def _ignore_in_git(root: Path) -> None:
+    """Keep a home that lies in a working tree out of what git sees, unless it has rules of its own."""
+    rules = root / ".gitignore"
+    if not rules.exists():
+        rules.write_text("*\n", encoding="utf-8")
 
 
 def _resolved(root: Path) -> Path:

@@ -11,11 +11,12 @@ from datetime import datetime
 from phasegate.engine.app.command_path import CommandPath
 from phasegate.engine.core.errors import BadInput, Conflict
 from phasegate.engine.core.events import Kind
-from phasegate.engine.core.ids import parse_phase, parse_task_id
+from phasegate.engine.core.ids import TaskId, parse_phase, parse_task_id
 from phasegate.engine.core.ports import Clock
-from phasegate.ledger.errors import LeaseHeld, LeaseLost
+from phasegate.ledger.errors import LeaseHeld, LeaseInvalid, LeaseLost
 from phasegate.ledger.leases import Lease
 from phasegate.ledger.store import Store
+from phasegate.policies.model import LeaseRule
 
 
 class Leases:
@@ -47,18 +48,13 @@ class Leases:
             BadInput: the task was never opened, or its process has no such phase.
             Conflict: somebody holds it; that is recorded and counted.
         """
-        state = self._path.state(task)
-        process = self._path.process(state.process_digest)
-        where = parse_phase(phase) if phase else state.phase
-        if where not in process.order:
-            known = ", ".join(process.order)
-            raise BadInput(f"the process has no phase `{where}`", f"its phases are: {known}")
-        ttl_ms = 1000 * (ttl_s if ttl_s is not None else process.lease.ttl_seconds)
+        name, where, rule = self._place(task, phase)
+        ttl_ms = 1000 * (ttl_s if ttl_s is not None else rule.ttl_seconds)
         return self._settled(
-            task,
+            name,
             where,
             lambda: self._store.lease_acquire(
-                state.task, where, holder or self._path.actor, now_ms=self._now_ms(), ttl_ms=ttl_ms
+                name, where, holder or self._path.actor, now_ms=self._now_ms(), ttl_ms=ttl_ms
             ),
         )
 
@@ -77,16 +73,14 @@ class Leases:
         Raises:
             Conflict: it is another's, or it has expired; that is recorded.
         """
-        state = self._path.state(task)
-        rule = self._path.process(state.process_digest).lease
-        where = parse_phase(phase) if phase else state.phase
+        name, where, rule = self._place(task, phase)
         ttl_ms = 1000 * (ttl_s if ttl_s is not None else rule.ttl_seconds)
         window_ms = 1000 * (window_s if window_s is not None else rule.window_seconds)
         return self._settled(
-            task,
+            name,
             where,
             lambda: self._store.lease_renew(
-                state.task,
+                name,
                 where,
                 holder or self._path.actor,
                 epoch,
@@ -102,13 +96,12 @@ class Leases:
         Raises:
             Conflict: it is another's; that is recorded.
         """
-        state = self._path.state(task)
-        where = parse_phase(phase) if phase else state.phase
+        name, where, _ = self._place(task, phase)
         who = holder or self._path.actor
         return self._settled(
-            task,
+            name,
             where,
-            lambda: self._store.lease_release(state.task, where, who, epoch, now_ms=self._now_ms()),
+            lambda: self._store.lease_release(name, where, who, epoch, now_ms=self._now_ms()),
         )
 
     def list(self, task: str | None = None) -> Iterator[Lease]:
@@ -119,13 +112,25 @@ class Leases:
         """Whether a lease is held now."""
         return lease.live(self._now_ms())
 
-    def _settled(self, task: str, phase: str, work: Callable[[], Lease]) -> Lease:
+    def _place(self, task: str, phase: str | None) -> tuple[TaskId, str, LeaseRule]:
+        """Task, phase (the current one without any) and what the task's process says of leases."""
+        name = parse_task_id(task)
+        process = self._path.governing(name)
+        where = parse_phase(phase) if phase else self._path.state(name).phase
+        if where not in process.order:
+            known = ", ".join(process.order)
+            raise BadInput(f"the process has no phase `{where}`", f"its phases are: {known}")
+        return name, where, process.lease
+
+    def _settled(self, task: TaskId, phase: str, work: Callable[[], Lease]) -> Lease:
         try:
             return work()
+        except LeaseInvalid as error:
+            raise BadInput(str(error), "see `engine lease acquire --help`") from error
         except (LeaseHeld, LeaseLost) as error:
             kind = Kind.LEASE_CONTENTION if isinstance(error, LeaseHeld) else Kind.STALE_LEASE
             remedy = f"see `engine lease list {task}`; try again when it is released or has expired"
-            self._path.record_lease_refusal(parse_task_id(task), phase, kind, str(error), remedy)
+            self._path.record_lease_refusal(task, phase, kind, str(error), remedy)
             raise Conflict(str(error), remedy) from error
 
     def _now_ms(self) -> int:

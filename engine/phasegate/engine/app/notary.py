@@ -21,9 +21,10 @@ from phasegate.engine.statements.statement import Statement
 from phasegate.engine.statements.transition import EvidenceItem, Gate, ProcessRef, Transition
 from phasegate.engine.statements.witness import Witness
 from phasegate.ledger.store import Projection, Store
-from phasegate.policies.model import Process
+from phasegate.policies.model import Origin, Process
 
 STATEMENT_ROW = "statement"
+_WITNESSED = str(Origin.WITNESSED)
 
 
 class Notary:
@@ -165,6 +166,7 @@ def _is_about_command(
     bound = [
         (str(entry.payload["name"]), str(entry.payload["digest"]))
         for place, entry in enumerate(following, seq + 1)
-        if entry.seq == place and entry.type == EvidenceAdded.kind
+        # What an agent hands in right after a command that produced nothing was not bound along with it.
+        if entry.seq == place and entry.type == EvidenceAdded.kind and entry.payload["origin"] == _WITNESSED
     ]
     return named == bound or (len(named) == 1 and not bound and named[0][0].startswith("process:"))

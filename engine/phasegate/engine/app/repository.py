@@ -38,10 +38,12 @@ class RepositorySeen(NamedTuple):
     Attributes:
         findings: what the phase's rules say of it; None when the phase has none.
         commit: the commit checked out; empty when nobody looked.
+        tree: id of the tree the working tree makes, the home left out; empty when nobody looked.
     """
 
     findings: tuple[Finding, ...] | None
     commit: str
+    tree: str = ""
 
 
 def look(
@@ -65,9 +67,11 @@ def look(
         return RepositorySeen((missing,), "")
     patch = contents.get(PATCH)
     repository = decode_path(state.repository)
-    truth = _without_home(snapshot(repository, state.base_commit, patch), repository, home)
+    truth = _without_home(snapshot(repository, state.base_commit, patch, home), repository, home)
     claimed = {name: data for name, data in contents.items() if data is not None}
-    return RepositorySeen(truth_findings(truth, phase_rules(state.phase, rules), claimed), truth.head)
+    return RepositorySeen(
+        truth_findings(truth, phase_rules(state.phase, rules), claimed), truth.head, truth.tree
+    )
 
 
 def _without_home(truth: Truth, repository: Path, home: Path) -> Truth:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import random
 from datetime import UTC, datetime
 
 from phasegate.engine.core.ids import Actor
@@ -14,7 +15,8 @@ class SystemClock:
 
     def now(self) -> str:
         """Now, as RFC 3339 UTC with microseconds."""
-        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        # Ends in `+00:00`; formatting it with `strftime` takes five times as long.
+        return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 class SystemIds:
@@ -23,6 +25,11 @@ class SystemIds:
     def span_id(self) -> str:
         """16 hex digits; never all zeros, which W3C Trace Context forbids."""
         return f"{int.from_bytes(os.urandom(8)) or 1:016x}"
+
+
+def system_chance() -> float:
+    """A random number from 0 to below 1, from the operating system's randomness."""
+    return random.SystemRandom().random()
 
 
 def local_actor() -> Actor:

@@ -18,7 +18,21 @@ from phasegate.engine.cli.options import (
     ReasonOption,
     TaskArgument,
 )
-from phasegate.engine.cli.surface import leases, people, policy, prompts, witness
+from phasegate.engine.cli.surface import (
+    contracts,
+    export,
+    git,
+    integrity,
+    journal,
+    leases,
+    metrics,
+    mirror,
+    outbox,
+    people,
+    policy,
+    prompts,
+    witness,
+)
 
 EXIT_REFUSED = 1
 EXIT_INTEGRITY = 4
@@ -360,5 +374,19 @@ def run_evaluation(
     evaluation.run(home, chosen(format_, json_), request)
 
 
-for group in (leases, people, policy, prompts, witness):
+for group in (
+    contracts,
+    export,
+    git,
+    integrity,
+    journal,
+    leases,
+    metrics,
+    mirror,
+    outbox,
+    people,
+    policy,
+    prompts,
+    witness,
+):
     group.register(app)

@@ -2,47 +2,101 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
-from phasegate.engine.app.audit import Audit, TaskAudit, audit
-from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.audit import TaskAudit
+from phasegate.engine.app.checkpoint import Checkpoint, Request, check
 from phasegate.engine.app.results import TRUST_EMBEDDED
-from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import console, finding_json, print_findings, print_json, print_jsonl
+from phasegate.engine.cli.checkpoint_formats import WORDS, github, junit, markdown, sarif
+from phasegate.engine.cli.output import console, finding_json, print_findings, print_json, print_jsonl, say
+from phasegate.engine.cli.validate_checkpoint import Format
 
-_WORDS = {0: "pass", 1: "fail", 3: "not evaluated", 4: "integrity"}
+SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
 
-def report(home: Path | None, format_: Format, tasks: list[str]) -> int:
-    """Audit and print; returns the exit code."""
-    with Engine.open(home, readonly=True) as engine:
-        found = audit(engine, tasks)
-    if format_ is Format.JSON:
-        print_json(_audit_json(found))
-    elif format_ is Format.JSONL:
-        print_jsonl(_task_json(task) for task in found.tasks)
-    else:
-        _print_audit(found)
+def report(request: Request, format_: Format) -> int:
+    """Check and print; returns the exit code."""
+    found = check(request)
+    match format_:
+        case Format.JSON:
+            print_json(_checkpoint_json(found))
+        case Format.JSONL:
+            print_jsonl(_lines(found))
+        case Format.SARIF:
+            print_json(sarif(found))
+        case Format.JUNIT:
+            _write(junit(found))
+        case Format.MARKDOWN:
+            _write(markdown(found))
+        case Format.GITHUB:
+            _write("".join(f"{line}\n" for line in github(found)))
+            _append_summary(markdown(found))
+        case Format.TABLE:
+            _print(found)
     return found.exit_code
 
 
-def _audit_json(found: Audit) -> dict[str, Any]:
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _append_summary(text: str) -> None:
+    """Add to the step summary that GitHub shows; a summary that cannot be written changes no result."""
+    file = os.environ.get(SUMMARY_VARIABLE)
+    if not file:
+        return
+    try:
+        with Path(file).open("a", encoding="utf-8", errors="backslashreplace") as summary:
+            summary.write(text)
+    except OSError as error:
+        say(f"the step summary could not be written: {error.strerror}")
+
+
+def _checkpoint_json(found: Checkpoint) -> dict[str, Any]:
+    audit = found.audit
+    body: dict[str, Any] = {"result": WORDS[found.exit_code], "exit_code": found.exit_code}
+    if audit is not None:
+        body["ledger"] = {
+            "ok": audit.ledger.ok,
+            "entries": audit.ledger.entries,
+            "head": audit.ledger.head.hash,
+            "problem": audit.ledger.problem._asdict() if audit.ledger.problem else None,
+        }
+        body["not_ruled_out"] = audit.ledger.not_ruled_out
+        body["faults"] = audit.faults
+        body["tasks"] = [_task_json(task) for task in audit.tasks]
+    findings = (*(audit.findings if audit else ()), *found.findings)
     return {
-        "result": _WORDS[found.exit_code],
-        "exit_code": found.exit_code,
-        "ledger": {
-            "ok": found.ledger.ok,
-            "entries": found.ledger.entries,
-            "head": found.ledger.head.hash,
-            "problem": found.ledger.problem._asdict() if found.ledger.problem else None,
-        },
-        "not_ruled_out": found.ledger.not_ruled_out,
+        **body,
         "trust": TRUST_EMBEDDED,
-        "tasks": [_task_json(task) for task in found.tasks],
+        "findings": [finding_json(finding) for finding in findings],
+        "commit": found.commit,
+        "about": [about._asdict() for about in found.abouts],
+        "reran": [
+            {
+                "task": ran.again.task,
+                "argv": ran.again.argv,
+                "exit_code": ran.exit_code,
+                "ms": ran.duration_ms,
+            }
+            for ran in found.reran
+        ],
+        "not_looked_at": found.not_looked_at,
     }
+
+
+def _lines(found: Checkpoint) -> list[dict[str, Any]]:
+    """The tasks, then what is about none, and the result last."""
+    tasks = [_task_json(task) for task in found.audit.tasks] if found.audit else []
+    findings = (*(found.audit.findings if found.audit else ()), *found.findings)
+    result = {"result": WORDS[found.exit_code], "exit_code": found.exit_code}
+    return [*tasks, *(finding_json(finding) for finding in findings), result]
 
 
 def _task_json(task: TaskAudit) -> dict[str, Any]:
@@ -53,21 +107,48 @@ def _task_json(task: TaskAudit) -> dict[str, Any]:
         "holds": task.holds,
         "findings": [finding_json(finding) for finding in task.findings],
         "faults": task.faults,
+        "not_enforced": task.not_enforced,
     }
 
 
-def _print_audit(found: Audit) -> None:
+def _print(found: Checkpoint) -> None:
     out = console()
-    for task in found.tasks:
+    audit = found.audit
+    for task in audit.tasks if audit else ():
         word = Text("holds", "green") if task.holds else Text("DOES NOT HOLD", "bold red")
         phases = ", ".join(task.claimed) or "nothing claimed"
         out.print(Text(f"{task.task} ({task.status}): ").append_text(word).append(f"  {phases}", "dim"))
         for fault in task.faults:
             out.print(Text(f"  {fault}", "red"))
         print_findings(task.findings)
-    problem = found.ledger.problem
-    if problem:
-        out.print(Text(f"ledger: entry {problem.seq} ({problem.code}): {problem.message}", "bold red"))
-    result = _WORDS[found.exit_code]
-    out.print(Text(f"{result}: {found.ledger.entries} entries, head {found.ledger.head.hash}", "bold"))
-    out.print(Text(f"not ruled out: {'; '.join(found.ledger.not_ruled_out)}; trust: {TRUST_EMBEDDED}", "dim"))
+        for flag in task.not_enforced:
+            out.print(Text(f"  not enforced: {flag}", "yellow"))
+    for task_name, fault in found.all_faults():
+        if not task_name:
+            out.print(Text(f"ledger: {fault}", "bold red"))
+    print_findings((*(audit.findings if audit else ()), *found.findings))
+    _print_repository(found)
+    result = WORDS[found.exit_code]
+    told = f": {audit.ledger.entries} entries, head {audit.ledger.head.hash}" if audit else ""
+    out.print(Text(f"{result}{told}", "bold"))
+    ruled = "; ".join(audit.ledger.not_ruled_out) if audit else "the ledger was not read"
+    out.print(Text(f"not ruled out: {ruled}; trust: {TRUST_EMBEDDED}", "dim"))
+    for silent in found.not_looked_at:
+        out.print(Text(f"not looked at: {silent}", "dim"))
+
+
+def _print_repository(found: Checkpoint) -> None:
+    out = console()
+    if found.commit:
+        out.print(Text(f"commit under review: {found.commit}"))
+    for about in found.abouts:
+        word = Text("same files", "green") if about.same else Text("OTHER FILES", "bold red")
+        place = f"tree {about.tree[:12]} on " if about.tree else ""
+        line = Text(
+            f"  {about.task} {about.artifact}: about {place}commit {about.commit[:12] or 'unknown'}: "
+        )
+        out.print(line.append_text(word))
+    for ran in found.reran:
+        out.print(
+            Text(f"  run again ({ran.duration_ms} ms): {' '.join(ran.again.argv)} ended with {ran.exit_code}")
+        )

@@ -6,7 +6,7 @@ that role may decide this, now, on this task; nobody approves what they implemen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from phasegate.engine.core.commands import Decide
@@ -29,7 +29,7 @@ APPROVE, REJECT, REQUEST_CHANGES = "approve", "reject", "request_changes"
 PAUSE, RESUME, ESCALATE, ABORT = "pause", "resume", "escalate", "abort"
 
 _JUDGEMENTS = frozenset({APPROVE, REJECT, REQUEST_CHANGES})
-_STEERING_ROLES = frozenset({"operator", "supervisor"})
+STEERING_ROLES = frozenset({"operator", "supervisor"})
 _WHILE_PAUSED = frozenset({RESUME, ABORT, ESCALATE})
 _STANDING: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -74,7 +74,7 @@ def _refusal(process: Process, state: TaskState, command: Decide, facts: Facts) 
     if facts.seen_before:
         text, remedy = "this signed decision was accepted before", "sign a new one; each counts once"
         return refuse(state, command, Kind.APPROVAL_REFUSED, text, remedy)
-    if command.decision not in _JUDGEMENTS and command.role not in _STEERING_ROLES:
+    if command.decision not in _JUDGEMENTS and command.role not in STEERING_ROLES:
         text = f"the role `{command.role}` may not {command.decision.replace('_', ' ')} a task"
         remedy = "sign with a key that is registered as operator or supervisor"
         return refuse(state, command, Kind.NOT_AUTHORISED, text, remedy)
@@ -120,15 +120,32 @@ def approval_findings(process: Process, state: TaskState) -> tuple[Finding, ...]
     """
     here = [a for a in state.approvals if (a.phase, a.attempt) == (state.phase, state.attempt)]
     found = [_objection(state, item) for item in here if item.decision in _STANDING]
-    used: set[str] = set()
-    for rule in process.phase(state.phase).approvals:
-        if rule.risks and state.risk not in rule.risks:
-            continue
-        good = [a for a in here if a.key_id not in used and _satisfies(rule, state, a)][: rule.count]
-        used.update(item.key_id for item in good)
-        if len(good) < rule.count:
-            found.append(_missing(rule, state, len(good)))
-    return tuple(found)
+    rules = [r for r in process.phase(state.phase).approvals if not r.risks or state.risk in r.risks]
+    # Whoever approved first and implemented afterwards, in the same phase, approves their own work as well.
+    others = [item for item in here if not _is_implementer(process, state, item.by)]
+    filled = _filled(rules, [[a.key_id for a in others if _satisfies(rule, state, a)] for rule in rules])
+    short = [(rule, got) for rule, got in zip(rules, filled, strict=True) if got < rule.count]
+    return (*found, *(_missing(rule, state, got) for rule, got in short))
+
+
+def _filled(rules: Sequence[ApprovalRule], signers: Sequence[Sequence[str]]) -> list[int]:
+    """How many approvals each rule gets when every key serves one rule only.
+
+    A largest matching, by augmenting paths: whoever could serve two rules serves where nobody else can.
+    """
+    serves: dict[str, int] = {}
+
+    def place(rule: int, tried: set[str]) -> bool:
+        for key in signers[rule]:
+            if key in tried:
+                continue
+            tried.add(key)
+            if key not in serves or place(serves[key], tried):
+                serves[key] = rule
+                return True
+        return False
+
+    return [sum(place(index, set()) for _ in range(rule.count)) for index, rule in enumerate(rules)]
 
 
 def _satisfies(rule: ApprovalRule, state: TaskState, approved: Approved) -> bool:
@@ -167,6 +184,7 @@ def glass_is_broken(state: TaskState) -> str:
 
 __all__ = [
     "BREAK_GLASS",
+    "STEERING_ROLES",
     "approval_findings",
     "decide_by_person",
     "glass_is_broken",

@@ -1,4 +1,4 @@
-"""Decisions on side effects: what enters the outbox, what a passed gate adds to it, what ends one."""
+"""Decisions on side effects: what enters the outbox, what passing a gate adds, what counts as an end."""
 
 from __future__ import annotations
 

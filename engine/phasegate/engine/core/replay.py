@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from phasegate.engine.core.approvals import approval_findings, glass_is_broken
+from phasegate.engine.core.approvals import STEERING_ROLES, approval_findings, glass_is_broken
 from phasegate.engine.core.attestation import attestation_findings, prompt_fault
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import (
@@ -153,7 +153,7 @@ class Replay:
             return ""
         wanted = _DECISIONS[type(event)]
         if isinstance(before, ApprovalRecorded) and before.decision in wanted:
-            return ""
+            return "" if before.role in STEERING_ROLES else f"`{event.kind}` by a {before.role}"
         return f"`{event.kind}` without the decision of a person"
 
     def _opening_fault(self, recorded: Recorded) -> str:

@@ -7,6 +7,7 @@
     manifest.json         format, task, the ledger's id and head, and the head before the task was opened
     objects/DIGEST        the bytes of the task's evidence
     processes/DIGEST.json the definition the task runs under
+    state.json            where the task stands; its last entry names the digest, a replay must give the same
     statements/DIGEST.json  the signed envelopes that its entries and those of the ledger itself name
 
 The whole chain is there, entries of other tasks included, because only a whole chain can be verified. Whoever
@@ -34,9 +35,10 @@ ENTRIES: Final = "ledger/entries.jsonl"
 MANIFEST: Final = "manifest.json"
 OBJECTS: Final = "objects/"
 PROCESSES: Final = "processes/"
+STATE: Final = "state.json"
 STATEMENTS: Final = "statements/"
 FORMAT: Final = "phasegate-bundle"
-_REQUIRED: Final = (README, SUMS, KEY, ENTRIES, MANIFEST)
+_REQUIRED: Final = (README, SUMS, KEY, ENTRIES, MANIFEST, STATE)
 
 _Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=300)]
@@ -92,6 +94,11 @@ class Bundle:
     def engine_vkey(self) -> str:
         """The engine's public key as the bundle names it; nobody vouches for it."""
         return self.members[KEY].decode("ascii", "replace").strip()
+
+    @property
+    def state(self) -> bytes:
+        """Where the task stood, as the engine noted it."""
+        return self.members[STATE]
 
     def object(self, digest: str) -> bytes | None:
         """Bytes of an object; None when it is not there or is another."""

@@ -14,6 +14,7 @@ from phasegate.engine.app.bundle.content import (
     OBJECTS,
     PROCESSES,
     README,
+    STATE,
     STATEMENTS,
     SUMS,
     HeadNoted,
@@ -23,6 +24,7 @@ from phasegate.engine.app.bundle.content import (
     sums,
 )
 from phasegate.engine.app.bundle.readme import readme
+from phasegate.engine.app.command_path import TASK_ROW
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.notary import STATEMENT_ROW
 from phasegate.engine.core.errors import BadInput, IntegrityError
@@ -47,7 +49,9 @@ def export_bundle(engine: Engine, task: str) -> bytes:
                 "restore it from its snapshot, or add it again; `validate_checkpoint` lists all such files",
             )
     entries = list(engine.store.entries())
+    row = engine.store.projection(TASK_ROW, task)
     members = {
+        STATE: row.body if row else b"",
         ENTRIES: b"".join(entry.bytes + b"\n" for entry in entries),
         KEY: f"{engine.keys.engine_vkey().vkey}\n".encode(),
         f"{PROCESSES}{state.process_digest}.json": engine.process(state.process_digest).canonical(),

@@ -75,7 +75,7 @@ class Checkouts:
                 yield str(Path(folder, name).relative_to(self.base))
 
 
-def check_out(repository: Path, base: str, folder: Path) -> Checkouts:
+def check_out(repository: Path, base: str, folder: Path, home: Path | None) -> Checkouts:
     """Check the base commit out below `folder`, and see how the working tree differs from it.
 
     Raises:
@@ -84,7 +84,7 @@ def check_out(repository: Path, base: str, folder: Path) -> Checkouts:
     """
     target = folder / "base"
     target.mkdir()
-    root, changes, tree = export(repository, base, target)
+    root, changes, tree = export(repository, base, target, home)
     return Checkouts(root, target, changes, tree)
 
 

@@ -1,6 +1,7 @@
-"""The environment of a witnessed command: what changes the outcome of tests unseen is not passed on.
+"""The environment of a witnessed command: no credential, and nothing that changes outcomes unseen.
 
-A variable that the tests need stands in the command, where it is recorded: `env PYTHONPATH=src pytest`.
+Only variables that are known to be harmless are passed on, and the home is a folder of its own. A variable
+that the tests need stands in the command, where it is recorded: `env PYTHONPATH=src pytest`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+
+from phasegate.engine.app.runner_environment import allowed
 
 DROPPED_MAX = 32
 
@@ -22,7 +25,7 @@ _DROPPED = re.compile(
 
 def passed_on(environ: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
     """The variables a witnessed command gets, and the names of those it does not, at most `DROPPED_MAX`."""
-    kept = {name: value for name, value in environ.items() if not is_dropped(name)}
+    kept = {name: value for name, value in allowed(environ).items() if not is_dropped(name)}
     dropped = sorted(set(environ) - set(kept))
     return kept, tuple(name.encode("ascii", "replace").decode()[:200] for name in dropped[:DROPPED_MAX])
 

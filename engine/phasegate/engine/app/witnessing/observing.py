@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from phasegate.engine.app.evidence import read_regular
 from phasegate.engine.app.git_truth import GitUnavailable, TreeState, tree_state
+from phasegate.engine.app.runner_environment import of_scratch
 from phasegate.engine.app.witnessing.environment import digest_of, passed_on
 from phasegate.engine.app.witnessing.running import Order, Ran, run
 from phasegate.engine.core.errors import BadInput
@@ -45,6 +46,7 @@ class Job:
             that name it.
         limit_s: seconds after which it is killed; None for no limit.
         environ: the environment it is given what is harmless of; the engine's own by default.
+        home: the engine's own folder, which is no part of the working tree.
     """
 
     argv: tuple[str, ...]
@@ -54,6 +56,7 @@ class Job:
     hermetic: bool = False
     limit_s: float | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    home: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def observe(job: Job, *, look_at_git: bool = True) -> Observation:
     if not job.argv:
         raise BadInput("no command was given", "give the command to run, after `--`")
     environ, dropped = passed_on(job.environ)
-    before = _tree(job.cwd) if look_at_git else _NO_TREE
+    before = _tree(job) if look_at_git else _NO_TREE
     with _placed(job, environ) as placed:
         files = {kind: path for kind, path in placed.reports.items() if path != STDOUT}
         earlier = {kind: _earlier(path) for kind, path in files.items()}
@@ -119,7 +122,7 @@ def observe(job: Job, *, look_at_git: bool = True) -> Observation:
         environment_digest=digest_of(environ),
         dropped=dropped,
         before=before,
-        after=_tree(job.cwd) if look_at_git else _NO_TREE,
+        after=_tree(job) if look_at_git else _NO_TREE,
         hermetic=job.hermetic,
         asked_reports=bool(job.reports),
         reports=reports,
@@ -137,13 +140,15 @@ class _Placed(NamedTuple):
 @contextmanager
 def _placed(job: Job, environ: Mapping[str, str]) -> Iterator[_Placed]:
     if not job.hermetic:
-        order = Order(job.argv, job.cwd, environ, limit_s=job.limit_s, echo=job.echo)
-        yield _Placed(order, {kind: _below(job.cwd, path) for kind, path in job.reports.items()})
+        with tempfile.TemporaryDirectory(prefix="phasegate-home-", ignore_cleanup_errors=True) as home:
+            own = of_scratch(Path(home).resolve())
+            order = Order(job.argv, job.cwd, {**environ, **own}, limit_s=job.limit_s, echo=job.echo)
+            yield _Placed(order, {kind: _below(job.cwd, path) for kind, path in job.reports.items()})
         return
     scratch = Path(tempfile.mkdtemp(prefix="phasegate-scratch-")).resolve()
     try:
         argv, reports = _into_scratch(job, scratch)
-        own = {"TMPDIR": str(scratch), "XDG_CACHE_HOME": str(scratch / "cache")}
+        own = {**of_scratch(scratch), "TMPDIR": str(scratch), "XDG_CACHE_HOME": str(scratch / "cache")}
         order = Order(argv, job.cwd, {**environ, **own}, scratch, limit_s=job.limit_s, echo=job.echo)
         yield _Placed(order, reports)
     finally:
@@ -234,9 +239,9 @@ def _fresh_report(path: Path, before: _Earlier) -> bytes:
     return content
 
 
-def _tree(cwd: Path) -> TreeState:
-    """The working tree around a folder; without ids when there is no git or no repository."""
+def _tree(job: Job) -> TreeState:
+    """The working tree a command is run in; without ids when there is no git or no repository."""
     try:
-        return tree_state(cwd)
+        return tree_state(job.cwd, job.home)
     except GitUnavailable:
         return _NO_TREE

@@ -83,10 +83,10 @@ def protect(subject: Subject) -> dict[str, Any]:
     document.update(_suite(subject, witnessed))
     try:
         with tempfile.TemporaryDirectory(prefix="phasegate-protected-") as folder:
-            checkouts = check_out(subject.repository, subject.base, Path(folder).resolve())
+            checkouts = check_out(subject.repository, subject.base, Path(folder).resolve(), subject.job.home)
             trials = _Trials(subject, checkouts, tests, configuration, Path(folder).resolve())
             document.update(trials.document(witnessed))
-        if tree_state(subject.repository).tree != subject.seen.after.tree:
+        if tree_state(subject.repository, subject.job.home).tree != subject.seen.after.tree:
             document["problem"] = "the working tree changed while the checks ran"
     except (GitUnavailable, OSError, ValueError) as error:
         return {**document, "problem": _text(f"the repository cannot be checked out: {error}")}

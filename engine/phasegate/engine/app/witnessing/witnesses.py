@@ -59,12 +59,14 @@ class Witnesses:
         store: Store,
         shelf: Shelf,
         clock: Clock,
+        home: Path,
         record: Callable[[str, RecordWitness], Result],
     ) -> None:
         self._path = path
         self._store = store
         self._shelf = shelf
         self._clock = clock
+        self._home = home
         self._record = record
 
     def witness(self, task: str, asked: Asked) -> Witnessed:
@@ -82,7 +84,14 @@ class Witnesses:
         refused = self._path.run(name, RecordWitness(phase, attempt, None, ()))
         if not refused.accepted:
             return Witnessed(refused, None, ())
-        job = Job(tuple(asked.argv), asked.cwd or Path.cwd(), dict(asked.reports), asked.echo, asked.hermetic)
+        job = Job(
+            tuple(asked.argv),
+            asked.cwd or Path.cwd(),
+            dict(asked.reports),
+            asked.echo,
+            asked.hermetic,
+            home=self._home,
+        )
         started_at = self._clock.now()
         seen = observe(job)
         process = self._path.process(before.process_digest)

@@ -1,0 +1,231 @@
+"""Promise: at each gate the real tree is compared with what the phase allows and with what the artifacts claim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from autopilot_work import TASK, Work
+from engine_drivers import cli
+from small_repository import CHANGED, SmallRepository
+
+from phasegate.engine.app.engine import Engine
+from phasegate.engine.core.errors import BadInput
+from phasegate.engine.core.events import Kind
+
+pytestmark = pytest.mark.attack
+
+
+def blocking(work: Work) -> dict[str, str]:
+    """What the gate has against the tree as it stands: code and remedy."""
+    with Engine.open(work.home, readonly=True) as engine:
+        return {finding.code: finding.remedy for finding in engine.gate(TASK).findings if finding.blocks}
+
+
+@pytest.fixture(scope="module")
+def planning(tmp_path_factory: pytest.TempPathFactory) -> Work:
+    """A task whose PLAN is done, but for the gate."""
+    work = Work(tmp_path_factory.mktemp("planning"))
+    assert work.open().accepted
+    work.until("PLAN")
+    work.do("PLAN")
+    return work
+
+
+@pytest.fixture(scope="module")
+def implementing(tmp_path_factory: pytest.TempPathFactory) -> Work:
+    """A task in IMPLEMENT whose change is not yet made."""
+    work = Work(tmp_path_factory.mktemp("implementing"))
+    assert work.open().accepted
+    work.until("IMPLEMENT")
+    work.attest()
+    return work
+
+
+@pytest.fixture
+def restored(request: pytest.FixtureRequest) -> object:
+    """The working tree is put back after the test."""
+    base = {name: request.getfixturevalue(name) for name in ("planning", "implementing")}
+    yield
+    for work in base.values():
+        work.repository.git("switch", "-q", "-f", "main")
+        work.repository.git("reset", "-q", "--hard", work.base)
+        work.repository.git("clean", "-q", "-f", "-d")
+
+
+def _commit(repository: SmallRepository) -> None:
+    repository.write("src/means.py", CHANGED)
+    repository.commit("Too early")
+
+
+def _mark(repository: SmallRepository) -> None:
+    repository.write("src/means.py", CHANGED)
+    repository.git("update-index", "--assume-unchanged", "src/means.py")
+
+
+def _move(repository: SmallRepository) -> None:
+    repository.git("mv", "src", "docs")
+
+
+def _orphan(repository: SmallRepository) -> None:
+    repository.git("switch", "-q", "--orphan", "other")
+    repository.git("checkout", "-q", "main", "--", ".")
+    repository.commit("No ancestor")
+
+
+def _link(repository: SmallRepository, folder: str) -> None:
+    (repository.root / folder).mkdir(exist_ok=True)
+    (repository.root / folder / "note.md").symlink_to("/etc/passwd")
+
+
+TOO_EARLY: dict[str, tuple[Callable[[SmallRepository], None], str]] = {
+    "a source is changed": (lambda r: r.write("src/means.py", CHANGED), "git.path_not_allowed"),
+    "a source is changed and committed": (_commit, "git.path_not_allowed"),
+    "a source is changed and marked as unchanged": (_mark, "git.path_not_allowed"),
+    "a source is added": (lambda r: r.write("src/new.py", "x = 1\n"), "git.path_not_allowed"),
+    "a test is deleted": (lambda r: (r.root / "test_means.py").unlink(), "git.path_not_allowed"),
+    "a source is moved among the documents": (_move, "git.path_not_allowed"),
+    "a document is a link out of the tree": (lambda r: _link(r, "docs"), "git.link"),
+    "history is written anew": (_orphan, "git.history_rewritten"),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("what", TOO_EARLY)
+def test_no_source_changes_before_implement(planning: Work, what: str) -> None:
+    change, code = TOO_EARLY[what]
+    assert blocking(planning) == {}
+
+    change(planning.repository)
+
+    found = blocking(planning)
+    assert code in found
+    assert all(len(remedy.split()) >= 3 for remedy in found.values())
+
+
+@pytest.mark.usefixtures("restored")
+def test_documents_may_change_before_implement(planning: Work) -> None:
+    (planning.repository.root / "docs").mkdir()
+    planning.repository.write("docs/plan.md", "# Plan\n")
+
+    assert blocking(planning) == {}
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_refusal_by_the_command_line_names_file_and_remedy(planning: Work) -> None:
+    planning.repository.write("src/means.py", CHANGED)
+
+    ran = cli("advance", TASK, "--json", "--home", str(planning.home))
+
+    assert ran.code == 1
+    (finding,) = [item for item in ran.json["findings"] if item["code"] == "git.path_not_allowed"]
+    assert "src/means.py" in finding["place"]
+    assert finding["remedy"] == "undo the change, or do it in the phase that allows it"
+    assert planning.phase == "PLAN"
+
+
+def _weaken(repository: SmallRepository) -> None:
+    repository.change()
+    (repository.root / "test_means.py").unlink()
+
+
+def _workflow(repository: SmallRepository) -> None:
+    repository.change()
+    (repository.root / ".github" / "workflows").mkdir(parents=True)
+    repository.write(".github/workflows/ci.yml", "on: push\n")
+    repository.git("add", "-N", ".")
+
+
+def _hide(repository: SmallRepository) -> None:
+    repository.change()
+    repository.write(".gitignore", "__pycache__/\nbuild/\nstate/\nconftest.py\n")
+    repository.write("conftest.py", "collect_ignore = ['test_means.py']\n")
+
+
+def _change_with_link(repository: SmallRepository) -> None:
+    repository.change()
+    (repository.root / "src" / "secret.py").symlink_to("/etc/passwd")
+    repository.git("add", "-N", ".")
+
+
+BEFORE_HANDING_IN: dict[str, tuple[Callable[[SmallRepository], None], str]] = {
+    "a test file is deleted": (_weaken, "git.kept_file_deleted"),
+    "the workflow that decides is changed": (_workflow, "git.path_not_allowed"),
+    "a new ignore rule hides test configuration": (_hide, "git.hidden_file"),
+    "a link leads out of the tree": (_change_with_link, "git.link"),
+}
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("what", BEFORE_HANDING_IN)
+def test_what_no_phase_allows_is_refused_though_the_artifacts_tell_of_it(
+    implementing: Work, what: str
+) -> None:
+    change, code = BEFORE_HANDING_IN[what]
+    change(implementing.repository)
+    assert implementing.hand_in(*implementing.files("IMPLEMENT")).accepted
+
+    assert code in blocking(implementing)
+
+
+AFTER_HANDING_IN: dict[str, tuple[Callable[[SmallRepository], None], set[str]]] = {
+    "another file is changed": (
+        lambda r: r.write("check.py", "print('passed')\n"), {"git.patch_differs", "git.files_differ"},
+    ),
+    "a file is added": (
+        lambda r: r.write("src/more.py", "x = 1\n"), {"git.patch_differs", "git.files_differ"},
+    ),
+    "a file of the patch is changed further": (
+        lambda r: r.write("src/means.py", CHANGED + "\n\nx = 1\n"), {"git.patch_content_differs"},
+    ),
+    "the change is undone": (
+        lambda r: r.git("checkout", "--", "."), {"git.patch_differs", "git.patch_content_differs"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("what", AFTER_HANDING_IN)
+def test_a_tree_other_than_the_artifacts_claim_is_refused(implementing: Work, what: str) -> None:
+    change, codes = AFTER_HANDING_IN[what]
+    implementing.repository.change()
+    assert implementing.hand_in(*implementing.files("IMPLEMENT")).accepted
+    assert not any(code.startswith("git.") for code in blocking(implementing))
+
+    change(implementing.repository)
+
+    assert codes <= blocking(implementing).keys()
+
+
+def test_a_repository_that_is_gone_was_not_evaluated_and_blocks(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    assert work.open().accepted
+    work.do("STRATEGIZE")
+    assert blocking(work) == {}
+
+    (work.repository.root / ".git").rename(tmp_path / "gone")
+
+    result = work.advance()
+    assert result.violation is not None
+    assert result.violation.violation is Kind.GATE_FAILED
+    assert {finding.code for finding in result.findings if finding.blocks} == {"git.not_evaluated"}
+
+
+def test_a_task_is_not_opened_without_the_repository_its_gates_look_at(tmp_path: Path) -> None:
+    home = ("--home", str(tmp_path / "state"))
+    with Engine.init(tmp_path / "state") as engine, pytest.raises(BadInput, match="compares the repository"):
+        engine.open_task(TASK, "autopilot")
+
+    ran = cli("open", TASK, "--process", "autopilot", *home)
+    assert ran.code == 2
+    assert "--repo DIR" in ran.err
+    assert cli("status", "--json", *home).json["tasks"] == []
+
+
+@pytest.mark.parametrize(("where", "base"), [("nowhere", "HEAD"), ("plain", "HEAD"), ("repository", "beef")])
+def test_a_base_that_is_not_there_is_refused(tmp_path: Path, where: str, base: str) -> None:
+    SmallRepository(tmp_path / "repository")
+    (tmp_path / "plain").mkdir()
+    with Engine.init(tmp_path / "state") as engine, pytest.raises(BadInput, match="cannot be looked up"):
+        engine.open_task(TASK, "autopilot", repository=tmp_path / where, base=base)

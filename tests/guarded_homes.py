@@ -1,0 +1,155 @@
+"""Homes with registered people, a clock that stands until it is told to go on, and the process they guard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import apsw
+from small_processes import claimed
+
+from phasegate.engine.app.audit import audit
+from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.keys import Role, create_key
+from phasegate.policies.model import ApprovalRule, CheckRule, EvidenceRule, PhaseRule, Process
+
+TASK = "T-1"
+START = "2026-01-31T09:30:00.000000Z"
+
+
+class Clock:
+    """Stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = datetime.fromisoformat(START)
+
+    def now(self) -> str:
+        """The time, RFC 3339."""
+        return self.time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def go(self, **delta: int) -> None:
+        """Move by so much, back as well."""
+        self.time += timedelta(**delta)
+
+
+def guarded(**more: Any) -> Process:
+    """PLAN, BUILD and REVIEW; a reviewer signs the rubric, an operator the whole of REVIEW at high risk."""
+    phases = (
+        PhaseRule(name="PLAN", purpose="plan", evidence=(claimed("plan.md"),)),
+        PhaseRule(name="BUILD", purpose="build", implements=True, evidence=(claimed("change.md"),)),
+        PhaseRule(
+            name="REVIEW",
+            purpose="judge",
+            evidence=(
+                EvidenceRule(
+                    name="rubric.md", checks=(CheckRule(use="sections", params={"required": ["verdict"]}),)
+                ),
+            ),
+            approvals=(
+                ApprovalRule(role="reviewer", signs="rubric.md"),
+                ApprovalRule(role="operator", risks=("high",)),
+            ),
+        ),
+    )
+    fields: dict[str, Any] = {
+        "process": "guarded",
+        "version": 1,
+        "title": "Guarded by people",
+        "phases": phases,
+        "forward": {"PLAN": ("BUILD",), "BUILD": ("REVIEW",)},
+        "backtrack": {"REVIEW": ("PLAN", "BUILD")},
+        "risks": ("low", "high"),
+    }
+    return Process(**{**fields, **more})
+
+
+ROLES = {
+    "rita": Role.REVIEWER,
+    "rolf": Role.REVIEWER,
+    "ben": Role.REVIEWER,
+    "olga": Role.OPERATOR,
+    "sue": Role.SUPERVISOR,
+}
+
+
+@dataclass
+class Guarded:
+    """A home whose people are registered, and their private keys.
+
+    Attributes:
+        root: the home.
+        folder: where files are written that are handed in.
+        keys: private key files by name; `mallory`'s is not registered.
+    """
+
+    root: Path
+    folder: Path
+    clock: Clock
+    keys: dict[str, Path]
+    process: Process
+    serial: int = field(default=0)
+
+    def engine(self, *, lease: int | None = None, key: str = "") -> Engine:
+        """Open the home as one more process would."""
+        return Engine.open(self.root, clock=self.clock, lease=lease, key=self.keys[key] if key else None)
+
+    def write(self, name: str, text: str = "") -> Path:
+        """A file of this name, with bytes that were never there before unless they are given."""
+        self.serial += 1
+        place = self.folder / str(self.serial)
+        place.mkdir()
+        body = (
+            text or f"# {name} {self.serial}\n\n## Verdict\nIt does what was asked, number {self.serial}.\n"
+        )
+        (place / name).write_text(body)
+        return place / name
+
+    def open_task(self, task: str = TASK, **more: Any) -> None:
+        """Open a task under the process."""
+        with self.engine() as engine:
+            result = engine.open_task(task, self.process, **more)
+            assert result.accepted, result.violation
+
+    def bring_to(self, phase: str, task: str = TASK, *, by: str = "") -> None:
+        """Work honestly until the task is in a phase, and leave that phase's evidence as well."""
+        for rule in self.process.phases:
+            with self.engine(key=by if rule.implements else "") as engine:
+                if engine.state(task).phase != rule.name:
+                    continue
+                assert engine.add_evidence(task, [self.write(rule.evidence[0].name)]).accepted
+                if rule.name == phase:
+                    return
+                result = engine.advance(task)
+                assert result.accepted, result.violation
+
+    def sql(self, statement: str, *values: Any) -> None:
+        """Edit the ledger's file, as somebody who can write it would."""
+        connection = apsw.Connection(str(self.root / "ledger.db"))
+        connection.execute(statement, values)
+        connection.close()
+
+
+def guarded_home(folder: Path, process: Process | None = None) -> Guarded:
+    """A home with everybody registered; the operator first, who then signs for the others."""
+    clock = Clock()
+    loose = folder / "loose"
+    loose.mkdir()
+    keys = {name: folder / f"{name}.key" for name in (*ROLES, "mallory")}
+    vkeys = {name: create_key(file, name).public_vkey for name, file in keys.items()}
+    with Engine.init(folder / "home", clock=clock) as engine:
+        engine.registrations.register(vkeys["olga"], Role.OPERATOR)
+        for name, role in ROLES.items():
+            if name != "olga":
+                engine.registrations.register(vkeys[name], role, key=keys["olga"])
+        root = engine.home.root
+    return Guarded(root, loose, clock, keys, process or guarded())
+
+
+def assert_sound(engine: Engine) -> None:
+    """The ledger verifies, and replay finds nothing in any task that its process does not permit."""
+    report = audit(engine)
+    assert report.ledger.ok, report.ledger.problem
+    assert list(report.faults) == []
+    assert [fault for task in report.tasks for fault in task.faults] == []

@@ -1,0 +1,99 @@
+"""Reading a commit: its files, what changed, and when, whatever the working tree looks like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from checkpoint_work import CheckpointWork
+from small_repository import SmallRepository
+
+from phasegate.engine.app.git_commit import open_commit
+from phasegate.engine.app.git_running import GitUnavailable
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> SmallRepository:
+    return SmallRepository(tmp_path / "repo")
+
+
+def test_what_was_committed_is_read_not_what_lies_there(repository) -> None:
+    head = repository.git("rev-parse", "HEAD").strip()
+    repository.write("src/means.py", "changed\n")
+    repository.write("new.py", "new\n")
+
+    commit = open_commit(repository.root / "src")
+    contents = commit.read(commit.blobs(), file_bytes_max=10_000)
+
+    assert commit.id == head
+    assert "new.py" not in contents
+    assert b"Mean of numbers" in contents["src/means.py"]
+    assert contents["src/means.py"].endswith(b"len(values)\n")
+
+
+def test_names_of_any_kind_and_links(repository) -> None:
+    for name in ("a b.py", "line\nend.py", "ä.py", "-x.py"):
+        repository.write(name, name)
+    (repository.root / "link.py").symlink_to("a b.py")
+    repository.commit("names")
+
+    commit = open_commit(repository.root)
+    contents = commit.read(commit.blobs(), file_bytes_max=10_000)
+
+    assert contents["line\nend.py"] == b"line\nend.py"
+    assert {"a b.py", "ä.py", "-x.py"} <= set(contents)
+    assert "link.py" not in contents
+    assert {"line\nend.py", "-x.py", "link.py"} <= set(commit.times())
+
+
+def test_a_file_too_large_is_not_read_whole(repository) -> None:
+    repository.write("big.py", "x" * 5_000)
+    repository.commit("big")
+    commit = open_commit(repository.root)
+
+    assert len(commit.read(commit.blobs(), file_bytes_max=100)["big.py"]) == 101
+
+
+def test_each_path_has_the_time_of_its_latest_commit(tmp_path) -> None:
+    work = CheckpointWork(tmp_path)
+    now = 2_000_000_000
+    work.repository.write("src/means.py", "one\n")
+    work.commit_at(now)
+    work.commit_at(now + 10, "nothing")
+    work.repository.write("docs/means.md", "two\n")
+    work.commit_at(now + 20)
+
+    times = open_commit(work.root).times()
+
+    assert (times["src/means.py"], times["docs/means.md"]) == (now, now + 20)
+    assert times["check.py"] < now
+
+
+def test_files_of_another_ref(repository) -> None:
+    repository.git("branch", "base")
+    repository.write("src/means.py", "changed\n")
+    repository.commit("changed")
+    commit = open_commit(repository.root)
+
+    assert b"Mean of numbers" in commit.at("base", "./src/means.py")
+    assert commit.changed_since("base") == {"src/means.py"}
+    assert commit.tree_of(commit.id) == commit.tree
+    assert commit.tree_of("--help") == ""
+    for ref, path in (
+        ("nowhere", "src/means.py"),
+        ("base", "none"),
+        ("--help", "x"),
+        ("base", "../x"),
+        ("base", "src"),
+    ):
+        with pytest.raises(GitUnavailable):
+            commit.at(ref, path)
+
+
+def test_a_repository_without_a_commit_has_nothing_to_read(tmp_path, repository) -> None:
+    repository.git("init", "-q", str(tmp_path / "empty"))
+
+    with pytest.raises(GitUnavailable, match="no commit yet"):
+        open_commit(tmp_path / "empty")
+    with pytest.raises(GitUnavailable):
+        open_commit(tmp_path)

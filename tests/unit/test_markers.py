@@ -1,0 +1,116 @@
+"""Marks of unfinished work are found in production code, and only there."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from phasegate.engine.app.markers import FILE_BYTES_MAX, MarkerRules, marker_findings
+
+RULES = MarkerRules()
+
+
+def look(path: str, text: str, rules: MarkerRules = RULES) -> list[tuple[str, str]]:
+    """Code and place of what is found in one file."""
+    content = textwrap.dedent(text).encode()
+    return [(finding.code, finding.place) for finding in marker_findings({path: content}, rules)]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("def f():\n    pass\n", 1),
+        ("def f():\n    ...\n", 1),
+        ("x = 1\n\n\nasync def f():\n    raise NotImplementedError\n", 4),
+        ("def f():\n    raise NotImplementedError('later')\n", 1),
+        ('def f():\n    """Does it."""\n    pass\n', 1),
+        ("def f():\n    pass\n    ...\n", 1),
+        ("class A:\n    def f(self):\n        ...\n", 2),
+        ("class P(Protocol):\n    class Q:\n        def f(self):\n            ...\n", 3),
+    ],
+)
+def test_a_function_that_does_nothing_is_a_stub(text: str, line: int) -> None:
+    assert look("src/a.py", text) == [("markers.stub", f"src/a.py:{line}")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f():\n    return None\n",
+        'def f():\n    """Only said."""\n',
+        "def f():\n    for _ in ():\n        pass\n",
+        "try:\n    f()\nexcept ValueError:\n    pass\n",
+        "class A(Exception):\n    pass\n",
+        "class A(Protocol):\n    def f(self): ...\n",
+        "class A(typing.Protocol[T]):\n    def f(self): ...\n",
+        "class A(ABC):\n    @abc.abstractmethod\n    def f(self):\n        raise NotImplementedError\n",
+        "@overload\ndef f(a): ...\ndef f(a):\n    return a\n",
+        "def f():\n    if x:\n        raise NotImplementedError\n    return 1\n",
+        "TODO = 1\nx = 'TODO: not a comment'\n",
+        "# a mastodon, TODOS, XXXL\n",
+    ],
+)
+def test_what_does_something_is_none(text: str) -> None:
+    assert look("src/a.py", text) == []
+
+
+@pytest.mark.parametrize("word", ["TODO", "FIXME", "XXX", "HACK"])
+def test_a_marked_comment_is_found_in_python(word: str) -> None:
+    assert look("src/a.py", f"x = 1  # {word}: mend\n") == [("markers.word", "src/a.py:1")]
+
+
+def test_marks_come_in_the_order_of_lines() -> None:
+    text = "def f():\n    pass\n\n\n# TODO one\ndef g():\n    ...\n"
+
+    assert [place for _, place in look("a.py", text)] == ["a.py:1", "a.py:5", "a.py:6"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("src/a.rs", "fn f() { todo!() }\n"),
+        ("src/a.rs", 'fn f() { unimplemented!("x") }\n'),
+        ("src/a.ts", "throw new Error('Not implemented');\n"),
+        ("src/A.cs", "throw new NotImplementedException();\n"),
+        ("src/a.go", 'panic("not implemented")\n'),
+    ],
+)
+def test_the_spellings_of_other_languages_are_found(path: str, text: str) -> None:
+    assert look(path, text) == [("markers.stub", f"{path}:1")]
+
+
+def test_words_are_found_wherever_they_stand_in_other_languages() -> None:
+    assert look("src/a.go", "package a\n// FIXME later\n") == [("markers.word", "src/a.go:2")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["tests/a.py", "pkg/tests/deep/a.py", "test_a.py", "src/a_test.go", "a.test.ts", "docs/a.py",
+     "vendor/x/a.go", "README.md", "data.json"],
+)  # fmt: skip
+def test_tests_documents_and_foreign_code_are_left_out(path: str) -> None:
+    assert look(path, "# TODO\n// TODO\n") == []
+
+
+def test_rules_can_be_other_ones() -> None:
+    rules = MarkerRules(words=("LATER",), sources=("lib/**",), excluded=("lib/gen/**",), stubs=False)
+
+    assert look("lib/a.py", "# LATER\n# TODO\ndef f():\n    pass\n", rules) == [
+        ("markers.word", "lib/a.py:1")
+    ]
+    assert look("lib/gen/a.py", "# LATER\n", rules) == []
+    assert look("src/a.py", "# LATER\n", rules) == []
+
+
+@pytest.mark.parametrize("content", [b"def f(:\n", b"\x00", b"# coding: no-such\n", b"(" * 5_000])
+def test_python_that_cannot_be_read_is_not_evaluated(content: bytes) -> None:
+    (finding,) = marker_findings({"a.py": content}, RULES)
+
+    assert (finding.code, finding.severity) == ("markers.not_evaluated", "not_evaluated")
+
+
+def test_a_file_without_end_is_not_evaluated() -> None:
+    (finding,) = marker_findings({"a.go": b"x" * (FILE_BYTES_MAX + 1)}, RULES)
+
+    assert finding.code == "markers.not_evaluated"
