@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metrics_ledger import DAYS, END, WHOLE, three_days
 
+from phasegate.engine.app.audit import audit
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.recorded import recorded
 from phasegate.engine.core.errors import BadInput, IntegrityError
@@ -353,6 +354,8 @@ def test_a_baseline_that_says_more_than_the_ledger_is_named(
     (fault,) = engine.baselines.faults()
     assert f"entry {forged.seq}: " in fault
     assert told in fault
+    found = audit(engine)
+    assert (found.exit_code, found.faults) == (4, (fault,))
 
 
 @pytest.mark.parametrize("figures", [{}, {"entries": 99, "days_min": 7}, {"entries": 1, "days_min": "7"}])

@@ -137,7 +137,10 @@ def audit(engine: Engine, tasks: Sequence[str] = (), terms: Terms = NO_TERMS) ->
     Raises:
         BadInput: a named task does not exist.
     """
-    return audit_records(HomeRecords(engine, terms.keys), tasks, terms)
+    found = audit_records(HomeRecords(engine, terms.keys), tasks, terms)
+    if not found.ledger.ok:
+        return found
+    return replace(found, faults=(*found.faults, *engine.baselines.faults()))
 
 
 def audit_bundle(bundle: Bundle, terms: Terms = NO_TERMS) -> Audit:
