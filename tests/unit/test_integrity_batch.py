@@ -10,7 +10,8 @@ from engine_drivers import NINE_PHASES, cli
 
 from phasegate.engine.app.attacks import Triage, judged, read_triage, run_attacks
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.integrity import DECISIONS_MAX, summary_of
+from phasegate.engine.app.integrity import summary_of
+from phasegate.engine.app.journal import LINES_MAX, SUMMARY_CHARS_MAX
 from phasegate.engine.core.errors import BadInput, NotEvaluated
 
 KNOWN = {"t::late": Triage("the clock is coarse", "olga")}
@@ -190,7 +191,7 @@ def test_results_are_attached_to_the_journal_of_a_task(checkout: Path, tmp_path:
 
 
 def test_more_triage_than_an_entry_holds_is_told_in_the_object(tmp_path: Path) -> None:
-    names = [f"n{number}" for number in range(DECISIONS_MAX + 4)]
+    names = [f"n{number}" for number in range(LINES_MAX + 4)]
     known = {f"t::{name}": Triage("r" * 900, "o") for name in names}
     batch = judged(results(**dict.fromkeys(names, "failed")), known)
     with Engine.init(tmp_path / "state") as engine:
@@ -198,8 +199,20 @@ def test_more_triage_than_an_entry_holds_is_told_in_the_object(tmp_path: Path) -
         done = engine.integrity.attach(batch, "T-1")
         assert done.noted is not None
         decisions = done.noted.entries[0].payload["decisions"]
-    assert len(decisions) == DECISIONS_MAX
+    assert len(decisions) == LINES_MAX
     assert decisions[-1] == "and 5 more, in the object"
+
+
+def test_a_summary_longer_than_a_journal_takes_is_cut_and_says_so(tmp_path: Path) -> None:
+    batch = judged(results(**{f"{'n' * 90}{number}": "failed" for number in range(300)}), {})
+    with Engine.init(tmp_path / "state") as engine:
+        engine.open_task("T-1", NINE_PHASES)
+        done = engine.integrity.attach(batch, "T-1")
+        assert done.noted is not None
+        text = engine.journal.text(done.noted.entries[0].payload["summary"])
+    assert text is not None
+    assert len(text) == SUMMARY_CHARS_MAX
+    assert text.endswith("... the rest is in the object\n")
 
 
 def test_an_unknown_task_is_refused_before_anything_runs(checkout: Path, tmp_path: Path) -> None:

@@ -322,6 +322,7 @@ STEERED = IN_REVIEW.having(
     signed("pause"), signed("resume"), signed("approve", "reviewer", "rita"), Advance()
 ).history
 BROKEN = IN_REVIEW.having(signed("break_glass"), Advance()).history
+BROKEN_TOO = IN_REVIEW.having(signed("approve", "reviewer", "rita"), signed("break_glass"), Advance()).history
 
 
 def without(history: History, kind: type, nth: int = 0) -> History:
@@ -354,17 +355,43 @@ PEOPLE: dict[str, tuple[Callable[[], History], str]] = {
         lambda: without(STEERED, ApprovalRecorded, 1), "`task.resumed` without the decision of a person",
     ),
     "a resumption a pause was signed for": (
-        lambda: edited(STEERED, ApprovalRecorded, 1, decision="pause")[1], "`task.resumed` without",
+        lambda: edited(STEERED, ApprovalRecorded, 1, decision="pause")[1],
+        "the decision to pause was recorded and did not take effect",
     ),
     "a pause signed by a reviewer": (
         lambda: edited(STEERED, ApprovalRecorded, 0, role="reviewer")[1], "`task.paused` by a reviewer",
     ),
-    "work on a paused task": (lambda: without(STEERED, TaskResumed), "while the task was paused"),
+    "work on a paused task": (
+        lambda: without(without(STEERED, TaskResumed), ApprovalRecorded, 1), "while the task was paused",
+    ),
     "glass nobody broke": (lambda: without(BROKEN, ApprovalRecorded), "broken glass that nobody broke"),
     "glass broken by another statement": (
         lambda: edited(BROKEN, GatePassed, 2, broken_glass=digest("x"))[1], "broken glass that nobody broke",
     ),
-    "glass kept quiet about": (lambda: edited(BROKEN, GatePassed, 2, broken_glass="")[1], "approval.missing"),
+    "glass kept quiet about": (
+        lambda: edited(BROKEN, GatePassed, 2, broken_glass="")[1], "passed over broken glass and does not say so",
+    ),
+    "glass kept quiet about though nothing else was missing": (
+        lambda: edited(BROKEN_TOO, GatePassed, 2, broken_glass="")[1], "does not say so",
+    ),
+    "a pause that was decided and left out": (
+        lambda: without(STEERED, TaskPaused), "the decision to pause was recorded and did not take effect",
+    ),
+    "an abortion that was decided and left out": (
+        lambda: [
+            *without(IN_REVIEW.having(signed("abort")).history, TaskAborted),
+            Recorded("REVIEW", 1, IN_REVIEW.history[-1].event),
+        ],
+        "the decision to abort was recorded and did not take effect",
+    ),
+    "a resumption of what was not paused": (
+        lambda: [
+            *IN_REVIEW.history,
+            Recorded("REVIEW", 1, STEERED[place(STEERED, ApprovalRecorded, 1)].event),
+            STEERED[place(STEERED, TaskResumed)],
+        ],
+        "`task.resumed` while it was not paused",
+    ),
     "work after an abortion": (
         lambda: [
             *IN_REVIEW.having(signed("abort")).history,

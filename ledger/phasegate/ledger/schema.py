@@ -57,6 +57,7 @@ OBJECTS: Final = (
     "table_leases",
     "table_meta",
     "index_entries_by_task",
+    "index_projections_by_key",
     "trigger_entries_insert",
     "trigger_entries_update",
     "trigger_entries_delete",
@@ -86,6 +87,8 @@ _CODES: Final[dict[type[Exception], tuple[type[StoreError], str]]] = {
     apsw.ReadOnlyError: (StoreReadOnly, "open it for writing as a user who may write it"),
     apsw.ConstraintError: (StoreCorrupt, "something else wrote to the file; run `engine ledger verify`"),
     apsw.FullError: (StoreFailed, "the disk is full; make room"),
+    # The statements are fixed, so what does not fit them is the file: a table or a column is another.
+    apsw.SQLError: (StoreCorrupt, "restore a good copy"),
 }
 
 

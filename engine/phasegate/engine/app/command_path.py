@@ -63,6 +63,7 @@ from phasegate.policies.model import Process
 DECISIONS_MAX = 64
 TASK_ROW = "task"
 BINDING_ROW = "binding"
+FLAG_ROW = "flag"
 
 UNLEASED = (Decide, UpdateBaseline, CheckLoop, RecordDelivery, Requeue, OpenTask)
 """Commands of people and of the engine itself, which need no lease and are stopped by none."""
@@ -283,7 +284,11 @@ class CommandPath:
                 *statements,
                 *outbox_rows(self._store, task, events),
             ),
-            expect=(Expect(TASK_ROW, task, version), *(Expect(row.kind, row.key, 0) for row in new_rows)),
+            expect=(
+                Expect(TASK_ROW, task, version),
+                *(Expect(row.kind, row.key, 0) for row in new_rows),
+                *(Expect(FLAG_ROW, flag, seq) for flag, seq in facts.gate.flag_rows.items()),
+            ),
             fence=fence,
         )
         self._states[task] = (entries[-1].seq, after)

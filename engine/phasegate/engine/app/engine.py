@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -214,7 +215,7 @@ class Engine:
         """Every attack on enforcement, as one batch."""
         from phasegate.engine.app.integrity import Integrity  # noqa: PLC0415
 
-        return Integrity(self._path, self._shelf)
+        return Integrity(self._path, self._shelf, self.journal)
 
     # -- commands -------------------------------------------------------------------------------------
 
@@ -414,7 +415,11 @@ class Engine:
         return Facts(gate=self._seen_gate(process, state), effect_bodies=bodies)
 
     def _seen_gate(self, process: Process, state: TaskState) -> GateFacts:
-        return self._shelf.gate_facts(process, state, self.flags.modes(process, state.phase))
+        rows = self.flags.rows(process, state.phase)
+        modes = {flag: mode for flag, (mode, _) in rows.items()}
+        facts = self._shelf.gate_facts(process, state, modes)
+        seen = {f"{process.process}:{flag}": seq for flag, (_, seq) in rows.items()}
+        return replace(facts, flag_rows=seen) if seen else facts
 
     def _read(self, task: str, state: TaskState | None, file: Path, name: str | None) -> Offer:
         phase = state.phase if state else ""

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import orjson
 
-from phasegate.engine.app.command_path import CommandPath
+from phasegate.engine.app.command_path import FLAG_ROW, CommandPath
 from phasegate.engine.app.keys import Role
+from phasegate.engine.app.recorded import recorded
 from phasegate.engine.app.registrations import Registrations
 from phasegate.engine.app.signing_off import signed_off
 from phasegate.engine.core.errors import BadInput, IntegrityError
@@ -24,7 +25,7 @@ from phasegate.ledger.entry import Entry
 from phasegate.ledger.store import Projection, Row, Store
 from phasegate.policies.model import FlagMode, Process
 
-FLAG_ROW = "flag"
+READS_MAX = 64
 _ROLES = frozenset({Role.OPERATOR, Role.SUPERVISOR})
 
 
@@ -81,28 +82,49 @@ class Flags:
         Raises:
             IntegrityError: a row is not what its entry says.
         """
+        return {flag: mode for flag, (mode, _) in self.rows(process, phase).items()}
+
+    def rows(self, process: Process, phase: str) -> Mapping[str, tuple[FlagMode, int]]:
+        """As `modes`, each with the sequence number of its row, to check at the commit that it still stands.
+
+        Raises:
+            IntegrityError: a row is not what its entry says.
+        """
         prefix = f"{process.process}:{phase}/"
-        rows = self._store.projections(FLAG_ROW, prefix)
-        found = {row.key.partition(":")[2]: self._mode(row) for row in rows}
-        return {flag: mode for flag, mode in found.items() if mode is not FlagMode.ENFORCE}
+        said = [self._said(row) for row in self._store.projections(FLAG_ROW, prefix)]
+        modes = {event.flag.partition(":")[2]: (FlagMode(event.mode), seq) for event, seq in said}
+        return {flag: found for flag, found in modes.items() if found[0] is not FlagMode.ENFORCE}
 
     def list(self) -> Iterator[tuple[str, FlagMode, str, str]]:
         """All flags that were ever set: `PROCESS:PHASE/CHECK`, mode, by whom, why."""
         for row in self._store.projections(FLAG_ROW):
-            body = orjson.loads(row.body)
-            yield row.key, self._mode(row), body["by"], body["reason"]
+            event, _ = self._said(row)
+            yield event.flag, FlagMode(event.mode), event.by, event.reason
 
-    def _mode(self, row: Row) -> FlagMode:
-        mode = orjson.loads(row.body).get("mode")
+    def _said(self, row: Row) -> tuple[FlagSet, int]:
+        """What a row's entry says, with its number; the row is read again while the flag is being set."""
+        for _ in range(READS_MAX):
+            event = self._vouching(row)
+            if event is not None:
+                return event, row.seq
+            before, again = row, self._store.projection(FLAG_ROW, row.key)
+            if again is None or again == before:
+                break
+            row = again
+        raise IntegrityError(
+            f"the row of flag `{row.key}` is not what its entry says", "run `engine ledger verify`"
+        )
+
+    def _vouching(self, row: Row) -> FlagSet | None:
+        """The event that a row was written with, if it says the same and none about the flag came later."""
         entry = self._store.get(row.seq)
-        said = entry.payload if entry is not None and entry.type == FlagSet.kind else {}
+        event = recorded(entry).event if entry is not None and entry.type == FlagSet.kind else None
+        if not isinstance(event, FlagSet) or event.flag != row.key:
+            return None
         later = self._store.entries(since=row.seq, task=LEDGER_STREAM, type=FlagSet.kind)
-        set_back = any(item.payload["flag"] == row.key for item in later)
-        if set_back or (said.get("flag"), said.get("mode")) != (row.key, mode):
-            raise IntegrityError(
-                f"the row of flag `{row.key}` is not what its entry says", "run `engine ledger verify`"
-            )
-        return FlagMode(mode)
+        if any(item.payload["flag"] == row.key for item in later):
+            return None
+        return event if orjson.loads(row.body).get("mode") == str(event.mode) else None
 
 
 def _key(process: str, flag: str) -> str:

@@ -11,11 +11,10 @@ import orjson
 from phasegate.engine.app.attacks import Attack, Batch, run_attacks
 from phasegate.engine.app.command_path import CommandPath
 from phasegate.engine.app.evidence import Shelf
+from phasegate.engine.app.journal import LINES_MAX, SUMMARY_CHARS_MAX, Journal
 from phasegate.engine.app.results import Result
-from phasegate.engine.core.commands import NoteJournal
-from phasegate.engine.core.ids import parse_task_id
 
-DECISIONS_MAX: Final = 16
+_CUT: Final = "\n... the rest is in the object\n"
 _DECISION_CHARS_MAX: Final = 300
 
 
@@ -38,13 +37,15 @@ class Integrity:
     """Runs the attacks and attaches their results.
 
     Args:
-        path: records the journal's note.
+        path: knows the tasks.
         shelf: keeps the results as objects.
+        journal: takes the note.
     """
 
-    def __init__(self, path: CommandPath, shelf: Shelf) -> None:
+    def __init__(self, path: CommandPath, shelf: Shelf, journal: Journal) -> None:
         self._path = path
         self._shelf = shelf
+        self._journal = journal
 
     def run(self, checkout: Path, task: str | None = None, triage: Path | None = None) -> Attached:
         """Run all attacks of a checkout, keep the results, and note them in the journal of a task.
@@ -67,15 +68,9 @@ class Integrity:
         digest = self._shelf.keep(orjson.dumps(batch.to_json(), option=orjson.OPT_SORT_KEYS))
         if task is None:
             return Attached(batch, digest, None)
-        summary = summary_of(batch)
-        log = self._shelf.keep(batch.output.encode())
-        note = NoteJournal(
-            summary=self._shelf.keep(summary.encode()),
-            chars=len(summary),
-            decisions=_decisions(batch),
-            links=(f"sha256:{digest}", f"sha256:{log}"),
-        )
-        return Attached(batch, digest, self._path.run(parse_task_id(task), note))
+        links = (f"sha256:{digest}", f"sha256:{self._shelf.keep(batch.output.encode())}")
+        noted = self._journal.add(task, _bounded(summary_of(batch)), links=links, decisions=_decisions(batch))
+        return Attached(batch, digest, noted)
 
 
 def summary_of(batch: Batch) -> str:
@@ -94,6 +89,11 @@ def summary_of(batch: Batch) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _bounded(summary: str) -> str:
+    whole = len(summary) <= SUMMARY_CHARS_MAX
+    return summary if whole else summary[: SUMMARY_CHARS_MAX - len(_CUT)] + _CUT
+
+
 def _told(attack: Attack) -> str:
     known = f": {attack.triage.reason} ({attack.triage.owner})" if attack.triage else ""
     return f"{attack.id} {attack.outcome}{known}"
@@ -102,7 +102,7 @@ def _told(attack: Attack) -> str:
 def _decisions(batch: Batch) -> tuple[str, ...]:
     """The triage as decisions, as many as an entry holds; the object has all."""
     told = [_told(attack)[:_DECISION_CHARS_MAX] for attack in batch.triaged]
-    if len(told) <= DECISIONS_MAX:
+    if len(told) <= LINES_MAX:
         return tuple(told)
-    rest = len(told) - DECISIONS_MAX + 1
-    return (*told[: DECISIONS_MAX - 1], f"and {rest} more, in the object")
+    rest = len(told) - LINES_MAX + 1
+    return (*told[: LINES_MAX - 1], f"and {rest} more, in the object")

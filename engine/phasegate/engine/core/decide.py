@@ -55,7 +55,11 @@ def decide(process: Process, state: TaskState | None, command: Command, facts: F
     if state is None:
         raise TypeError("only an opening is decided without a state")
     decision = _standing_refusal(process, state, command, facts) or _decided(process, state, command, facts)
-    return with_loop(process, state, decision, facts) if isinstance(decision, Refused) else decision
+    if isinstance(command, Decide) or not isinstance(decision, Refused):
+        # What a person is refused is no work going round in circles, and whoever has an old signed decision
+        # could pause the task by handing it in again and again.
+        return decision
+    return with_loop(process, state, decision, facts)
 
 
 def _standing_refusal(

@@ -37,6 +37,7 @@ class GateFacts:
             asks for it and nobody looked.
         flags: modes of this gate's flags, those other than `enforce`.
         commit: commit checked out in the task's repository; empty where nobody looked.
+        flag_rows: sequence number of each such flag's row; whoever commits checks that it still stands.
     """
 
     evidence: Mapping[str, EvidenceFact] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class GateFacts:
     repository: tuple[Finding, ...] | None = None
     flags: Mapping[str, FlagMode] = field(default_factory=dict)
     commit: str = ""
+    flag_rows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

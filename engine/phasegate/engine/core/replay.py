@@ -112,6 +112,9 @@ class Replay:
         unknown = {recorded.phase, state.phase} - self.process.order.keys()
         if unknown:
             return f"the process has no phase `{min(unknown)}`"
+        ignored = self._ignored_decision(event)
+        if ignored:
+            return ignored
         if state.status.final and not isinstance(event, _AFTER_THE_END):
             return f"`{event.kind}` after the task was {state.status}"
         if state.status is Status.PAUSED and not isinstance(event, _WHILE_PAUSED):
@@ -139,16 +142,28 @@ class Replay:
     def _side_fault(self, state: TaskState, event: Event) -> str:
         """What is wrong with an event that moves the task nowhere."""
         if isinstance(event, TaskPaused | TaskResumed | TaskAborted):
-            return self._steering_fault(event)
+            return self._steering_fault(state, event)
         if isinstance(event, PromptAttested | PromptBaselined):
             return prompt_fault(self.process, state, event)
         if isinstance(event, OutboxEnqueued | OutboxDeferred | OutboxDelivered | OutboxFailed):
             return outbox_fault(state, event)
         return ""
 
-    def _steering_fault(self, event: TaskPaused | TaskResumed | TaskAborted) -> str:
+    def _ignored_decision(self, event: Event) -> str:
+        """A person's decision to pause, resume or end a task takes effect in the commit that records it."""
+        before = self._previous.event if self._previous else None
+        if not isinstance(before, ApprovalRecorded):
+            return ""
+        effect = next((kind for kind, words in _DECISIONS.items() if before.decision in words), None)
+        if effect is None or isinstance(event, effect):
+            return ""
+        return f"the decision to {before.decision} was recorded and did not take effect"
+
+    def _steering_fault(self, state: TaskState, event: TaskPaused | TaskResumed | TaskAborted) -> str:
         """Only a loop that was seen, or the signed decision of a person, pauses, resumes or ends a task."""
         before = self._previous.event if self._previous else None
+        if isinstance(event, TaskResumed) and state.status is not Status.PAUSED:
+            return "`task.resumed` while it was not paused"
         if isinstance(before, LoopDetected) and isinstance(event, TaskPaused) and event.escalated:
             return ""
         wanted = _DECISIONS[type(event)]
@@ -215,10 +230,12 @@ class Replay:
                 return f"the gate of {state.phase} passed with `{rule.name}` that is only {bound.origin}"
             if bound.exit_code:
                 return f"the gate of {state.phase} passed with `{rule.name}` of a command that failed"
-        if event.broken_glass:
-            known = glass_is_broken(state) == event.broken_glass
-            return "" if known else f"the gate of {state.phase} names broken glass that nobody broke"
-        return self._policy_fault(state, event)
+        glass = glass_is_broken(state)
+        if event.broken_glass and event.broken_glass != glass:
+            return f"the gate of {state.phase} names broken glass that nobody broke"
+        if glass and not event.broken_glass:
+            return f"the gate of {state.phase} passed over broken glass and does not say so"
+        return "" if glass else self._policy_fault(state, event)
 
     def _policy_fault(self, state: TaskState, event: GatePassed) -> str:
         for what, found in (

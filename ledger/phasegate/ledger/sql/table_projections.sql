@@ -2,6 +2,5 @@ CREATE TABLE projections (
     kind TEXT NOT NULL,
     key TEXT NOT NULL,
     seq INTEGER NOT NULL,
-    body BLOB NOT NULL,
-    PRIMARY KEY (kind, key)
-) STRICT, WITHOUT ROWID
+    body BLOB NOT NULL
+) STRICT

@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX projections_by_key ON projections (kind, key)
