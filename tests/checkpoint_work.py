@@ -70,10 +70,12 @@ class CheckpointWork:
     Args:
         folder: an empty folder; gets `repo`, `home` and `task.bundle`.
         process: what it is done under; the YAML file in the repository by default.
+        base: commit the task is opened on.
     """
 
-    def __init__(self, folder: Path, process: Process | None = None) -> None:
+    def __init__(self, folder: Path, process: Process | None = None, base: str = "base") -> None:
         self.folder = folder
+        self.base = base
         self.repository = SmallRepository(folder / "repo")
         self.root = self.repository.root
         self.repository.write("run_tests.py", RUN_TESTS)
@@ -94,7 +96,7 @@ class CheckpointWork:
         self.export()
 
     def _do(self, engine: Engine, process: Process | str) -> None:
-        assert engine.open_task(TASK, process, repository=self.root).accepted
+        assert engine.open_task(TASK, process, repository=self.root, base=self.base).accepted
         self.hand_in(engine, "file_map.json", {"files": [{"path": "src/means.py"}]})
         seen = engine.witness(TASK, "VERIFY", [sys.executable, "run_tests.py"], cwd=self.root)
         assert seen.passed, seen

@@ -182,6 +182,15 @@ def test_only_tasks_of_this_repository_are_compared_with_it(finished, tmp_path) 
     assert codes(named) == {"commit.other"}
 
 
+def test_a_task_opened_on_a_commit_of_its_own_does_not_pass(tmp_path) -> None:
+    work = CheckpointWork(tmp_path, base="HEAD")
+
+    ran = check(work.bundle, *terms(work), "--json")
+
+    assert ran.code == 1
+    assert codes(ran) == {"commit.base_not_protected"}
+
+
 # -- terms from the base branch -----------------------------------------------------------------------
 
 

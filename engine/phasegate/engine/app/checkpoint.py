@@ -41,6 +41,7 @@ from phasegate.engine.core.state import Status
 from phasegate.validators.interface import Finding, Severity
 
 NO_REPOSITORY: Final = "the repository: commit, marks of unfinished work, freshness of documents (`--repo`)"
+NO_BASE = "whether tasks were opened on a commit of the base branch (`--base REF`)"
 NO_RERUN: Final = "a new run of tests and build (`--rerun`)"
 ANY_PROCESS: Final = "that the task's process is one you accept (`processes` in `--policy`)"
 
@@ -210,7 +211,9 @@ def _checked(
     claimants = _claimants(request, records, terms, commit) if audited.ledger.ok else ()
     checks = RepositoryChecks(commit, policy, records, claimants, request.base)
     seen, about = checks.commits()
-    found = (*about, *(checks.markers() if request.markers else ()), *checks.freshness(request.max_age_hours))
+    marks = checks.markers() if request.markers else ()
+    found = (*about, *checks.bases(), *marks, *checks.freshness(request.max_age_hours))
+    silent.extend([] if request.base else [NO_BASE])
     silent.extend([] if request.markers else ["marks of unfinished work (`--markers`)"])
     result = Checkpoint(audited, found, commit.id, seen, (), tuple(silent))
     return _with_rerun(result, checks, records) if request.rerun else result

@@ -107,6 +107,16 @@ class Commit:
         names = self._git("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", since)
         return frozenset(os.fsdecode(name) for name in names.split(b"\0") if name)
 
+    def forked_from(self, base: str, commit: str) -> bool:
+        """Whether a commit lies at or before the point where this one left `base`.
+
+        Raises:
+            GitUnavailable: there is no such base or commit, or they have nothing in common.
+        """
+        fork = self._git("merge-base", resolve_commit(self.root, base), self.id).decode().strip()
+        known = resolve_commit(self.root, commit)
+        return self._git("merge-base", known, fork).decode().strip() == known
+
     def times(self) -> dict[str, int]:
         """When each path last changed in its history, in seconds since 1970 by the committer's clock.
 

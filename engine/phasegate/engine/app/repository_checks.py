@@ -34,6 +34,7 @@ from phasegate.validators.quoting import quoted
 NOT_LOOKED_AT: Final = "repository.not_evaluated"
 NOTHING_MAPPED: Final = "freshness.not_evaluated"
 DIRTY: Final = "rerun.dirty"
+OTHER_BASE: Final = "commit.base_not_protected"
 
 
 class Claimant(NamedTuple):
@@ -75,6 +76,26 @@ class RepositoryChecks:
             seen.extend(own)
             found.extend(about_findings(state.task, own, self.commit, claims=bool(state.completed)))
         return tuple(seen), tuple(found)
+
+    def bases(self) -> tuple[Finding, ...]:
+        """Tasks whose base commit the base branch does not have: their agent chose what to be measured by."""
+        if not self.base:
+            return ()
+        return tuple(finding for item in self.claimants for finding in self._base_findings(item.history))
+
+    def _base_findings(self, history: History) -> Iterator[Finding]:
+        task, commit = history.state.task, history.state.base_commit
+        if not commit:
+            return
+        try:
+            if self.commit.forked_from(self.base, commit):
+                return
+        except GitUnavailable as error:
+            yield _not_looked_at(f"the base commit of `{task}`", error, "fetch the whole history")
+            return
+        text = f"task `{task}` was opened on commit {quoted(commit)}, which {quoted(self.base)} does not have"
+        remedy = "open the task on a commit of the base branch; tests and files are compared with that one"
+        yield Finding(OTHER_BASE, "", "repository", text, remedy)
 
     def markers(self) -> tuple[Finding, ...]:
         """Marks of unfinished work in the production code of the commit."""
