@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.keys import Role, create_key
@@ -169,7 +169,7 @@ class Agents:
         else:
             self._hand_in(task, DOCUMENTS[phase], good=True)
         if phase == "REVIEW":
-            self._attest(task, PROMPT, Origin.WITNESSED)
+            self._attest(task, PROMPT, "compiler")
             self._approve(task, "rita")
         self._advance(task)
 
@@ -202,8 +202,8 @@ class Agents:
                 name = DOCUMENTS.get(self.engines[0].state(task).phase, "plan.md")
                 self._ask(lambda engine: engine.add_evidence(task, [old], name))
         elif choice == 2:
-            origin = self.random.choice([Origin.CLAIMED, Origin.WITNESSED])
-            self._attest(task, self.random.choice([PROMPT, OTHER_PROMPT]), origin)
+            via: Literal["agent", "engine"] = "agent" if self.random.random() < 0.5 else "engine"
+            self._attest(task, self.random.choice([PROMPT, OTHER_PROMPT]), via)
         else:
             self._ask(lambda engine: engine.witness(task, "REVIEW", ["/bin/true"], cwd=self.folder).result)
 
@@ -308,9 +308,9 @@ class Agents:
             key = (task, attempt)
             self.world.passed[key] = self.world.passed.get(key, 0) + 1
 
-    def _attest(self, task: str, prompt: str, origin: Origin) -> None:
-        via = "engine" if origin is Origin.WITNESSED else "agent"
-        command = AttestPrompt(prompt, prompt, "", "", origin, via)
+    def _attest(self, task: str, prompt: str, via: Literal["compiler", "engine", "agent"]) -> None:
+        origin = Origin.CLAIMED if via == "agent" else Origin.WITNESSED
+        command = AttestPrompt(prompt, prompt, "", "", origin, via, own_texts=via == "compiler")
         self._ask(lambda engine: engine._path.run(TaskId(task), command))
 
     def _approve(self, task: str, name: str) -> None:

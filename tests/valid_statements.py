@@ -7,10 +7,12 @@ import json
 
 from phasegate.engine.statements import (
     Approval,
+    ChainRef,
     Decision,
     EvidenceItem,
     Gate,
     GitState,
+    LedgerHead,
     Outputs,
     ProcessRef,
     Resources,
@@ -21,7 +23,7 @@ from phasegate.engine.statements import (
     Witness,
 )
 from phasegate.engine.statements.dsse import PAYLOAD_TYPE, pae
-from phasegate.policies.model import Origin
+from phasegate.policies.model import FlagMode, Origin
 
 
 def sha(digit: str) -> str:
@@ -38,6 +40,8 @@ LEDGER = "phasegate-5f0c"
 RESULTS = Subject("test_results.json", sha("1"))
 BUILD_LOG = Subject("build_output.log", sha("2"))
 PROCESS = ProcessRef(name="autopilot", version=1, digest=sha("3"))
+
+CHAIN = ChainRef(size=41, hash=sha("c"))
 
 WITNESS = Witness(
     ledger=LEDGER,
@@ -57,6 +61,7 @@ WITNESS = Witness(
     reports={"junit": sha("8")},
     resources=Resources(cpu_user_ms=1_500, cpu_system_ms=210, max_rss_kib=92_160),
     hermetic=True,
+    chain=CHAIN,
 )
 TRANSITION = Transition(
     ledger=LEDGER,
@@ -71,11 +76,16 @@ TRANSITION = Transition(
             EvidenceItem(name=RESULTS.name, digest=RESULTS.digest, origin=Origin.WITNESSED),
             EvidenceItem(name=BUILD_LOG.name, digest=BUILD_LOG.digest, origin=Origin.WITNESSED),
         ),
+        flags={"VERIFY/coverage": FlagMode.OBSERVE},
+        broken_glass=None,
     ),
     actor="user:alice",
     prompt_hash=sha("9"),
     persona_hash=None,
+    commit="a" * 40,
+    risk=None,
     at=AT,
+    chain=CHAIN,
 )
 APPROVAL = Approval(
     ledger=LEDGER,
@@ -88,11 +98,13 @@ APPROVAL = Approval(
     role=Role.REVIEWER,
     at=AT,
 )
+HEAD = LedgerHead(ledger=LEDGER, task="IMP-27", attempt=1, chain=CHAIN, at=AT)
 
 STATEMENTS = {
     "witness": WITNESS.to_statement([RESULTS, BUILD_LOG]),
     "transition": TRANSITION.to_statement(),
     "approval": APPROVAL.to_statement([RESULTS]),
+    "head": HEAD.to_statement(),
 }
 
 

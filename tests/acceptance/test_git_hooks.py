@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from engine_drivers import Ran, cli
-from small_processes import claimed
+from small_processes import claimed, process_of, witnessed
 from small_repository import SmallRepository
 
 from phasegate.engine.app.engine import Engine
 from phasegate.policies.model import PhaseRule, Process
+
+pytestmark = pytest.mark.attack
 
 TASK = "IMP-1"
 
@@ -169,6 +172,134 @@ def test_what_does_not_hold_is_not_pushed(repository, tmp_path) -> None:
     refused = git(repository, "push", "origin", "main")
     assert refused.returncode != 0
     assert "evidence.altered" in refused.stdout + refused.stderr
+
+
+def remote(repository: SmallRepository) -> None:
+    """An empty repository to push to."""
+    at = repository.root.parent / "remote"
+    subprocess.run(["git", "init", "-q", "--bare", str(at)], check=True)
+    git(repository, "remote", "add", "origin", str(at))
+
+
+def tested(repository: SmallRepository) -> None:
+    """Open a TASK, have the engine witness the commit that is checked out, and leave the phase."""
+    process = process_of({"CHECK": [witnessed("log.txt")], "END": [claimed("end.md")]}, {"CHECK": ["END"]})
+    with Engine.open(home(repository)) as engine:
+        assert engine.open_task(TASK, process, repository=repository.root).accepted
+        argv = [sys.executable, "-I", "-c", "print('built')"]
+        assert engine.witness(TASK, "CHECK", argv, cwd=repository.root).passed
+        assert engine.advance(TASK).accepted
+
+
+def test_what_is_pushed_is_what_was_tested(repository) -> None:
+    tested(repository)
+    installed(repository)
+    remote(repository)
+    assert git(repository, "push", "origin", "main").returncode == 0
+
+    git(repository, "checkout", "-q", "-b", "side")
+    repository.write("src/means.py", "changed = 1\n")
+    git(repository, "commit", "-q", "-a", "--no-verify", "-m", "untested")
+    git(repository, "checkout", "-q", "main")
+    refused = git(repository, "push", "origin", "side")
+
+    assert refused.returncode != 0, "it is another commit than the one checked out"
+    assert "commit.other" in refused.stdout + refused.stderr
+    assert git(repository, "push", "origin", "main:again").returncode == 0
+    assert git(repository, "push", "origin", "--delete", "again").returncode == 0
+    git(repository, "commit", "-q", "--allow-empty", "--no-verify", "-m", "the same files")
+    assert git(repository, "push", "origin", "main").returncode == 0
+
+
+def test_where_nothing_is_claimed_a_push_goes_through_with_a_warning(repository) -> None:
+    installed(repository)
+    remote(repository)
+    pushed = git(repository, "push", "origin", "main")
+    assert (pushed.returncode, "warning" in pushed.stderr) == (0, True), pushed.stderr
+
+    opened(repository)
+    git(repository, "commit", "-q", "--allow-empty", "--no-verify", "-m", "more")
+    pushed = git(repository, "push", "origin", "main")
+    assert (pushed.returncode, "nothing was compared" in pushed.stderr) == (0, True), pushed.stderr
+
+
+def test_tasks_of_another_repository_stop_no_push(repository, tmp_path) -> None:
+    other = SmallRepository(tmp_path / "elsewhere" / "repo")
+    with Engine.open(home(repository)) as engine:
+        assert engine.open_task("OTHER-1", two_phases(), repository=other.root).accepted
+    moved_on(repository, "plan.md", "OTHER-1")
+    (home(repository) / "evidence" / "OTHER-1" / "PLAN" / "plan.md").write_text("better")
+    installed(repository)
+    remote(repository)
+
+    assert git(repository, "push", "origin", "main").returncode == 0
+    named = git(repository, "push", "origin", "main:again", PHASEGATE_TASK="OTHER-1")
+    assert (named.returncode != 0, "is not of the repository" in named.stderr) == (True, True)
+
+
+@pytest.mark.parametrize("line", ["refs/heads/main", "a b c d", "refs/heads/main 0 refs/heads/main 0"])
+def test_what_git_would_not_say_is_refused(repository, line) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "phasegate.engine.cli",
+        "git",
+        "check-push",
+        "--repo",
+        str(repository.root),
+    ]
+    ran = subprocess.run(
+        [*command, "--home", str(home(repository))], input=line, capture_output=True, text=True, timeout=60
+    )
+
+    assert (ran.returncode, "not a line of git's" in ran.stderr) == (2, True), ran.stderr
+
+
+def test_a_task_of_another_repository_allows_nothing_here(repository, tmp_path) -> None:
+    opened(repository)
+    other = SmallRepository(tmp_path / "elsewhere" / "repo")
+    free = process_of({"A": [claimed("a.md")]}, {})
+    with Engine.open(home(repository)) as engine:
+        assert engine.open_task("FREE-1", free, repository=other.root).accepted
+        assert engine.open_task("FREE-2", free).accepted
+    installed(repository)
+    repository.write("src/means.py", "changed = 1\n")
+
+    for task in ("FREE-1", "FREE-2"):
+        refused = git(repository, "commit", "-a", "-m", "source", PHASEGATE_TASK=task)
+        assert (refused.returncode, "is not of the repository" in refused.stderr) == (1, True), refused.stderr
+
+
+def test_a_hook_of_a_repository_that_was_moved_refuses(repository) -> None:
+    opened(repository)
+    installed(repository)
+    repository.root = repository.root.rename(repository.root.parent / "moved")
+
+    refused = git(repository, "commit", "--allow-empty", "-m", "x")
+    assert (refused.returncode, "install the hook again" in refused.stderr) == (1, True), refused.stderr
+    remote(repository)
+    assert git(repository, "push", "origin", "main").returncode != 0
+
+
+def test_a_linked_working_tree_is_of_the_same_repository(repository) -> None:
+    opened(repository)
+    installed(repository)
+    linked = repository.root.parent / "linked"
+    git(repository, "worktree", "add", "-q", "-b", "side", str(linked))
+    main, repository.root = repository.root, linked
+
+    repository.write("docs.md", "no document of the phase\n")
+    git(repository, "add", "docs.md")
+    refused = git(repository, "commit", "-m", "not allowed")
+    assert "git.path_not_allowed" in refused.stdout + refused.stderr
+    git(repository, "reset", "-q", "--hard")
+    (linked / "docs").mkdir()
+    repository.write("docs/plan.md", "a plan")
+    git(repository, "add", "docs")
+    for environ in ({}, {"PHASEGATE_TASK": TASK}):
+        allowed = git(repository, "commit", "--allow-empty", "-m", "documents", **environ)
+        assert allowed.returncode == 0, allowed.stderr
+    repository.root = main
 
 
 def test_a_hook_that_was_there_runs_first_and_comes_back(repository, tmp_path) -> None:

@@ -15,7 +15,8 @@ import yaml
 from checkpoint_work import CheckpointWork
 
 ROOT = Path(__file__).parents[2]
-ACTION = yaml.safe_load((ROOT / ".github/actions/validate-checkpoint/action.yml").read_text())
+PLACE = ".github/actions/validate-checkpoint"
+ACTION = yaml.safe_load((ROOT / PLACE / "action.yml").read_text())
 INSTALL, VALIDATE = ACTION["runs"]["steps"]
 
 
@@ -78,14 +79,16 @@ def test_only_phasegate_is_installed_and_nothing_of_the_checkout_is_imported(tmp
 
     for version in ("", "1.2.3"):
         ran = run_step(
-            INSTALL, tmp_path, tmp_path / "temp", {"version": version}, PATH=f"{bin_}:{os.environ['PATH']}"
-        )
+            INSTALL, tmp_path, tmp_path / "temp", {"version": version},
+            PATH=f"{bin_}:{os.environ['PATH']}", GITHUB_ACTION_PATH=str(ROOT / PLACE),
+        )  # fmt: skip
         assert ran.returncode == 0, ran.stderr
     lines = log.read_text().splitlines()
 
     assert lines[0] == f"-I -m venv {tmp_path}/temp/phasegate"
     assert lines[1].startswith("-I -m pip install ")
-    assert lines[1].split()[-1] == "phasegate"
+    assert Path(lines[1].split()[-1]).resolve() == ROOT
+    assert (ROOT / "pyproject.toml").is_file()
     assert lines[3].split()[-1] == "phasegate==1.2.3"
 
 

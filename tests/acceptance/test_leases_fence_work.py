@@ -16,6 +16,7 @@ from guarded_homes import TASK, Clock, Guarded, assert_sound, guarded, guarded_h
 
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.results import Result
+from phasegate.engine.app.system import local_actor
 from phasegate.engine.core.errors import BadInput, Conflict
 from phasegate.policies.model import LeaseRule
 
@@ -69,16 +70,16 @@ def refused(place: Guarded, engine: Engine, command: Callable[[Engine, Guarded],
 
 def acquire(place: Guarded, who: str, phase: str | None = None) -> int:
     """Acquire the lease; its epoch."""
-    with place.engine() as engine:
-        return engine.leases.acquire(TASK, phase, holder=who).epoch
+    with place.engine(label=who) as engine:
+        return engine.leases.acquire(TASK, phase).epoch
 
 
 def test_a_second_worker_is_refused_the_lease_and_that_is_recorded_and_counted(place: Guarded) -> None:
     acquire(place, "one")
     head = entries(place.root)[-1].seq
 
-    with place.engine() as two, pytest.raises(Conflict, match="leased by `one`") as caught:
-        two.leases.acquire(TASK, holder="two")
+    with place.engine(label="two") as two, pytest.raises(Conflict, match="leased by `user:.*#one`") as caught:
+        two.leases.acquire(TASK)
 
     assert (caught.value.exit_code, caught.value.remedy != "") == (5, True)
     (entry,) = entries(place.root)[head:]
@@ -112,13 +113,13 @@ def test_an_expired_lease_is_taken_over_and_the_token_of_before_is_worth_nothing
 ) -> None:
     first = acquire(place, "one")
     place.clock.go(seconds=TTL_S)
-    with place.engine() as two:
-        lease = two.leases.acquire(TASK, holder="two")
-    assert (lease.taken_from, lease.epoch) == ("one", first + 1)
+    with place.engine(label="two") as two:
+        lease = two.leases.acquire(TASK)
+    assert (lease.taken_from, lease.epoch) == (f"{local_actor()}#one", first + 1)
 
-    with place.engine(lease=first) as woken:
+    with place.engine(lease=first, label="one") as woken:
         refused(place, woken, command, "stale_lease")
-    with place.engine(lease=lease.epoch) as two:
+    with place.engine(lease=lease.epoch, label="two") as two:
         assert two.add_evidence(TASK, [place.write("plan.md")]).accepted
 
 
@@ -126,7 +127,7 @@ def test_an_expired_lease_is_taken_over_and_the_token_of_before_is_worth_nothing
 def test_an_expired_lease_that_nobody_took_over_is_worth_nothing_either(place: Guarded, command: Any) -> None:
     first = acquire(place, "one")
     place.clock.go(seconds=TTL_S)
-    with place.engine(lease=first) as late:
+    with place.engine(lease=first, label="one") as late:
         refused(place, late, command, "stale_lease")
 
 
@@ -134,30 +135,30 @@ def test_an_expired_lease_that_nobody_took_over_is_worth_nothing_either(place: G
 @pytest.mark.parametrize("epoch", [7, 2**53 - 1])
 def test_a_token_that_was_never_given_out_is_refused(place: Guarded, command: Any, epoch: int) -> None:
     acquire(place, "one")
-    with place.engine(lease=epoch) as liar:
+    with place.engine(lease=epoch, label="one") as liar:
         refused(place, liar, command, "stale_lease")
 
 
 def test_a_released_lease_is_worth_nothing(place: Guarded) -> None:
     epoch = acquire(place, "one")
-    with place.engine(lease=epoch) as one:
-        one.leases.release(TASK, epoch, holder="one")
+    with place.engine(lease=epoch, label="one") as one:
+        one.leases.release(TASK, epoch)
         refused(place, one, COMMANDS["advance"], "stale_lease")
 
 
 def test_a_clock_that_jumps_back_does_not_revive_a_lease(place: Guarded) -> None:
     first = acquire(place, "one")
     place.clock.go(seconds=TTL_S)
-    with place.engine() as two:
-        two.leases.acquire(TASK, holder="two")
+    with place.engine(label="two") as two:
+        two.leases.acquire(TASK)
     place.clock.go(hours=-5)
-    with place.engine(lease=first) as one:
+    with place.engine(lease=first, label="one") as one:
         refused(place, one, COMMANDS["advance"], "stale_lease")
 
 
 def test_the_token_of_one_phase_is_worth_nothing_in_the_next(place: Guarded) -> None:
     first = acquire(place, "one")
-    with place.engine(lease=first) as one:
+    with place.engine(lease=first, label="one") as one:
         assert one.add_evidence(TASK, [place.write("plan.md")]).accepted
         assert one.advance(TASK).accepted
         # Nobody holds BUILD yet; then another worker does, while the first still believes to hold PLAN.
@@ -165,7 +166,7 @@ def test_the_token_of_one_phase_is_worth_nothing_in_the_next(place: Guarded) -> 
         second = acquire(place, "two")
         assert second != first
         refused(place, one, build, "stale_lease")
-    with place.engine(lease=second) as two:
+    with place.engine(lease=second, label="two") as two:
         assert build(two, place).accepted
 
 
@@ -176,13 +177,13 @@ def build(engine: Engine, place: Guarded) -> Result:
 
 def test_a_lease_on_another_task_is_worth_nothing_here(place: Guarded) -> None:
     place.open_task("T-2")
-    with place.engine() as engine:
+    with place.engine(label="one") as engine:
         for _ in range(3):
-            epoch = engine.leases.acquire("T-2", holder="one", ttl_s=1).epoch
+            epoch = engine.leases.acquire("T-2", ttl_s=1).epoch
             place.clock.go(seconds=1)
-        other = engine.leases.acquire("T-2", holder="one").epoch
+        other = engine.leases.acquire("T-2").epoch
     assert other == epoch + 1
-    with place.engine(lease=other) as one:
+    with place.engine(lease=other, label="one") as one:
         refused(place, one, COMMANDS["advance"], "stale_lease")
 
 
@@ -191,27 +192,48 @@ def test_a_lease_cannot_be_taken_on_a_phase_the_process_does_not_have(place: Gua
         engine.leases.acquire(TASK, "NOWHERE")
 
 
-@pytest.mark.parametrize("what", ["renew", "release"])
-def test_nobody_renews_or_releases_the_lease_of_another(place: Guarded, what: str) -> None:
+OTHERS = pytest.mark.parametrize(
+    ("label", "key"), [("two", ""), ("", ""), ("one", "ben")], ids=["worker", "unlabelled", "actor"]
+)
+"""Who is not the local user's worker `one`: another worker, none of them, somebody else's of that name."""
+
+
+@each_command
+@OTHERS
+def test_an_epoch_is_worth_nothing_to_anybody_but_its_holder(
+    place: Guarded, command: Any, label: str, key: str
+) -> None:
     epoch = acquire(place, "one")
-    with place.engine() as two:
-        with pytest.raises(Conflict):
-            getattr(two.leases, what)(TASK, epoch, holder="two")
+    with place.engine(lease=epoch, label=label, key=key) as thief:
+        refused(place, thief, command, "stale_lease")
+    with place.engine(lease=epoch, label="one") as one:
+        assert one.add_evidence(TASK, [place.write("plan.md")]).accepted
+
+
+@OTHERS
+@pytest.mark.parametrize("what", ["renew", "release"])
+def test_nobody_renews_or_releases_the_lease_of_another(
+    place: Guarded, what: str, label: str, key: str
+) -> None:
+    epoch = acquire(place, "one")
+    with place.engine(label=label, key=key) as two:
+        with pytest.raises(Conflict, match="belongs to another holder"):
+            getattr(two.leases, what)(TASK, epoch)
         assert two.state(TASK).violations == {"stale_lease": 1}
         (lease,) = two.leases.list(TASK)
-        assert (lease.holder, two.leases.held(lease)) == ("one", True)
+        assert (lease.holder, two.leases.held(lease)) == (f"{local_actor()}#one", True)
 
 
 @pytest.mark.parametrize("lag", [0, 1])
 def test_a_renewal_keeps_the_lease_and_an_expired_one_cannot_be_renewed(place: Guarded, lag: int) -> None:
     epoch = acquire(place, "one")
     place.clock.go(seconds=TTL_S - 1 + lag)
-    with place.engine(lease=epoch) as one:
+    with place.engine(lease=epoch, label="one") as one:
         if lag:
             with pytest.raises(Conflict, match="expired"):
-                one.leases.renew(TASK, epoch, holder="one")
+                one.leases.renew(TASK, epoch)
             return
-        renewed = one.leases.renew(TASK, epoch, holder="one")
+        renewed = one.leases.renew(TASK, epoch)
         place.clock.go(seconds=TTL_S - 1)
         assert renewed.epoch == epoch
         assert one.add_evidence(TASK, [place.write("plan.md")]).accepted
@@ -225,7 +247,7 @@ def test_a_process_that_demands_a_lease_refuses_work_without_one(strict: Guarded
 
 def test_a_process_that_demands_a_lease_goes_on_under_one(strict: Guarded) -> None:
     epoch = acquire(strict, "one")
-    with strict.engine(lease=epoch) as one:
+    with strict.engine(lease=epoch, label="one") as one:
         assert one.add_evidence(TASK, [strict.write("plan.md")]).accepted
         assert one.advance(TASK).accepted
         assert [entry.payload.get("lease") for entry in one.history(TASK)][-3:] == [None, None, str(epoch)]
@@ -236,7 +258,7 @@ def test_only_what_was_committed_under_a_lease_names_its_epoch(place: Guarded) -
     first = acquire(place, "one")
     place.clock.go(seconds=TTL_S)
     acquire(place, "two")
-    with place.engine(lease=first) as one:
+    with place.engine(lease=first, label="one") as one:
         refused(place, one, COMMANDS["advance"], "stale_lease")
         assert "lease" not in entries(place.root)[-1].payload
 
@@ -258,7 +280,9 @@ def on_command_line(place: Guarded, *args: str) -> tuple[int, Any]:
     return ran.code, ran.json if ran.out else ran.err
 
 
-def test_leases_on_the_command_line_contend_fence_and_are_given_up(tmp_path: Path) -> None:
+def test_leases_on_the_command_line_contend_fence_and_are_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = guarded_home(tmp_path, guarded(lease=LeaseRule(required=True)))
     file = tmp_path / "guarded.yaml"
     file.write_text(yaml.safe_dump(made.process.model_dump(mode="json", exclude_defaults=True)))
@@ -274,6 +298,9 @@ def test_leases_on_the_command_line_contend_fence_and_are_given_up(tmp_path: Pat
     code, answer = on_command_line(made, "evidence", "add", TASK, plan, "--lease", "99")
     assert (code, answer["violation"]["violation"]) == (5, "stale_lease")
     epoch = str(lease[0]["epoch"])
+    code, answer = on_command_line(made, "evidence", "add", TASK, plan, "--lease", epoch)
+    assert (code, answer["violation"]["violation"]) == (5, "stale_lease"), "not of the worker `one`"
+    monkeypatch.setenv("PHASEGATE_LEASE_LABEL", "one")
     assert on_command_line(made, "evidence", "add", TASK, plan, "--lease", epoch)[0] == 0
     assert on_command_line(made, "lease", "release", TASK, epoch, "--holder", "two")[0] == 5
     assert on_command_line(made, "lease", "release", TASK, epoch, "--holder", "one")[0] == 0
@@ -281,12 +308,18 @@ def test_leases_on_the_command_line_contend_fence_and_are_given_up(tmp_path: Pat
     assert (code, answer["violation"]["violation"]) == (5, "stale_lease")
 
 
-@pytest.mark.parametrize("holder", ["a\nb", "x" * 257])
+@pytest.mark.parametrize("holder", ["a\nb", "x" * 65, "a#b", "a/b", " "])
 def test_a_holder_no_lease_can_have_is_bad_input_on_the_command_line(place: Guarded, holder: str) -> None:
     code, error = on_command_line(place, "lease", "acquire", TASK, "--holder", holder)
 
     assert code == 2, error
-    assert "holder" in error
+    assert "cannot be a worker's label" in error
+
+
+@pytest.mark.parametrize("epoch", ["0", str(2**53), "9" * 23])
+def test_an_epoch_no_lease_can_have_is_bad_input_on_the_command_line(place: Guarded, epoch: str) -> None:
+    assert cli("advance", TASK, "--lease", epoch, "--home", str(place.root)).code == 2
+    assert cli("lease", "release", TASK, epoch, "--home", str(place.root)).code == 2
 
 
 def test_clock_of_these_tests_tells_what_it_is_moved_to() -> None:

@@ -225,12 +225,12 @@ def test_progress_between_them_does_not_hide_a_rate(tmp_path: Path) -> None:
 def test_what_others_bring_about_never_pauses_a_task(tmp_path: Path) -> None:
     place = guarded_home(tmp_path, guarded(loop=RULE, lease=LeaseRule(ttl_seconds=600)))
     place.open_task()
-    with place.engine() as engine:
-        engine.leases.acquire(TASK, holder="one")
+    with place.engine(label="one") as engine:
+        engine.leases.acquire(TASK)
     for _ in range(8):
         assert skip(place).violation is not None
-        with place.engine() as engine, pytest.raises(Conflict):
-            engine.leases.acquire(TASK, holder="two")
+        with place.engine(label="two") as engine, pytest.raises(Conflict):
+            engine.leases.acquire(TASK)
         with place.engine(lease=9) as engine:
             assert not engine.advance(TASK).accepted
         with place.engine() as engine:

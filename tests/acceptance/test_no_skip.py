@@ -148,6 +148,6 @@ def small_process(tmp_path: Path) -> Path:
     """A lax process of one phase, as a file."""
     file = tmp_path / "lax.yaml"
     file.write_text(
-        "process: autopilot\nversion: 1\ntitle: Lax\nphases:\n  - {name: ONLY, purpose: nothing}\nforward: {}\n"
+        "process: lax\nversion: 1\ntitle: Lax\nphases:\n  - {name: ONLY, purpose: nothing}\nforward: {}\n"
     )
     return file

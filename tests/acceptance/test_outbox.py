@@ -41,7 +41,7 @@ def at(home: Path, *args: str, environ: dict[str, str] | None = None) -> Ran:
 
 
 def enqueue(home: Path, url: str, body: Path) -> str:
-    assert at(home, "add", TASK, "--effect", "open_pr", "--to", url, "--body", str(body)).code == 0
+    assert at(home, "add", TASK, "--effect", "webhook", "--to", url, "--body", str(body)).code == 0
     return str(at(home, "list").json[-1]["key"])
 
 

@@ -118,15 +118,33 @@ def test_a_key_with_the_name_of_a_registered_one_decides_nothing(place: Guarded,
     shut(place, "approval.missing")
 
 
+def not_authorised(place: Guarded, attack: Callable[[], Result]) -> None:
+    """The attack is refused; that is recorded and counted, and is the only thing that happens."""
+    head = entries(place.root)[-1].seq
+    with place.engine() as engine:
+        before = engine.state(TASK)
+
+    result = attack()
+
+    assert result.violation is not None
+    assert (result.violation.violation, result.violation.remedy != "") == ("not_authorised", True)
+    assert [entry.type for entry in entries(place.root)[head:]] == ["violation.recorded"]
+    with place.engine() as engine:
+        after = engine.state(TASK)
+        assert_sound(engine)
+    assert after.violations["not_authorised"] == before.violations.get("not_authorised", 0) + 1
+    assert (after.status, after.approvals) == (before.status, before.approvals)
+
+
 def test_nobody_decides_in_a_role_their_key_does_not_have(place: Guarded) -> None:
-    nothing_written(place, lambda: decide(place, "rita", Decision.PAUSE, Role.OPERATOR), StatementError)
-    nothing_written(place, lambda: decide(place, "olga", role=Role.REVIEWER), StatementError)
+    not_authorised(place, lambda: decide(place, "rita", Decision.PAUSE, Role.OPERATOR))
+    not_authorised(place, lambda: decide(place, "olga", role=Role.REVIEWER))
     assert decide(place, "olga").accepted, "an operator may approve, as an operator"
     shut(place, "approval.missing")
 
 
 def test_nobody_signs_for_another(place: Guarded) -> None:
-    nothing_written(place, lambda: submit(place, envelope(place, "ben", actor="rita")), StatementError)
+    not_authorised(place, lambda: submit(place, envelope(place, "ben", actor="rita")))
     shut(place, "approval.missing")
 
 
@@ -314,7 +332,7 @@ AGENT_COMMANDS: dict[str, Callable[[Engine, Guarded], Result]] = {
         TaskId(TASK), UpdateBaseline("ab" * 32, "ab" * 32, "", "", "because", "agent")
     ),
     "journal add": lambda engine, _: engine._path.run(TaskId(TASK), NoteJournal("ab" * 32, 1, (), ())),
-    "run": lambda engine, _: engine.record_progress(TASK, "REVIEW", 1, ()),
+    "run": lambda engine, _: engine.runners.progress(TASK, "REVIEW", 1, ()),
 }
 
 
@@ -533,7 +551,8 @@ def ask(place: Guarded, *args: str) -> tuple[int, Any]:
     ("command", "name", "role", "code", "kind"),
     [
         ("approve", "mallory", "reviewer", 4, ""),
-        ("approve", "olga", "reviewer", 4, ""),
+        ("approve", "olga", "reviewer", 1, "not_authorised"),
+        ("pause", "rita", "operator", 1, "not_authorised"),
         ("approve", "ben", "reviewer", 1, "not_authorised"),
         ("pause", "rita", "reviewer", 1, "not_authorised"),
         ("resume", "olga", "operator", 1, "approval_refused"),

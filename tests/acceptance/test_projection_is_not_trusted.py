@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import apsw
 import autopilot_artifacts as artifacts
 import orjson
 import pytest
-from engine_drivers import NINE_PHASES, Driver, cli, entries, validate_checkpoint
+from engine_drivers import NINE_PHASES, Driver, cli, entries, expect_refusal, validate_checkpoint
 
 from phasegate.engine.app.engine import Engine
 
@@ -142,7 +143,7 @@ def test_a_task_that_only_a_projection_tells_of_is_named(in_plan: Driver) -> Non
     assert cli("status", "--home", str(in_plan.home)).code == 4
 
 
-def test_a_binding_that_was_removed_lets_nothing_old_pass_for_new_unseen(
+def test_bytes_whose_binding_row_was_removed_are_still_evidence_of_where_they_were_bound(
     in_plan: Driver, tmp_path: Path
 ) -> None:
     (spec,) = artifacts.write(tmp_path, TASK, "SPEC")
@@ -151,8 +152,52 @@ def test_a_binding_that_was_removed_lets_nothing_old_pass_for_new_unseen(
         artifacts.drive(engine, tmp_path, "THIEF", "SPEC")
     write(in_plan.home, "DELETE FROM projections WHERE kind = 'binding'")
 
-    assert in_plan.add("THIEF", spec).accepted, "the row was all that the command had to go by"
+    expect_refusal(in_plan, "THIEF", "foreign_evidence", lambda: in_plan.add("THIEF", spec))
+    assert in_plan.backtrack(TASK, "STRATEGIZE").code == 1, "PLAN leads nowhere back"
 
-    audit = validate_checkpoint("THIEF", "--home", str(in_plan.home), "--json")
-    assert audit.code == 4
-    assert f"are evidence of task `{TASK}`" in " ".join(audit.json["tasks"][0]["faults"])
+
+def test_evidence_of_an_earlier_attempt_stays_stale_when_its_binding_row_was_removed(
+    driver: Driver, tmp_path: Path
+) -> None:
+    with Engine.open(driver.home) as engine:
+        engine.open_task(TASK, NINE_PHASES)
+        artifacts.drive(engine, tmp_path, TASK, "PR")
+    old = artifacts.write(tmp_path / "again", TASK, "REVIEW")
+    assert driver.backtrack(TASK, "REVIEW").accepted
+    write(driver.home, "DELETE FROM projections WHERE kind = 'binding'")
+
+    expect_refusal(driver, TASK, "stale_evidence", lambda: driver.add(TASK, *old))
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "json_set(CAST(body AS TEXT), '$.task', 'THIEF')",
+        "json_set(CAST(body AS TEXT), '$.attempt', 2)",
+        "'[]'",
+        "x'ff7b'",
+    ],
+)
+def test_a_binding_row_that_says_otherwise_than_the_entries_stops_the_command(
+    in_plan: Driver, tmp_path: Path, forged: str
+) -> None:
+    (spec,) = artifacts.write(tmp_path, TASK, "SPEC")
+    with Engine.open(in_plan.home) as engine:
+        engine.open_task("THIEF", NINE_PHASES)
+        artifacts.drive(engine, tmp_path, "THIEF", "SPEC")
+    statement = "UPDATE projections SET body = CAST(%s AS BLOB) WHERE kind = 'binding'"
+    write(in_plan.home, statement % forged)
+    size = len(entries(in_plan.home))
+
+    assert in_plan.add("THIEF", spec).code == 4
+    assert len(entries(in_plan.home)) == size
+
+
+def test_a_binding_row_that_no_entry_tells_of_stops_the_command(in_plan: Driver, tmp_path: Path) -> None:
+    files = artifacts.write(tmp_path, TASK, "PLAN")
+    body = orjson.dumps({"task": "GHOST", "phase": "PLAN", "attempt": 1, "name": "plan.md"})
+    for file in files:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        write(in_plan.home, "INSERT INTO projections VALUES ('binding', ?, 1, ?)", digest, body)
+
+    assert in_plan.add(TASK, *files).code == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from pathlib import Path
 
@@ -18,8 +19,11 @@ from phasegate.engine.app.bundle.export import write_bundle
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.keys import Role, create_key
 from phasegate.engine.app.people import Decision
+from phasegate.engine.core.errors import NotEvaluated
 from phasegate.policies.model import FlagMode
 from phasegate.validators.report_formats import test_results_of as results_of_report
+
+pytestmark = pytest.mark.attack
 
 
 def check(*args: object, **environ: str) -> Ran:
@@ -74,6 +78,8 @@ def test_a_bundle_says_what_its_home_says(finished) -> None:
     of_bundle = check(finished.bundle, *terms(finished), "--json").json
     of_home = check("--home", finished.home, *terms(finished), "--json").json
 
+    assert of_bundle.pop("not_covered") == ""
+    assert of_home.pop("not_covered").startswith("entries 13 to 15")
     assert of_bundle == of_home
 
 
@@ -135,6 +141,7 @@ def test_work_through_all_nine_phases_is_the_same_from_a_bundle(tmp_path) -> Non
 
     of_bundle, of_home = check(tmp_path / "task.bundle", *at).json, check("--home", work.home, *at).json
 
+    assert (of_bundle.pop("not_covered"), of_home.pop("not_covered")[:8]) == ("", "entries ")
     for told in (of_bundle, of_home):
         for ran in told["reran"]:
             assert ran.pop("ms") >= 0
@@ -179,7 +186,7 @@ def test_only_tasks_of_this_repository_are_compared_with_it(finished, tmp_path) 
     assert (ran.code, ran.json["about"]) == (0, [])
     named = check(TASK, "--home", finished.home, "--repo", other.root, "--json")
     assert named.code == 1
-    assert codes(named) == {"commit.other"}
+    assert codes(named) == {"commit.other", "process.not_accepted"}
 
 
 def test_a_task_opened_on_a_commit_of_its_own_does_not_pass(tmp_path) -> None:
@@ -327,7 +334,9 @@ def test_freshness_in_a_shallow_clone_is_not_evaluated(finished, tmp_path) -> No
     shallow = tmp_path / "shallow"
     finished.repository.git("clone", "-q", "--depth", "1", f"file://{finished.root}", str(shallow))
 
-    ran = check(finished.bundle, "--freshness", "--repo", shallow, "--json")
+    ran = check(
+        finished.bundle, "--freshness", "--repo", shallow, "--key", finished.root / "engine.vkey", "--json"
+    )
 
     assert (ran.code, codes(ran)) == (3, {"repository.not_evaluated"})
     assert "shallow" in ran.json["findings"][0]["message"]
@@ -346,12 +355,67 @@ def test_tests_are_run_again_without_secrets(finished) -> None:
 
 def test_tests_that_fail_now_do_not_pass(work) -> None:
     work.repository.write("src/means.py", "def mean(values):\n    return 3\n")
+    work.repository.commit("broken since")
 
     ran = check(work.bundle, *terms(work), "--rerun", "--json")
 
     assert ran.code == 1
-    assert codes(ran) == {"rerun.failed", "rerun.dirty"}
+    assert codes(ran) == {"commit.other", "rerun.failed"}
     assert "AssertionError" in next(f["message"] for f in ran.json["findings"] if f["code"] == "rerun.failed")
+
+
+def test_what_is_run_again_is_the_commit_and_not_the_working_tree(work) -> None:
+    committed = (work.root / "src" / "means.py").read_text()
+    work.repository.write("src/means.py", "def mean(values):\n    return 3\n")
+    work.repository.commit("broken")
+    work.repository.write("src/means.py", committed)
+
+    mended = check(work.bundle, *terms(work), "--rerun", "--json")
+    assert mended.code == 1
+    assert {"rerun.failed", "rerun.dirty"} <= codes(mended)
+
+    work.repository.git("commit", "-q", "-a", "-m", "as it was")
+    work.repository.write("src/means.py", "def mean(values):\n    return 3\n")
+    broken = check(work.bundle, *terms(work), "--rerun", "--json")
+    assert (broken.code, codes(broken)) == (0, {"rerun.dirty"})
+    assert [item["exit_code"] for item in broken.json["reran"]] == [0]
+
+
+class Hermetic(CheckpointWork):
+    """Work whose tests were witnessed without network, writing to their scratch folder alone."""
+
+    code = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text('x'); print('ran')"
+
+    def _do(self, engine, process) -> None:
+        assert engine.open_task(TASK, process, repository=self.root, base=self.base).accepted
+        self.hand_in(engine, "file_map.json", {"files": [{"path": "src/means.py"}]})
+        argv = [sys.executable, "-I", "-c", self.code, "{scratch}/out"]
+        assert engine.witness(TASK, "VERIFY", argv, cwd=self.root, hermetic=True).passed
+        assert engine.advance(TASK).accepted
+        self.hand_in(engine, "ci_results.json", {"status": "success", "commit": self.head})
+
+
+class Escaping(Hermetic):
+    """Work whose tests pass only where nothing else can be written."""
+
+    code = (
+        "import sys, pathlib\npathlib.Path(sys.argv[1]).write_text('x')\n"
+        "try:\n    pathlib.Path('written').write_text('x')\nexcept OSError:\n    sys.exit(0)\nsys.exit('not confined')"
+    )
+
+
+@pytest.mark.parametrize("kind", [Hermetic, Escaping])
+def test_what_ran_hermetically_runs_so_again(tmp_path, kind) -> None:
+    try:
+        work = kind(tmp_path)
+    except NotEvaluated as error:
+        pytest.skip(f"this machine cannot confine commands: {error}")
+
+    ran = check(work.bundle, *terms(work), "--rerun", "--json")
+
+    assert ran.code == 0, ran.out
+    assert [item["exit_code"] for item in ran.json["reran"]] == [0]
+    assert not (work.root / "written").exists()
 
 
 def test_commands_nobody_vouches_for_are_not_run(finished) -> None:
@@ -396,7 +460,7 @@ def test_a_gate_that_only_observed_is_named(tmp_path) -> None:
 
     assert ran.code == 0, ran.out
     assert ran.json["tasks"][0]["not_enforced"] == ["A/sections: observe"]
-    assert codes(ran) == {"sections.missing"}
+    assert codes(ran) == {"sections.missing", "process.not_accepted"}
 
 
 # -- formats ------------------------------------------------------------------------------------------
@@ -489,6 +553,54 @@ def test_an_empty_home_never_looks_like_a_pass(tmp_path, format_) -> None:
         assert [result["level"] for result in ran.json["runs"][0]["results"]] == ["error"]
     else:
         assert "not evaluated" in ran.out
+
+
+def unusual(work: CheckpointWork, tmp_path: Path) -> dict[str, tuple[list[object], int]]:
+    """Calls that end before there is anything to tell, and their exit codes."""
+    damaged = tmp_path / "damaged.bundle"
+    damaged.write_bytes(work.bundle.read_bytes()[:-700])
+    return {
+        "no such bundle": ([tmp_path / "none.bundle"], 3),
+        "another file": ([work.root / "engine.vkey"], 2),
+        "no such task": (["NOBODY", "--home", work.home], 2),
+        "no such policy": ([work.bundle, "--policy", tmp_path / "none.yaml"], 3),
+        "no policy": ([work.bundle, "--policy", work.root / "process.yaml"], 2),
+        "damaged": ([damaged], 4),
+    }
+
+
+@pytest.mark.parametrize("format_", ["json", "jsonl", "sarif", "junit", "github", "markdown"])
+def test_what_stops_the_check_is_told_in_every_format(finished, tmp_path, format_) -> None:
+    for name, (args, code) in unusual(finished, tmp_path).items():
+        ran = check(*args, "--format", format_)
+
+        assert (ran.code, "error: " in ran.err) == (code, True), (name, ran.err)
+        if format_ == "junit":
+            assert results_of_report(ran.out.encode())["failed"] == 1
+        elif format_ == "sarif":
+            Draft7Validator(SARIF_SHAPE).validate(ran.json)
+            (result,) = ran.json["runs"][0]["results"]
+            assert (result["level"], result["ruleId"]) == ("error", "checkpoint.stopped")
+            assert ran.json["runs"][0]["invocations"][0]["exitCode"] == code
+        elif format_ == "github":
+            assert ran.out.startswith("::error title=checkpoint.stopped::")
+            assert len(ran.out.splitlines()) == 2
+        elif format_ == "markdown":
+            assert "| error | checkpoint.stopped |" in ran.out
+        else:
+            assert "checkpoint.stopped" in ran.out
+            assert (
+                json.loads(ran.out.splitlines()[-1] if format_ == "jsonl" else ran.out)["exit_code"] == code
+            )
+
+
+def test_the_step_summary_says_why_nothing_was_checked(finished, tmp_path) -> None:
+    summary = tmp_path / "summary.md"
+
+    check(tmp_path / "none.bundle", "--format", "github", GITHUB_STEP_SUMMARY=str(summary))
+
+    assert summary.read_text().startswith("## Checkpoint: not evaluated\n")
+    assert "there is no bundle" in summary.read_text()
 
 
 SARIF_SHAPE = {

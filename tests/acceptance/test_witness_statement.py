@@ -11,7 +11,8 @@ from small_processes import process_of, witnessed
 from phasegate.engine.app.audit import audit
 from phasegate.engine.app.command_path import recorded
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.notary import STATEMENT_ROW, statement_fault
+from phasegate.engine.app.notary import STATEMENT_ROW
+from phasegate.engine.app.statement_checks import StatementChecks
 from phasegate.engine.core.events import Recorded, WitnessRecorded
 from phasegate.engine.statements.dsse import verify
 from phasegate.engine.statements.witness import Witness
@@ -42,7 +43,7 @@ def the_entry(engine: Engine) -> tuple[int, Recorded, WitnessRecorded]:
 def fault(engine: Engine, event: Recorded, seq: int) -> str:
     """What the audit says of its statement."""
     key = engine.keys.engine_vkey()
-    return statement_fault(engine.store, {key.key_id: key}, TASK, event, seq)
+    return StatementChecks(engine.store, {key.key_id: key}, TASK).fault(seq, event)
 
 
 def test_the_statement_says_what_the_entry_says_about_the_evidence_bound(engine: Engine) -> None:

@@ -8,14 +8,20 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import autopilot_artifacts as artifacts
 import pytest
 from engine_drivers import NINE_PHASES, Driver, Outcome, entries, expect_refusal, look
 
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.core.commands import RecordWitness
-from phasegate.policies.model import Witness
+from phasegate.engine.app.home import find_home
+from phasegate.engine.app.keys import KeyRefused, create_key
+from phasegate.engine.app.recorded import recorded
+from phasegate.engine.app.system import local_actor
+from phasegate.engine.core.errors import BadInput
+from phasegate.engine.core.events import StepFinished, WitnessRecorded
+from phasegate.ledger.sqlite import SqliteStore
 
 pytestmark = pytest.mark.attack
 
@@ -266,10 +272,40 @@ def test_evidence_cannot_be_passed_off_as_witnessed_through_the_api(home: Path, 
     with Engine.open(home) as engine:
         engine.open_task(TASK, NINE_PHASES)
         artifacts.drive(engine, tmp_path, TASK, "VERIFY")
-        offer = engine.offer(TASK, "test_results.json", b"{}", Witness.JUNIT)
+        step = StepFinished(step="execution", duration_ms=1, figures={})
 
-        result = engine.record_witness(TASK, RecordWitness("VERIFY", 1, None, (offer,)))
+        result = engine.runners.record(TASK, "VERIFY", 1, step, {"test_results.json": b"{}"})
 
         assert result.violation is not None
-        assert result.violation.violation == "not_witnessed"
+        assert result.violation.violation == "unexpected_evidence"
         assert "test_results.json" not in engine.state(TASK).evidence
+
+
+def test_no_caller_of_the_engine_can_say_what_a_command_has_shown(in_verify: Driver) -> None:
+    """Given the real thing, its exit code changed: there is no place to hand it in."""
+    in_verify.witness(TASK, "VERIFY", ["/bin/false"])
+    with Engine.open(in_verify.home) as engine:
+        real = recorded(next(engine.store.entries(task=TASK, type=WitnessRecorded.kind, reverse=True))).event
+        forged: Any = real.model_copy(update={"exit_code": 0, "statement": ""})
+        head = engine.store.head()
+
+        with pytest.raises(BadInput, match="only a runner's own step"):
+            engine.runners.record(TASK, "VERIFY", 1, forged, {"test_results.json": b"{}"})
+
+        assert engine.store.head() == head
+    public = {name for name in dir(Engine) if not name.startswith("_")}
+    assert not public & {"offer", "record_witness", "record_progress"}
+
+
+def test_the_actor_is_the_local_user_or_a_registered_key_and_never_a_text(home: Path, tmp_path: Path) -> None:
+    create_key(tmp_path / "mallory.key", "mallory")
+    found = find_home(home, {}, home)
+    store = SqliteStore.open(found.ledger)
+    claimed: Any = {"actor": "key:olga"}
+    with pytest.raises(TypeError):
+        Engine(found, store, **claimed)
+    with Engine(found, store) as engine:
+        with pytest.raises(KeyRefused):
+            engine.act_as(tmp_path / "mallory.key")
+        engine.open_task(TASK, NINE_PHASES)
+        assert {entry.actor for entry in engine.history(TASK)} == {local_actor()}

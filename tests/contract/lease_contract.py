@@ -180,6 +180,21 @@ class LeaseContract:
         assert store.projection("task", TASK) is None
         append(store, 2, TTL_MS)
 
+    def test_given_the_right_epoch_of_another_holder_then_nothing_is_written(self, store):
+        acquire(store, "a")
+        named = [Fence(TASK, PHASE, 1, 0, holder) for holder in ("b", "a ", "A")]
+        for fence in named:
+            assert lost(store.append, [draft()], at=at(1), fence=fence) == ("foreign", 1)
+        assert store.head().size == 0
+        store.append([draft()], at=at(1), fence=Fence(TASK, PHASE, 1, 0, "a"))
+        assert store.head().size == 1
+
+    def test_given_a_holder_and_no_token_then_the_lease_it_holds_is_in_its_way_too(self, store):
+        acquire(store, "a")
+        with pytest.raises(LeaseHeld):
+            store.append([draft()], at=at(1), fence=Fence(TASK, PHASE, None, 0, "a"))
+        assert store.head().size == 0
+
     def test_given_a_token_for_a_lease_that_never_was_then_nothing_is_written(self, store):
         assert lost(append, store, 1, 0) == ("unknown", 0)
         acquire(store, phase="SPEC")
@@ -320,6 +335,8 @@ class LeaseContract:
             Fence(TASK, PHASE, "1", 0),
             Fence(TASK, PHASE, 1, -1),
             Fence(TASK, PHASE, None, 2**70),
+            Fence(TASK, PHASE, 1, 0, ""),
+            Fence(TASK, PHASE, 1, 0, "x" * (LEASE_HOLDER_CHARS_MAX + 1)),
         ],
     )
     def test_given_a_malformed_fence_then_nothing_is_written(self, store, fence):

@@ -49,13 +49,15 @@ class Clock:
 class ShortLeases(Leases):
     """Leases of milliseconds, where a process's are of whole seconds; nothing else is different."""
 
-    def acquire_for_ms(self, task: str, holder: str, ttl_ms: int) -> Lease:
+    def acquire_for_ms(self, task: str, ttl_ms: int) -> Lease:
         """Acquire the lease on the current phase."""
         phase = self._path.state(task).phase
         return self._settled(
             task,
             phase,
-            lambda: self._store.lease_acquire(task, phase, holder, now_ms=self._now_ms(), ttl_ms=ttl_ms),
+            lambda: self._store.lease_acquire(
+                task, phase, self._path.holder, now_ms=self._now_ms(), ttl_ms=ttl_ms
+            ),
         )
 
 
@@ -69,7 +71,7 @@ class Worker:
         home = find_home(Path(root), {}, Path(root))
         clock = Clock(self.random)
         store = SqliteStore.open(home.ledger, lock_wait_ms=LOCK_WAIT_MS)
-        self.engine = Engine(home, store, clock=clock, actor=f"key:{self.name}")
+        self.engine = Engine(home, store, clock=clock, label=self.name)
         self.leases = ShortLeases(self.engine._path, store, clock)
         self.tokens: dict[str, int] = {}
 
@@ -81,7 +83,7 @@ class Worker:
         old = self.tokens.get(task)
         try:
             ttl_ms = self.random.randint(SHORTEST_TTL_MS, LONGEST_TTL_MS)
-            lease = self.leases.acquire_for_ms(task, self.name, ttl_ms)
+            lease = self.leases.acquire_for_ms(task, ttl_ms)
         except Conflict:
             self.tell("contended")
             time.sleep(self.random.uniform(0, 2) / 1000)
@@ -103,7 +105,7 @@ class Worker:
                 time.sleep(self.random.uniform(0, LONGEST_TTL_MS) / 1000)
         if self.random.random() < 0.1:
             try:
-                self.leases.release(task, epoch, holder=self.name)
+                self.leases.release(task, epoch)
             except Conflict:
                 self.tell("lost")
 

@@ -23,6 +23,8 @@ from phasegate.engine.core.replay import Replay
 from phasegate.ledger.sqlite_verify import verify_sqlite
 from phasegate.policies.model import EffectRule, Process
 
+pytestmark = pytest.mark.attack
+
 SEED = 20260301
 TASKS = 3
 EFFECTS = 60

@@ -100,7 +100,8 @@ def replayed(history: tuple[Recorded, ...]) -> tuple[object, ...]:
     replay.run(enumerate(history, start=1))
     assert replay.faults == []
     last = replay._previous
-    return (last.event.kind if last else "", tuple(sorted(replay._bound.items())), replay._witnessed)
+    made_by = replay._source[1] if replay._source else None
+    return (last.event.kind if last else "", tuple(sorted(replay._bound.items())), made_by)
 
 
 def follow(node: Node, ask: Ask) -> Node:

@@ -291,7 +291,7 @@ def test_given_a_count_when_so_many_keys_signed_then_it_is_met_or_not(
 def test_given_broken_glass_when_the_gate_is_passed_then_its_entry_names_the_statement() -> None:
     command = steering("break_glass")
     task = in_review(command)
-    assert glass_is_broken(state_of(task)) == command.statement
+    assert glass_is_broken(PROCESS, state_of(task)) == command.statement
 
     passed, *_ = task.when(Advance()).then(GatePassed, PhaseCompleted, TaskCompleted)
 
@@ -309,9 +309,44 @@ def test_given_broken_glass_when_evidence_is_missing_then_the_gate_stays_shut() 
 
 def test_given_broken_glass_when_the_task_goes_back_then_it_is_whole_again() -> None:
     task = in_review(steering("break_glass")).having(back("BUILD"))
-    assert glass_is_broken(state_of(task)) == ""
+    assert glass_is_broken(PROCESS, state_of(task)) == ""
     task = task.having(*passing("change.md", "2"), AddEvidence((offer("rubric.md", "r2"),)))
-    assert glass_is_broken(state_of(task)) == ""
+    assert glass_is_broken(PROCESS, state_of(task)) == ""
+
+
+@pytest.mark.parametrize("worker", ["key:olga", "user:olga", "user:Olga"])
+def test_given_who_implemented_when_they_break_the_glass_then_it_is_refused(worker: str) -> None:
+    task = in_review(by=worker)
+
+    refused = task.when(steering("break_glass")).then_refused(Kind.NOT_AUTHORISED)
+
+    assert "override" in refused.message
+    task.when(decision("break_glass", "sue", "supervisor")).then(ApprovalRecorded)
+
+
+def test_given_who_left_the_evidence_of_this_phase_when_they_break_the_glass_then_it_is_refused() -> None:
+    def leave(task: Given, name: str) -> Given:
+        facts = Facts(actor="key:olga", gate=good_facts(task.state))
+        added = task.with_facts(facts).when(AddEvidence((offer(name),))).decision
+        assert isinstance(added, Accepted)
+        return Given(PROCESS, (*task.history, *added.events))
+
+    opened = Given(PROCESS).having(OpenTask("a title"))
+    leave(opened, "plan.md").when(steering("break_glass", phase="PLAN")).then_refused(Kind.NOT_AUTHORISED)
+
+    first = opened.having(steering("break_glass", phase="PLAN"))
+    assert glass_is_broken(PROCESS, state_of(first)) != ""
+    assert glass_is_broken(PROCESS, state_of(leave(first, "plan.md"))) == "", (
+        "broken first, worked afterwards"
+    )
+
+
+def test_given_a_key_without_the_role_when_it_decides_then_that_is_a_violation() -> None:
+    command = replace(steering("abort"), fault=("the key is not registered for that role", "sign with one"))
+
+    refused = in_review().when(command).then_refused(Kind.NOT_AUTHORISED)
+
+    assert (refused.message, refused.remedy) == command.fault
 
 
 # -- any order ----------------------------------------------------------------------------------------------

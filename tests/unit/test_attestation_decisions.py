@@ -33,10 +33,15 @@ PROCESS = attested()
 HEADER = digest("header")
 
 
-def seen(prompt: str = "good", via: Any = "compiler", persona: str = "") -> AttestPrompt:
-    """A prompt captured by `via`."""
+def seen(
+    prompt: str = "good", via: Any = "compiler", persona: str = "", *, own: bool | None = None
+) -> AttestPrompt:
+    """A prompt captured by `via`; what the compiler made is the engine's own unless it is said otherwise."""
     origin = Origin.CLAIMED if via == "agent" else Origin.WITNESSED
-    return AttestPrompt(digest(prompt), HEADER, persona, digest(persona) if persona else "", origin, via)
+    own_texts = via == "compiler" if own is None else own
+    return AttestPrompt(
+        digest(prompt), HEADER, persona, digest(persona) if persona else "", origin, via, own_texts
+    )
 
 
 def update(prompt: str, *, signed: bool = False, reason: str = "a better one") -> UpdateBaseline:
@@ -73,7 +78,7 @@ def test_the_first_witnessed_prompt_becomes_baseline_version_1() -> None:
 
     assert baselined.event == PromptBaselined(
         version=1, prompt=digest("good"), header=HEADER, persona="", persona_digest="", reason=FIRST_SEEN,
-        by="compiler",
+        by="compiler", own_texts=True,
     )  # fmt: skip
     assert isinstance(attested_.event, PromptAttested)
     assert (attested_.event.status, attested_.event.version, attested_.event.severity) == (
@@ -91,6 +96,38 @@ def test_a_claimed_prompt_never_becomes_the_baseline() -> None:
     assert at(STRICT).having(seen("good", "agent"), seen("other")).state.baselines[STRICT].prompt == digest(
         "other"
     )  # type: ignore[union-attr]
+
+
+FOREIGN = [
+    seen("evil", own=False),
+    *(seen("evil", via) for via in ("engine", "hook", "proxy")),
+    *(seen("evil", via, own=True) for via in ("engine", "hook", "proxy", "agent")),
+]
+
+
+@pytest.mark.parametrize("first", FOREIGN)
+def test_where_drift_is_an_error_only_a_prompt_of_the_engines_own_founds_the_baseline(
+    first: AttestPrompt,
+) -> None:
+    (event,) = at(STRICT).when(first).then(PromptAttested)
+    assert isinstance(event.event, PromptAttested)
+    assert (event.event.status, event.event.version) == ("no_baseline", 0)
+
+    brought = at(STRICT).having(first)
+    expected = "attestation.claimed" if first.origin is Origin.CLAIMED else "attestation.no_baseline"
+    assert codes(brought) == [(expected, Severity.ERROR)]
+    brought.when(update("evil")).then_refused(Kind.BASELINE_REFUSED)
+    if first.origin is Origin.WITNESSED:
+        assert codes(brought.having(update("evil", signed=True))) == []
+    compiled = codes(brought.having(seen("good")))
+    assert compiled == (
+        [("attestation.drift", Severity.ERROR)] if first.via in {"engine", "hook", "proxy"} else []
+    )
+
+
+def test_where_drift_only_warns_any_witnessed_prompt_founds_the_baseline() -> None:
+    for first in FOREIGN[:4]:
+        at(WARNED).when(first).then(PromptBaselined, PromptAttested)
 
 
 @pytest.mark.parametrize("via", ["compiler", "engine", "hook", "proxy", "agent"])
@@ -172,7 +209,7 @@ def test_what_shuts_the_gate_where_drift_is_an_error_only_warns_elsewhere(
     "commands",
     [
         (seen("good"),),
-        (seen("good", "hook"),),
+        (seen("good", "hook"), seen("good")),
         (seen("good"), seen("bad"), seen("good")),
         (seen("good"), seen("bad", "agent"), seen("good")),
         (seen("good"), seen("bad", "hook"), seen("good", "hook")),
@@ -265,6 +302,26 @@ def recorded(**more: Any) -> PromptAttested:
         **more,
     }  # fmt: skip
     return PromptAttested(header=HEADER, persona="", persona_digest="", severity="error", **fields)
+
+
+@pytest.mark.parametrize(
+    ("event", "fault"),
+    [
+        (baselined(1, statement=digest("sig")), ""),
+        (baselined(1, reason=FIRST_SEEN, by="compiler", own_texts=True), ""),
+        (baselined(1, reason=FIRST_SEEN, by="compiler"), "not the engine's own"),
+        (baselined(1, reason=FIRST_SEEN, by="hook", own_texts=True), "not the engine's own"),
+        (baselined(1, by="compiler", own_texts=True), "nobody signed it"),
+    ],
+)
+def test_a_replay_judges_the_first_baseline_as_the_decision_does(event: Any, fault: str) -> None:
+    task = at(STRICT)
+    assert task.state is not None
+
+    found = prompt_fault(PROCESS, task.state, event)
+
+    assert (fault in found, bool(found)) == (True, bool(fault))
+    assert prompt_fault(PROCESS, at(WARNED).state, baselined(1, reason=FIRST_SEEN, by="hook")) == ""  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,10 @@ def test_given_evidence_no_validator_would_pass_when_audited_then_its_findings_a
 
     assert found.faults == ("entry 4: the signed statement of the gate is missing or altered",)
     codes = [finding.code for finding in found.findings]
-    assert codes == ["evidence.altered", "sections.missing"], "no copy stands, and its content says nothing"
+    assert codes[0] == "process.not_accepted"
+    assert codes[1:] == ["evidence.altered", "sections.missing"], (
+        "no copy stands, and its content says nothing"
+    )
 
 
 def test_given_a_forged_skip_when_audited_then_the_entry_is_named_though_the_chain_holds(engine) -> None:
@@ -218,7 +221,7 @@ def test_given_evidence_that_stands_nowhere_when_audited_then_it_is_a_finding(en
     found = only(audit(engine))
 
     assert not found.holds
-    assert [finding.code for finding in found.findings] == ["evidence.altered"]
+    assert [finding.code for finding in found.findings] == ["process.not_accepted", "evidence.altered"]
 
 
 def test_given_a_forged_claim_of_a_phase_that_does_not_exist_when_audited_then_it_is_named(engine) -> None:

@@ -318,6 +318,10 @@ def test_damaged_figures_are_an_integrity_error(engine: Engine) -> None:
     with pytest.raises(IntegrityError):
         engine.baselines.compare("M1")
 
+    (fault,) = engine.baselines.faults()
+    assert "baseline `M1`" in fault
+    assert "missing or damaged" in fault
+
 
 def test_a_baseline_that_was_recorded_can_be_counted_anew_whatever_came_after(
     engine: Engine, clock: Days

@@ -29,10 +29,6 @@ from phasegate.engine.core.events import (
     Kind,
     LoopDetected,
     MilestoneApproved,
-    OutboxDeferred,
-    OutboxDelivered,
-    OutboxEnqueued,
-    OutboxFailed,
     PhaseBacktracked,
     PhaseCompleted,
     PhaseEntered,
@@ -53,6 +49,13 @@ from phasegate.engine.core.events import (
     parse_event,
     payload,
 )
+from phasegate.engine.core.outbox_events import (
+    OutboxDeferred,
+    OutboxDelivered,
+    OutboxEnqueued,
+    OutboxFailed,
+    OutboxWithdrawn,
+)
 from phasegate.ledger.canonical import dumps
 from phasegate.policies.model import Attention, FlagMode, Origin
 
@@ -64,7 +67,7 @@ NUMBER = st.integers(-(2**53) + 1, 2**53 - 1)
 ORIGIN = st.sampled_from(Origin)
 NAME = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=20)
 FINDINGS = st.lists(
-    st.builds(FindingRef, code=SHORT, artifact=SHORT, place=SHORT, remedy=SHORT), max_size=3
+    st.builds(FindingRef, code=SHORT, artifact=SHORT, place=SHORT, remedy=SHORT, severity=SHORT), max_size=3
 ).map(tuple)
 HEX_OR_NONE = st.just("") | HEX
 REFS = st.lists(st.builds(EvidenceRef, name=SHORT, digest=HEX, origin=ORIGIN, path=TEXT), max_size=3).map(
@@ -148,13 +151,14 @@ STRATEGIES: dict[type[Event], st.SearchStrategy[Event]] = {
         links=st.lists(TEXT, max_size=3).map(tuple),
     ),
     OutboxEnqueued: st.builds(
-        OutboxEnqueued, key=HEX, effect=SHORT, destination=TEXT, body=HEX, at=SHORT
+        OutboxEnqueued, key=HEX, effect=SHORT, destination=TEXT, body=HEX, at=SHORT, gate=SHORT
     ),
     OutboxDelivered: st.builds(
         OutboxDelivered, key=HEX, attempts=COUNT, status=COUNT, response=HEX_OR_NONE
     ),
     OutboxDeferred: st.builds(OutboxDeferred, key=HEX, attempts=COUNT, reason=TEXT, next_at=SHORT),
     OutboxFailed: st.builds(OutboxFailed, key=HEX, attempts=COUNT, reason=TEXT),
+    OutboxWithdrawn: st.builds(OutboxWithdrawn, key=HEX, voided=SHORT),
     FlagSet: st.builds(
         FlagSet, flag=SHORT, mode=st.sampled_from(FlagMode), reason=TEXT, by=SHORT, statement=HEX
     ),
@@ -218,11 +222,12 @@ EXAMPLES: dict[type[Event], Event] = {
     LoopDetected: LoopDetected(cause="rate", detail="d", diary=digest("d"), at="now"),
     JournalNoted: JournalNoted(summary=digest("s"), chars=1, decisions=("d",), links=("l",)),
     OutboxEnqueued: OutboxEnqueued(
-        key=digest("k"), effect="webhook", destination="d", body=digest("b"), at="now"
+        key=digest("k"), effect="webhook", destination="d", body=digest("b"), at="now", gate="A"
     ),
     OutboxDelivered: OutboxDelivered(key=digest("k"), attempts=1, status=200, response=digest("r")),
     OutboxDeferred: OutboxDeferred(key=digest("k"), attempts=2, reason="r", next_at="later"),
     OutboxFailed: OutboxFailed(key=digest("k"), attempts=3, reason="r"),
+    OutboxWithdrawn: OutboxWithdrawn(key=digest("k"), voided="B"),
     FlagSet: FlagSet(flag="p:B/x", mode=FlagMode.OBSERVE, reason="r", by="olga", statement=digest("s")),
     MilestoneApproved: MilestoneApproved(
         milestone="m", process="p", reason="r", by="sue", statement=digest("s")

@@ -69,6 +69,26 @@ def test_each_path_has_the_time_of_its_latest_commit(tmp_path) -> None:
     assert times["check.py"] < now
 
 
+def test_what_is_changed_in_a_merge_is_as_old_as_the_merge(tmp_path) -> None:
+    work = CheckpointWork(tmp_path)
+    git, now = work.repository.git, 2_000_000_000
+    work.repository.write("src/means.py", "one\n")
+    work.commit_at(now)
+    git("checkout", "-q", "-b", "side", "HEAD~1")
+    work.repository.write("docs/means.md", "two\n")
+    work.commit_at(now + 10)
+    git("checkout", "-q", "main")
+    git("merge", "-q", "--no-commit", "--no-ff", "side")
+    work.repository.write("src/means.py", "changed where only a merge is looked at\n")
+    work.repository.write("src/new.py", "likewise\n")
+    work.commit_at(now + 20, "a merge")
+
+    times = open_commit(work.root).times()
+
+    assert (times["src/means.py"], times["src/new.py"]) == (now + 20, now + 20)
+    assert times["docs/means.md"] == now + 10, "what the merge takes from a side changed there"
+
+
 def test_files_of_another_ref(repository) -> None:
     repository.git("branch", "base")
     repository.write("src/means.py", "changed\n")

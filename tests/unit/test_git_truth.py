@@ -312,8 +312,53 @@ def test_given_a_base_that_is_no_commit_here_when_looked_at_then_it_is_not_evalu
 
 
 def test_given_no_git_when_looked_at_then_it_is_not_evaluated(repo, base, monkeypatch):
-    monkeypatch.setenv("PATH", str(repo))
+    monkeypatch.setattr(git_running, "SYSTEM_PATH", str(repo))
     assert "git cannot be run" in snapshot(repo, base).problem
+
+
+def test_given_another_git_in_the_callers_path_when_looked_at_then_it_is_not_run(
+    repo, base, tmp_path, monkeypatch
+):
+    fake = tmp_path / "bin" / "git"
+    fake.parent.mkdir()
+    fake.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+
+    assert not snapshot(repo, base).problem
+    assert not (tmp_path / "asked").exists()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "before", "after"),
+    [
+        ("*.py ident\n", 'tag = "$Id$"\n', 'tag = "$Id: "; import os #$"\n'),
+        ("*.py text eol=lf\n", "x = 1\n", "x = 1\r\n"),
+        ("*.py text=auto\n", "x = 1\n", "x = 1\r\n"),
+        ("[attr]odd ident\n*.py odd\n", 'tag = "$Id$"\n', 'tag = "$Id: x $"\n'),
+    ],
+)
+def test_given_attributes_that_convert_content_when_looked_at_then_the_bytes_count(
+    repo, attributes, before, after
+):
+    (repo / ".gitattributes").write_text(attributes)
+    (repo / "src" / "odd.py").write_bytes(before.encode())
+    base = commit(repo)
+    was = tree_state(repo).tree
+    (repo / "src" / "odd.py").write_bytes(after.encode())
+
+    assert [change.path for change in snapshot(repo, base).changes] == ["src/odd.py"]
+    assert tree_state(repo).tree != was
+
+
+def test_given_a_patch_that_hides_content_in_an_ident_when_looked_at_then_it_differs(repo, base):
+    (repo / ".gitattributes").write_text("*.py ident\n")
+    (repo / "src" / "a.py").write_text('tag = "$Id: "; x = 2 #$"\n')
+    git(repo, "add", "-N", ".")
+    truth = snapshot(repo, base, git(repo, "diff"))
+
+    assert truth.patch_check.applies
+    assert truth.patch_check.differing == ("src/a.py",)
 
 
 def test_given_a_git_that_hangs_or_floods_when_looked_at_then_it_is_not_evaluated(
@@ -323,7 +368,7 @@ def test_given_a_git_that_hangs_or_floods_when_looked_at_then_it_is_not_evaluate
     fake.parent.mkdir()
     fake.write_text("#!/bin/sh\nexec /bin/sleep 100\n")
     fake.chmod(0o755)
-    monkeypatch.setenv("PATH", str(fake.parent))
+    monkeypatch.setattr(git_running, "SYSTEM_PATH", str(fake.parent))
     monkeypatch.setattr(git_running, "GIT_TIMEOUT_S", 0.2)
     assert "took longer" in snapshot(repo, base).problem
     fake.write_text("#!/bin/sh\nexec /usr/bin/yes\n")

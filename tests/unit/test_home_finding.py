@@ -11,7 +11,7 @@ import pytest
 
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.home import Home, create_home, find_home, inside_worktree, mark_home
-from phasegate.engine.core.errors import BadInput, HomeMissing
+from phasegate.engine.core.errors import BadInput, HomeMissing, IntegrityError
 from phasegate.ledger.sqlite import SqliteStore
 
 
@@ -157,3 +157,32 @@ def test_given_a_folder_in_a_worktree_when_asked_then_it_says_so(tmp_path) -> No
     assert not inside_worktree(tmp_path / "state")
     (tmp_path / ".git").mkdir()
     assert inside_worktree(tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    ("marker", "error"),
+    [
+        (b"", IntegrityError),
+        (b"{", IntegrityError),
+        (b"[" * 100_000, IntegrityError),
+        (b"\xff\xfe", IntegrityError),
+        (b"null", IntegrityError),
+        (b"{}", IntegrityError),
+        (b'{"format": 1, "ledger": 7}', IntegrityError),
+        (b'{"format": 1, "ledger": "phasegate-another"}', IntegrityError),
+        (b'{"format": 2, "ledger": "phasegate-another"}', BadInput),
+    ],
+)
+def test_given_a_marker_that_is_damaged_when_opened_then_it_is_said_and_nothing_is_taken_for_well(
+    tmp_path, marker, error
+) -> None:
+    with Engine.init(tmp_path / "state") as engine:
+        root = engine.home.root
+    Engine.open(root).close()
+    (root / "home.json").write_bytes(marker)
+
+    for readonly in (True, False):
+        with pytest.raises(error) as caught:
+            Engine.open(root, readonly=readonly)
+        assert caught.value.remedy
+        assert caught.value.exit_code in {2, 4}

@@ -19,7 +19,10 @@ from phasegate.engine.app.outbox_policy import OUTBOX_POLICY, load_outbox_policy
 from phasegate.engine.app.outbox_rows import OUTBOX_ROW
 from phasegate.engine.core.delivering import Delivery
 from phasegate.engine.core.errors import BadInput, Conflict
-from phasegate.engine.core.events import OutboxDeferred, OutboxFailed
+from phasegate.engine.core.outbox_events import (
+    OutboxDeferred,
+    OutboxFailed,
+)
 from phasegate.ledger.store import Projection
 from phasegate.policies.model import EffectRule
 

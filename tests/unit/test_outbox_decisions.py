@@ -31,10 +31,6 @@ from phasegate.engine.core.events import (
     Event,
     EvidenceAdded,
     GatePassed,
-    OutboxDeferred,
-    OutboxDelivered,
-    OutboxEnqueued,
-    OutboxFailed,
     PhaseCompleted,
     PhaseEntered,
     Recorded,
@@ -42,7 +38,14 @@ from phasegate.engine.core.events import (
     TaskPaused,
 )
 from phasegate.engine.core.facts import Facts
-from phasegate.engine.core.outboxing import effect_key, outbox_fault
+from phasegate.engine.core.outbox_events import (
+    OutboxDeferred,
+    OutboxDelivered,
+    OutboxEnqueued,
+    OutboxFailed,
+)
+from phasegate.engine.core.outbox_replay import OutboxReplay
+from phasegate.engine.core.outboxing import effect_key
 from phasegate.engine.core.replay import Replay
 from phasegate.engine.core.state import TaskState, fold
 from phasegate.engine.core.state_json import from_json, to_json
@@ -362,7 +365,8 @@ def test_replay_permits_what_the_decisions_give_and_nothing_else() -> None:
     state = opened(three_phases())
     pending = replace(state, outbox={key: Delivery.PENDING})
     delivered = replace(state, outbox={key: Delivery.DELIVERED})
-    failed = replace(state, outbox={key: Delivery.FAILED})
+    failed = replace(state, outbox={key: Delivery.FAILED}, effect_phases={key: ""})
+    outbox_fault = OutboxReplay(three_phases()).fault
 
     assert outbox_fault(state, an_enqueued(key)) == ""
     assert outbox_fault(failed, an_enqueued(key)) == ""

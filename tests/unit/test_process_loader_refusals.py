@@ -75,6 +75,7 @@ MUTATIONS = {
     "phase given twice": ("  - name: B\n", "  - name: A\n", 13, "phase `A` stands twice"),
     "artifact given twice": ("      - name: b.json\n", "      - name: a.md\n", 16, "artifact `a.md` stands twice"),
     "unknown validator": ("use: sections", "use: sectoins", 11, "no validator `sectoins`"),
+    "commit of CI without a repository": ("use: sections\n            params: {required: [one]}", "use: ci_commit", 11, "give phase A `git:`"),
     "unknown top field": ("title: Small\n", "title: Small\nauthor: me\n", 4, "author"),
     "unknown phase field": ("    purpose: end\n", "    purpose: end\n    owner: me\n", 21, "owner: is no field of a process definition"),
     "unknown evidence field": ("        witness: runner\n", "        witness: runner\n        must: true\n", 19, "must"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-from decider_spec import SEEN, TASK, back, digest, given, offer, passing, witness_offer
+from decider_spec import SEEN, STEP, TASK, back, digest, given, offer, passing, witness_offer
 from guarded_homes import guarded
 from small_processes import branching, three_phases, with_witness
 
@@ -221,6 +221,36 @@ def test_given_witnessed_evidence_without_what_was_witnessed_when_replayed_then_
     assert "comes from nothing that was witnessed" in found[0].message
 
 
+def test_given_something_between_a_command_and_its_evidence_when_replayed_then_it_is_named() -> None:
+    index = place(WITNESSED, type(SEEN))
+    phase, attempt, _ = WITNESSED[index]
+    between = Recorded(phase, attempt, VIOLATION.event)
+
+    found = faults(CHECKED, [*WITNESSED[: index + 1], between, *WITNESSED[index + 1 :]])
+
+    assert [fault.message for fault in found] == [
+        f"`{name}` comes from nothing that was witnessed" for name in ("log.txt", "tests.json")
+    ]
+
+
+def test_given_evidence_that_the_witness_did_not_sign_when_replayed_then_it_is_named() -> None:
+    seq = place(WITNESSED, type(SEEN)) + 1
+    signed = {(event.name, event.digest) for _, _, event in WITNESSED[seq : seq + 2]}
+    assert faults(CHECKED, WITNESSED, subjects={seq: signed}) == []
+
+    for subjects in ({}, {seq: set()}, {seq: {("log.txt", "0" * 64)}}, {seq + 1: signed}):
+        found = [fault.message for fault in faults(CHECKED, WITNESSED, subjects=subjects)]
+        assert "`log.txt` is nothing that a witnessed command was signed to have made" in found
+
+
+def test_given_evidence_of_a_command_where_a_runner_is_asked_for_when_replayed_then_it_is_named() -> None:
+    index = place(WITNESSED, type(SEEN))
+    phase, attempt, _ = WITNESSED[index]
+    history = changed(WITNESSED, index, Recorded(phase, attempt, STEP))
+
+    assert "comes from something else than its process says" in faults(CHECKED, history)[0].message
+
+
 def test_given_evidence_witnessed_in_an_earlier_attempt_when_replayed_then_it_is_named() -> None:
     task = given(
         CHECKED, *passing("draft.md"), RecordWitness("CHECK", 1, SEEN, OFFERS), Advance(), back("CHECK")
@@ -248,7 +278,8 @@ def test_given_claimed_evidence_where_witnessed_is_asked_for_when_replayed_then_
     history = changed(history, gate, Recorded(phase, attempt, passed.model_copy(update={"evidence": refs})))
 
     assert [fault.message for fault in faults(CHECKED, history)] == [
-        "the gate of CHECK passed with `log.txt` that is only claimed"
+        "`tests.json` comes from nothing that was witnessed",
+        "the gate of CHECK passed with `log.txt` that is only claimed",
     ]
 
 
@@ -256,7 +287,8 @@ def test_given_a_gate_passed_over_a_command_that_failed_when_replayed_then_it_is
     _, history = edited(WITNESSED, EvidenceAdded, 1, exit_code=1)
 
     assert [fault.message for fault in faults(CHECKED, history)] == [
-        "the gate of CHECK passed with `log.txt` of a command that failed"
+        "`log.txt` has another exit code than the command it comes from",
+        "the gate of CHECK passed with `log.txt` of a command that failed",
     ]
 
 

@@ -54,7 +54,7 @@ def test_the_counters_of_the_three_days() -> None:
     counts = counted(told(three_days()).happenings, WHOLE)
     assert {str(counter): counts.of(counter) for counter in Counter} == {
         "phase_skips_attempted": 1,  # T5
-        "phase_validations_failed": 5,  # every block but the one for missing evidence
+        "phase_validations_failed": 3,  # not the blocks for missing evidence, for an approval, and of git
         "phase_backtracks": 1,  # T5
         "prompt_drift_detected": 1,  # T3
         "evidence_gate_failed": 6,
@@ -171,6 +171,8 @@ _BETWEEN = {
         (["a reviewer rejects"], {}, (0, 0)),
         (["backtrack"], {}, (0, 0)),
         ([], {"codes": ("git.link",)}, (0, 0)),
+        ([], {"codes": ("ci.other_commit",)}, (0, 0)),
+        ([], {"codes": ("protected.tree_changed",)}, (0, 0)),
         ([], {"codes": ("evidence.deleted",)}, (0, 0)),
         (["an operator approves"], {}, (0, 1)),
         (["a supervisor approves"], {}, (0, 1)),

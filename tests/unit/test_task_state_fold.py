@@ -195,9 +195,10 @@ FULL = TaskState(
     ),
     paused="loop",
     escalated=True,
-    broken_glass=("B", 2, digest("g")),
+    broken_glass=("B", 2, digest("g"), "olga"),
     loop=Loop({"gate_failed": 2}, ("then", "now"), "before"),
     outbox={digest("k"): Delivery.PENDING},
+    effect_phases={digest("k"): "B"},
 )
 
 
@@ -222,7 +223,18 @@ def test_given_a_state_with_every_field_set_when_stored_and_read_then_it_is_the_
 
 
 @pytest.mark.parametrize(
-    "name", ["milestone", "risk", "paused", "approvals", "workers", "broken_glass", "loop", "outbox"]
+    "name",
+    [
+        "milestone",
+        "risk",
+        "paused",
+        "approvals",
+        "workers",
+        "broken_glass",
+        "loop",
+        "outbox",
+        "effect_phases",
+    ],
 )
 def test_given_a_state_of_a_plain_process_when_stored_then_what_is_not_used_takes_no_room(name) -> None:
     assert name not in to_json(state_after(*passing("a.md")))

@@ -103,6 +103,25 @@ def test_given_a_failed_gate_when_content_was_at_fault_then_a_validation_failed_
     )
 
 
+@pytest.mark.parametrize(
+    ("code", "severity", "counted"),
+    [
+        ("sections.empty", "error", 1),
+        ("sections.empty", "not_evaluated", 1),
+        ("sections.empty", "warning", 0),
+        ("evidence.stale", "error", 0),
+        ("approval.missing", "error", 0),
+        ("attestation.drift", "error", 0),
+        ("git.path_not_allowed", "error", 0),
+    ],
+)
+def test_given_a_failed_gate_when_no_validator_blocked_it_then_no_validation_failed(code, severity, counted):
+    entry = violation(1, "gate_failed", "SPEC", codes=[code])
+    told = {**entry.payload, "findings": [{"code": code, "severity": severity}]}
+    folded_one = folded([FakeEntry(1, entry.type, entry.phase, told)])
+    assert folded_one.total(Counter.VALIDATIONS_FAILED) == counted
+
+
 def test_given_entries_folded_twice_when_counted_then_they_count_once():
     assert folded([*story(), *story()]) == folded(story())
 

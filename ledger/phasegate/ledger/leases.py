@@ -88,12 +88,15 @@ class Fence(NamedTuple):
         epoch: The lease must carry exactly this epoch and not have expired. None: the writer has no
             lease, and there must be none that is held.
         now_ms: The writer's time, milliseconds.
+        holder: Who writes: an epoch is worth something to whoever acquired it alone. None leaves that
+            unchecked.
     """
 
     task: str
     phase: str
     epoch: int | None
     now_ms: int
+    holder: str | None = None
 
 
 class Claim(NamedTuple):
@@ -192,15 +195,16 @@ def check_fence(found: Lease | None, fence: Fence, time_ms: int) -> None:
 
     Raises:
         LeaseHeld: The writer has no token and somebody holds the lease.
-        LeaseLost: The writer's token is not the lease's epoch, or the lease has expired.
+        LeaseLost: The writer's token is not the lease's epoch, the lease is another's, or it has expired.
     """
     if fence.epoch is None:
         if found is not None:
             _refuse_held(found, time_ms)
         return
-    if found is not None and found.epoch == fence.epoch and time_ms < found.expires_ms:
-        return
-    raise _lost(Claim(fence.task, fence.phase, "", fence.epoch), found, time_ms)
+    if found is None or found.epoch != fence.epoch or time_ms >= found.expires_ms:
+        raise _lost(Claim(fence.task, fence.phase, "", fence.epoch), found, time_ms)
+    if fence.holder not in {None, found.holder}:
+        raise LeaseLost(fence.task, fence.phase, fence.epoch, found.epoch, time_ms, "foreign")
 
 
 def checked_claim(task: str, phase: str, holder: str, epoch: int) -> Claim:
@@ -231,7 +235,7 @@ def check_request(fence: Fence) -> None:
     Raises:
         LeaseInvalid: A name, the epoch or the time is out of bounds.
     """
-    check_names(fence.task, fence.phase)
+    check_names(fence.task, fence.phase, "-" if fence.holder is None else fence.holder)
     check_clock(fence.now_ms)
     if fence.epoch is not None:
         _check_integer("epoch", fence.epoch, 1, LEASE_EPOCH_MAX)

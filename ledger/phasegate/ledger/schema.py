@@ -38,7 +38,7 @@ class Queryable(Protocol):
         ...
 
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 BUSY_TIMEOUT_MS: Final = 5_000
 LOG_LIMIT_BYTES: Final = 64 * 1024 * 1024
 """A longer log is cut to this after a checkpoint; any is cut to nothing when the last writer closes."""

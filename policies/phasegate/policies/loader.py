@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
@@ -17,6 +20,8 @@ from phasegate.validators.registry import REGISTRY, Check, run
 from phasegate.validators.truth import phase_rules
 
 REPOSITORY_RULES = frozenset({"allow", "deny", "keep", "unclaimed", "visible", "claims", "allow_links"})
+NEEDS_GIT = frozenset({"ci_commit"})
+"""Checks that cannot run where nobody looks at the repository."""
 _SUFFIXES = (".yaml", ".yml")
 
 # Pydantic's own words speak of Python's types.
@@ -40,6 +45,17 @@ def shipped_processes() -> tuple[str, ...]:
     return tuple(
         sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
     )
+
+
+@cache
+def shipped_digests() -> Mapping[str, str]:
+    """Digest of each process that comes with the package, by name."""
+    return MappingProxyType({name: load_process(name).digest for name in shipped_processes()})
+
+
+def imitates(process: Process) -> bool:
+    """Whether a definition goes by the name of a shipped process and is another."""
+    return shipped_digests().get(process.process, process.digest) != process.digest
 
 
 def load_process(name_or_file: str) -> Process:
@@ -126,7 +142,14 @@ def _check_validators(process: Process, lined: Lined) -> None:
                     raise ProcessInvalid(
                         lined.source, line, f"no validator `{check.use}`; known are: {known}"
                     )
-                _check_parameters(lined, ("phases", p, "evidence", e, "checks", c), check, rule.name)
+                place = ("phases", p, "evidence", e, "checks", c)
+                if check.use in NEEDS_GIT and phase.git is None:
+                    raise ProcessInvalid(
+                        lined.source,
+                        lined.line((*place, "use")),
+                        f"`{check.use}` compares with the commit checked out; give phase {phase.name} `git:`",
+                    )
+                _check_parameters(lined, place, check, rule.name)
 
 
 def _check_repository_rules(process: Process, lined: Lined) -> None:

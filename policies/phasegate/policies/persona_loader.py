@@ -50,6 +50,11 @@ def load_persona(name_or_file: str) -> PersonaSpec:
     return parse_persona(file.read_bytes(), f"{name_or_file}.yaml")
 
 
+def is_shipped(persona: PersonaSpec) -> bool:
+    """Whether a persona is, word for word, one that comes with the package."""
+    return persona.name in shipped_personas() and load_persona(persona.name).digest == persona.digest
+
+
 def parse_persona(text: bytes, source: str) -> PersonaSpec:
     """Parse and check one persona; raises ProcessInvalid with file and line."""
     lined = read_yaml(text, source)

@@ -16,7 +16,8 @@ from typing import NamedTuple
 from phasegate.telemetry.entry_like import EntryLike, count, text
 
 _APPROVAL_CODE = "approval."
-_REPOSITORY_CODE = "git."
+_REPOSITORY_CODES = ("git.", "ci.other_commit", "protected.tree_changed")
+"""How codes begin of checks that are fed by what git says, which changes without an entry."""
 _SHELF_CODES = frozenset(
     {
         "evidence.altered",
@@ -139,7 +140,7 @@ def fate_of(block: Block, passed: Mapping[str, object], ground: Ground, flags_se
         return Fate.RIGHT
     if passed.get("broken_glass") or (passed.get("flags") and flags_set != block.flags_set):
         return Fate.OVERRIDDEN
-    if any(code.startswith(_REPOSITORY_CODE) or code in _SHELF_CODES for code in block.codes):
+    if any(code.startswith(_REPOSITORY_CODES) or code in _SHELF_CODES for code in block.codes):
         return Fate.RIGHT
     waited_for_a_person = bool(block.codes) and all(code.startswith(_APPROVAL_CODE) for code in block.codes)
     if not waited_for_a_person and ground.approved_since(block.ground, block.phase):

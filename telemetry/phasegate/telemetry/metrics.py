@@ -5,8 +5,9 @@ A counter is the number of entries since the ledger began, so it never restarts 
     phase_skips_attempted        violations of kind out_of_sequence
     evidence_gate_failed         violations of kind gate_failed, stale_evidence, foreign_evidence,
                                  altered_evidence
-    phase_validations_failed     violations of kind gate_failed with a finding whose code does not begin with
-                                 `evidence.`: content was examined and found wanting
+    phase_validations_failed     violations of kind gate_failed with a finding of a validator that blocks:
+                                 content was examined and found wanting. Codes that begin with `evidence.`,
+                                 `approval.`, `attestation.` or `git.` are of no validator
     phase_backtracks             phase.backtracked entries
     prompt_drift_detected        prompt.attested entries of status drift, and violations of kind prompt_drift
     tool_calls_rejected          violations of kind tool_rejected
@@ -114,10 +115,15 @@ def counted_by(entry: EntryLike) -> tuple[Counter, ...]:
     kind = violation_kind(entry.payload)
     counter = names.COUNTER_OF_VIOLATION.get(kind)
     found = () if counter is None else (counter,)
-    codes = [text(finding, "code") for finding in objects(entry.payload, "findings")]
-    if kind == names.GATE_FAILED and any(not code.startswith(names.EVIDENCE_CODE_PREFIX) for code in codes):
+    if kind == names.GATE_FAILED and any(map(_failed_validation, objects(entry.payload, "findings"))):
         return (*found, Counter.VALIDATIONS_FAILED)
     return found
+
+
+def _failed_validation(finding: Mapping[str, Any]) -> bool:
+    """Whether a validator found something that blocks; an entry without a severity tells of an error."""
+    blocks = text(finding, "severity") != names.WARNING
+    return blocks and not text(finding, "code").startswith(names.NO_VALIDATOR)
 
 
 def counters_from(state: Mapping[str, Any]) -> Counters:

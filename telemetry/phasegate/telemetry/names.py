@@ -61,6 +61,7 @@ class EntryType(StrEnum):
     OUTBOX_DELIVERED = "outbox.delivered"
     OUTBOX_DEFERRED = "outbox.deferred"
     OUTBOX_FAILED = "outbox.failed"
+    OUTBOX_WITHDRAWN = "outbox.withdrawn"
     FLAG_SET = "flag.set"
     MILESTONE_APPROVED = "milestone.approved"
     KEY_REGISTERED = "key.registered"
@@ -92,8 +93,9 @@ TOOL_REJECTED: Final = "tool_rejected"
 LEDGER_STREAM: Final = "-"
 DRIFT: Final = "drift"
 MATCH: Final = "match"
-# Findings of the evidence itself (missing, changed, of the wrong origin); all others judge content.
-EVIDENCE_CODE_PREFIX: Final = "evidence."
+# How codes of findings begin that judge no content: evidence itself, people, prompts and the repository.
+NO_VALIDATOR: Final = ("evidence.", "approval.", "attestation.", "git.")
+WARNING: Final = "warning"
 
 LEDGER_ID: Final = "phasegate.ledger.id"
 LEDGER_SEQ: Final = "phasegate.ledger.seq"

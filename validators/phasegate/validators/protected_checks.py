@@ -1,7 +1,7 @@
 """Do the tests of the base commit still hold, and do the new ones pass on their own merit?
 
 The artifact is made by the engine: it ran the tests and their configuration as of the base commit against the
-new source, the new tests without any new configuration, and once with tests planted that must fail.
+new source, the new tests without any new configuration, and once with some of them made to fail.
 """
 
 from __future__ import annotations
@@ -33,8 +33,13 @@ _COMMAND = {
     ),
     "environment": (
         "protected.environment_in_command",
-        "the command sets a variable that changes outcomes",
-        "run the tests without it",
+        "the command sets a variable that changes outcomes, or leads out of the working tree",
+        "run the tests without it, in the working tree and on what lies there",
+    ),
+    "program": (
+        "protected.unknown_program",
+        "the command runs what is neither of the base commit nor a known runner where the system has it",
+        "run a known runner, or a script of the base commit; others are named in the process as `programs`",
     ),
 }
 
@@ -45,13 +50,17 @@ def protected_checks(artifact: Artifact, context: Context) -> tuple[Finding, ...
     Parameters: `tests` and `configuration`, patterns of paths that the engine takes from the base commit (see
     `change_tests.DEFAULT_TESTS` and `test_configuration.DEFAULT_CONFIGURATION`); `excused`, patterns of
     paths, test ids and arguments that may change or go; `plugins`, names of plugins a command may load with
-    `-p`; `time_limit_s`, how long one run may take (default: a minute and twenty times the witnessed run).
+    `-p`; `programs`, patterns of programs a command may start besides those that are known;
+    `time_limit_s`, how long one run may take (default: a minute and twenty times the witnessed run).
 
     Findings: `protected.not_evaluated`; `protected.test_deleted`, `.test_skipped`, `.test_weakened`;
     `protected.configuration_added`, `_changed`, `_removed`; `protected.plugin_in_command`,
-    `.selection_in_command`, `.configuration_in_command`, `.environment_in_command`; `protected.regressed` and
+    `.selection_in_command`, `.configuration_in_command`, `.environment_in_command`, `.unknown_program`;
+    `protected.module_not_run` (a test module of the tree of which the report does not tell);
+    `protected.source_changed_during_run`; `protected.regressed` and
     `.vanished` (a test of the base commit fails, is skipped or is gone with the new source);
-    `protected.outcome_changed_by_configuration`; `protected.failures_hidden`; `protected.emptied`,
+    `protected.outcome_changed_by_configuration`; `protected.failures_hidden`, `protected.others_changed`
+    (with some tests made to fail, one of the others no longer passed); `protected.emptied`,
     `protected.shrank`; `protected.tree_changed` (the working tree is another now; compared where the gate's
     `facts:git.json` says which it is); those of `json_schema.read`.
 
@@ -59,6 +68,7 @@ def protected_checks(artifact: Artifact, context: Context) -> tuple[Finding, ...
         BadParameterError: a parameter is of the wrong shape.
     """
     excused, plugins = globs(context.params, "excused"), strings(context.params, "plugins")
+    programs = globs(context.params, "programs")
     count(context.params, "time_limit_s", 0)
     value, findings = read(artifact, SCHEMA)
     if findings:
@@ -69,10 +79,12 @@ def protected_checks(artifact: Artifact, context: Context) -> tuple[Finding, ...
         *_moved_on(artifact, value, context),
         *_of_tests(name, value["tests"], excused),
         *_of_configuration(name, value["configuration"], excused),
-        *_of_command(name, value["command"], excused, plugins),
+        *_of_command(name, value["command"], excused, plugins, programs),
+        *_not_run(name, value.get("unseen", []), excused),
+        *_rewritten(name, value.get("rewritten", []), excused),
         *_lost(name, value["lost"], excused),
         *_differing(name, value["differing"], excused),
-        *_hidden(name, value["canary"]),
+        *_hidden(name, value["canary"], excused),
         *_shrunk(name, value, excused),
     )
 
@@ -134,14 +146,32 @@ def _of_configuration(artifact: str, files: list[dict[str, Any]], excused: Globs
 
 
 def _of_command(
-    artifact: str, risks: list[dict[str, Any]], excused: Globs, plugins: tuple[str, ...]
+    artifact: str, risks: list[dict[str, Any]], excused: Globs, plugins: tuple[str, ...], programs: Globs
 ) -> Iterator[Finding]:
     for risk in risks:
         argument = risk["argument"]
         allowed = risk["kind"] == "plugin" and argument.removeprefix("-p ") in plugins
+        # Patterns are of paths below something, so an absolute one is compared without its first slash.
+        allowed |= risk["kind"] == "program" and programs.matches(argument.lstrip("/"))
         if not allowed and not excused.matches(argument):
             code, message, remedy = _COMMAND[risk["kind"]]
             yield Finding(code, artifact, quoted(argument), f"{message}: {quoted(argument)}", remedy)
+
+
+def _not_run(artifact: str, modules: list[str], excused: Globs) -> Iterator[Finding]:
+    kept = ((index, path) for index, path in enumerate(modules) if not excused.matches(path))
+    for index, path in list(kept)[: LIMITS.max_findings]:
+        message = f"the report tells of no test of {quoted(path)}, which is in the tree"
+        remedy = "run all tests; a module that is not to be run is named in the process as `excused`"
+        yield Finding("protected.module_not_run", artifact, f"/unseen/{index}", message, remedy)
+
+
+def _rewritten(artifact: str, files: list[dict[str, str]], excused: Globs) -> Iterator[Finding]:
+    kept = ((index, file) for index, file in enumerate(files) if not excused.matches(file["path"]))
+    for index, file in list(kept)[: LIMITS.max_findings]:
+        message = f"{quoted(file['path'])} was written or exchanged while the tests ran ({file['run']})"
+        remedy = "let the command leave sources as they are; a file it may write is named as `excused`"
+        yield Finding("protected.source_changed_during_run", artifact, f"/rewritten/{index}", message, remedy)
 
 
 def _lost(artifact: str, tests: list[dict[str, Any]], excused: Globs) -> Iterator[Finding]:
@@ -168,10 +198,10 @@ def _differing(artifact: str, tests: list[dict[str, Any]], excused: Globs) -> It
         yield Finding(code, artifact, f"/differing/{index}", message, _PLAIN)
 
 
-def _hidden(artifact: str, canary: dict[str, Any]) -> Iterator[Finding]:
+def _hidden(artifact: str, canary: dict[str, Any], excused: Globs) -> Iterator[Finding]:
     remedy = "remove what turns failures into passes: plugin, hook, or report that the tests write themselves"
     if canary["hidden"]:
-        message = f"{canary['hidden']} tests that must fail, planted by the engine, were reported otherwise"
+        message = f"{canary['hidden']} tests that the engine made to fail were reported otherwise"
         yield Finding("protected.failures_hidden", artifact, "/canary/hidden", message, remedy)
     elif canary["unseen"] and not canary["failed"]:
         message = (
@@ -179,6 +209,13 @@ def _hidden(artifact: str, canary: dict[str, Any]) -> Iterator[Finding]:
             "planted in it"
         )
         yield Finding("protected.failures_hidden", artifact, "/canary/unseen", message, remedy)
+    others = [test for test in canary.get("others", []) if not excused.matches(test)]
+    for index, test in enumerate(others[: LIMITS.max_findings]):
+        message = f"with other tests made to fail, {quoted(test)} no longer passed"
+        remedy = (
+            "let each test pass by itself, and the run go on after a failure; others are named as `excused`"
+        )
+        yield Finding("protected.others_changed", artifact, f"/canary/others/{index}", message, remedy)
 
 
 def _shrunk(artifact: str, value: dict[str, Any], excused: Globs) -> Iterator[Finding]:
@@ -191,5 +228,5 @@ def _shrunk(artifact: str, value: dict[str, Any], excused: Globs) -> Iterator[Fi
     gone = [test for test in previous["gone"] if not excused.matches(test)]
     if gone or ran + len(previous["gone"]) - len(gone) < previous["ran"]:
         first = f", {quoted(gone[0])} is gone" if gone else ""
-        message = f"{ran} tests ran, and {previous['ran']} in attempt {previous['attempt']}{first}"
+        message = f"{ran} tests ran, and {previous['ran']} by attempt {previous['attempt']}{first}"
         yield Finding("protected.shrank", artifact, "/previous", message, _BACK)

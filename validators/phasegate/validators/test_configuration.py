@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import configparser
 import re
-import shlex
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from phasegate.validators.errors import MalformedJsonError
+from phasegate.validators.shell_words import ASSIGNMENT, SEPARATORS, words_of
 from phasegate.validators.strict_json import parse
 
 DEFAULT_CONFIGURATION = (
@@ -25,16 +25,34 @@ DEFAULT_CONFIGURATION = (
 _INI_SECTIONS = re.compile(r"(?:tool:)?pytest|pytest|coverage:.*|testenv.*|tox|unittest")
 _PACKAGE_FIELDS = ("scripts", "jest", "vitest", "mocha", "ava", "nyc", "c8")
 _RUNNERS = re.compile(r"(?:.*/)?(?:pytest|py[.]test)(?:-?[0-9.]{0,6})?(?:[.]exe)?")
-_ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]{0,99})=")
+_OTHER_RUNNERS = re.compile(
+    r"(?:.*/)?(?:unittest|nose2|trial|jest|vitest|mocha|ava|npm|npx|yarn|pnpm|go|cargo|rspec|phpunit)"
+)
 _SELECTION = (
     "-k", "-m", "--deselect", "--ignore", "--ignore-glob", "--lf", "--last-failed", "--sw", "--stepwise",
     "--stepwise-skip", "--sw-skip", "--co", "--collect-only", "--setup-only", "--setup-plan", "--fixtures",
     "--markers", "--version", "--help", "-h", "--last-failed-no-failures", "--lfnf",
 )  # fmt: skip
+_OTHER_SELECTION = frozenset(
+    {"-k", "-t", "-g", "--grep", "--testNamePattern", "--testPathPattern", "--testPathPatterns",
+     "--onlyChanged", "--changedSince", "--findRelatedTests", "--related", "--changed", "--shard", "-run",
+     "-skip", "--filter"}
+)  # fmt: skip
+_WITH_VALUE = frozenset(
+    {"-p", "-c", "-o", "-k", "-m", "-n", "-r", "-W", "--junitxml", "--junit-xml", "--junit-prefix", "--cov",
+     "--cov-report", "--cov-config", "--cov-context", "--rootdir", "--confcutdir", "--basetemp",
+     "--config-file", "--override-ini", "--import-mode", "--maxfail", "--durations", "--tb", "--color",
+     "--dist", "--timeout", "--log-file", "--log-level", "--report-log", "--html", "--ignore",
+     "--ignore-glob", "--deselect"}
+)  # fmt: skip
+_TEST_FILE = re.compile(
+    r".*[.](?:py|pyc|js|mjs|cjs|jsx|ts|mts|cts|tsx|go|rs|java|kt|rb|php)|.*[*?\[].*", re.DOTALL
+)
+_STOPPING = re.compile(r"-x|--exitfirst|--maxfail=[0-9]+|--sw|--stepwise")
+_STOPPING_WORD = re.compile(rf"(?<!\S)(?:{_STOPPING.pattern})(?!\S)")
 _CONFIGURATION = ("-c", "--config-file", "-o", "--override-ini", "--rootdir", "--confcutdir")
 _SHELL_MARKS = " ;&|\n"
 _NOTHING = ("/dev/null", ".", "")
-_SEPARATORS = frozenset({";", "&&", "||", "|", "&", "(", ")", "{", "}", "\n", "!"})
 _BEFORE_COMMANDS = frozenset(
     {"env", "exec", "time", "nice", "command", "sudo", "xvfb-run", "uv", "run", "poetry"}
 )
@@ -84,16 +102,36 @@ def _of_ini(text: str) -> dict[str, dict[str, str]]:
     return {name: dict(parser[name]) for name in parser.sections() if _INI_SECTIONS.fullmatch(name)}
 
 
-def command_risks(argv: Sequence[str], is_dropped: Callable[[str], bool]) -> tuple[Risk, ...]:
-    """The arguments of a test command that choose tests, load plugins, or configure the runner.
+def command_risks(
+    argv: Sequence[str],
+    is_dropped: Callable[[str], bool],
+    is_inside: Callable[[str], bool] = lambda path: not path.startswith(("/", "..", "~", "$")),
+) -> tuple[Risk, ...]:
+    """Arguments of a test command that choose tests, load plugins, configure the runner or lead elsewhere.
 
     What stands in one argument for a shell is looked into as well.
 
     Args:
         argv: the command.
         is_dropped: whether a variable is one that changes outcomes and is kept from commands.
+        is_inside: whether a path of the command lies in the working tree.
     """
-    return tuple(dict.fromkeys(_risks(list(argv), is_dropped, depth=0)))
+    return tuple(dict.fromkeys(_risks(list(argv), is_dropped, is_inside, depth=0)))
+
+
+def without_stopping(argv: Sequence[str]) -> tuple[str, ...]:
+    """A test command without what ends it at the first failure (`-x` of pytest and its like)."""
+    found: list[str] = []
+    runner = False
+    for argument in argv:
+        runner = runner or _RUNNERS.fullmatch(argument) is not None
+        if runner and _STOPPING.fullmatch(argument):
+            continue
+        if any(mark in argument for mark in _SHELL_MARKS) and "pytest" in argument:
+            found.append(_STOPPING_WORD.sub("", argument))
+        else:
+            found.append(argument)
+    return tuple(found)
 
 
 def command_programs(argv: Sequence[str]) -> tuple[str, ...]:
@@ -104,7 +142,7 @@ def command_programs(argv: Sequence[str]) -> tuple[str, ...]:
     found = list(_programs(list(argv)))
     for argument in argv:
         if any(mark in argument for mark in _SHELL_MARKS):
-            found.extend(_programs(_words(argument)))
+            found.extend(_programs(words_of(argument)))
     return tuple(dict.fromkeys(name for name in found if "\0" not in name))
 
 
@@ -112,10 +150,10 @@ def _programs(words: list[str]) -> Iterator[str]:
     awaited = "command"
     for word in words:
         name = word.rpartition("/")[2]
-        if word in _SEPARATORS:
+        if word in SEPARATORS:
             awaited = "command"
         elif awaited == "command":
-            if _ASSIGNMENT.match(word) or name in _BEFORE_COMMANDS or word.startswith("-"):
+            if ASSIGNMENT.match(word) or name in _BEFORE_COMMANDS or word.startswith("-"):
                 continue
             yield from (word, *_MAKES.get(name, ()))
             awaited = "script" if _INTERPRETERS.fullmatch(name) else ""
@@ -130,33 +168,57 @@ def _programs(words: list[str]) -> Iterator[str]:
             awaited = ""
 
 
-def _risks(argv: list[str], is_dropped: Callable[[str], bool], *, depth: int) -> Iterator[Risk]:
-    runner = False
+def _risks(
+    argv: list[str], is_dropped: Callable[[str], bool], is_inside: Callable[[str], bool], *, depth: int
+) -> Iterator[Risk]:
+    runner = ""
     place = 0
     while place < len(argv):
         argument = argv[place]
         following = argv[place + 1] if place + 1 < len(argv) else ""
         place += 1
         if depth == 0 and any(mark in argument for mark in _SHELL_MARKS):
-            yield from _risks(_words(argument), is_dropped, depth=1)
+            yield from _risks(words_of(argument), is_dropped, is_inside, depth=1)
             continue
-        assigned = _ASSIGNMENT.match(argument)
-        if not runner and assigned and is_dropped(assigned["name"]) and assigned["name"] != "PYTHONPATH":
-            yield Risk("environment", argument)
+        if argument in SEPARATORS:
+            runner = ""
+        if not runner:
+            yield from _of_environment(argument, following, is_dropped, is_inside)
         if _RUNNERS.fullmatch(argument):
-            runner = True
-        elif runner:
+            runner = "pytest"
+        elif runner == "pytest":
             yield from _of_argument(argument, following)
-            place += argument in {"-p", "-c", "-o", "-k", "-m"}
+            place += argument in _WITH_VALUE
+        elif _OTHER_RUNNERS.fullmatch(argument):
+            runner = argument
+        elif runner:
+            yield from _of_other_runner(argument, following)
 
 
-def _words(text: str) -> list[str]:
-    try:
-        lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
-        lexer.whitespace_split = True
-        return list(lexer)
-    except ValueError:
-        return text.split()
+def _of_environment(
+    argument: str, following: str, is_dropped: Callable[[str], bool], is_inside: Callable[[str], bool]
+) -> Iterator[Risk]:
+    """Variables that change outcomes, and ways out of the working tree, which is where a trial is made."""
+    assigned = ASSIGNMENT.match(argument)
+    if assigned and assigned["name"] == "PYTHONPATH":
+        if not all(is_inside(entry) for entry in assigned["value"].split(":") if entry):
+            yield Risk("environment", argument)
+    elif assigned and is_dropped(assigned["name"]):
+        yield Risk("environment", argument)
+    elif (
+        argument in {"cd", "-C", "--chdir", "--directory", "--prefix"}
+        and following
+        and not is_inside(following)
+    ):
+        yield Risk("environment", f"{argument} {following}")
+
+
+def _of_other_runner(argument: str, following: str) -> Iterator[Risk]:
+    option, joined, _ = argument.partition("=")
+    if option in _OTHER_SELECTION:
+        yield Risk("selection", argument if joined else f"{argument} {following}".strip())
+    elif not argument.startswith("-") and _TEST_FILE.fullmatch(argument):
+        yield Risk("selection", argument)
 
 
 def _of_argument(argument: str, following: str) -> Iterator[Risk]:
@@ -168,7 +230,10 @@ def _of_argument(argument: str, following: str) -> Iterator[Risk]:
             yield Risk("plugin", f"-p {plugin}")
         return
     short = argument[:2] if argument[:1] == "-" and argument[:2] != "--" else option
-    if short in _SELECTION or "::" in argument:
+    if not argument.startswith("-"):
+        if "::" in argument or _TEST_FILE.fullmatch(argument):
+            yield Risk("selection", argument)
+    elif short in _SELECTION or "::" in argument:
         yield Risk("selection", argument if "::" in argument else shown)
     elif short in _CONFIGURATION:
         given = value if joined else (argument[2:] if short not in {argument, option} else following)

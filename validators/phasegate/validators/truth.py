@@ -257,7 +257,10 @@ def _patch_faults(check: PatchCheck | None, unclaimed: Globs) -> Iterator[Findin
         for path in check.differing:
             if not unclaimed.matches(path):
                 message = f"the patch leaves {quoted(path)} with other content than the working tree has"
-                remedy = "write the patch anew from the working tree"
+                remedy = (
+                    "put the file back as the patch has it; or go back with `engine backtrack`, write the "
+                    "patch anew from the working tree, and verify again"
+                )
                 yield Finding("git.patch_content_differs", PATCH, quoted(path), message, remedy)
 
 

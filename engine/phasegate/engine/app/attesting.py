@@ -53,11 +53,13 @@ class Made:
         prompt: the prompt.
         persona: name and version of its persona; empty for none.
         persona_digest: PersonaSpec hash; empty for none.
+        own_texts: whether it was compiled from shipped texts, for no persona or a shipped one.
     """
 
     prompt: CompiledPrompt
     persona: str = ""
     persona_digest: str = ""
+    own_texts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from phasegate.engine.app.command_path import recorded
 from phasegate.engine.app.companions import companions
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.evidence import validate
-from phasegate.engine.app.notary import statement_fault
+from phasegate.engine.app.statement_checks import StatementChecks
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import EvidenceAdded, GatePassed, Recorded, TaskOpened
 from phasegate.engine.core.gate import flagged
@@ -25,6 +25,7 @@ from phasegate.engine.core.replay import Replay
 from phasegate.engine.core.state import Evidence, TaskState, is_current
 from phasegate.engine.statements.note_keys import VerifyKey
 from phasegate.ledger.verify import Verification
+from phasegate.policies.loader import imitates, shipped_digests
 from phasegate.policies.model import CheckRule, EvidenceRule, FlagMode, Process
 from phasegate.validators.interface import Finding, Severity
 
@@ -64,6 +65,7 @@ class TaskAudit:
         faults: what is wrong with the history itself.
         not_enforced: flags that were not at `enforce` when a claimed gate was passed, such as
             `VERIFY/coverage: observe`.
+        signed_to: the last entry that one of its statements signs.
     """
 
     task: str
@@ -72,6 +74,7 @@ class TaskAudit:
     findings: tuple[Finding, ...]
     faults: tuple[str, ...]
     not_enforced: tuple[str, ...] = ()
+    signed_to: int = 0
 
     @property
     def holds(self) -> bool:
@@ -86,12 +89,22 @@ class Audit:
     Attributes:
         faults: what is wrong with the entries that belong to no task.
         findings: what is to be said of the whole, such as that signatures were not evaluated.
+        signed_to: the last entry that the engine signed, by a statement of a task or of the ledger's head.
     """
 
     ledger: Verification
     tasks: tuple[TaskAudit, ...]
     faults: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    signed_to: int = 0
+
+    @property
+    def not_covered(self) -> str:
+        """The entries that no signature covers, as text; empty when there are none."""
+        last = self.ledger.entries
+        if not self.ledger.ok or self.signed_to >= last:
+            return ""
+        return f"entries {self.signed_to + 1} to {last}: no statement of the engine signs them"
 
     @property
     def exit_code(self) -> int:
@@ -122,6 +135,8 @@ class History(NamedTuple):
     Attributes:
         events: sequence numbers and events, in order.
         gates: the latest passed gate of each phase.
+        gated: entry and signed time of each passed gate.
+        signed_to: the last entry that one of its statements signs.
     """
 
     process: Process
@@ -129,6 +144,8 @@ class History(NamedTuple):
     events: tuple[tuple[int, Recorded], ...]
     gates: Mapping[str, GatePassed]
     faults: tuple[str, ...]
+    gated: tuple[tuple[int, str], ...] = ()
+    signed_to: int = 0
 
 
 def audit(engine: Engine, tasks: Sequence[str] = (), terms: Terms = NO_TERMS) -> Audit:
@@ -165,7 +182,9 @@ def audit_records(records: Records, tasks: Sequence[str], terms: Terms) -> Audit
             raise BadInput(f"there is no task `{task}`", "see `engine status`")
     auditor = auditor_of(records, terms)
     found = tuple(auditor.task(task) for task in tasks or sorted(known))
-    return Audit(verification, found, tuple(auditor.people.faults))
+    signed_to, fault = records.signed_head()
+    faults = (*auditor.people.faults, *([fault] if fault else ()))
+    return Audit(verification, found, faults, signed_to=max((signed_to, *(item.signed_to for item in found))))
 
 
 def auditor_of(records: Records, terms: Terms) -> Auditor:
@@ -204,9 +223,7 @@ class Auditor:
         except IntegrityError as error:
             return TaskAudit(task, "unknown", (), (), (str(error),))
         process, state = history.process, history.state
-        findings: list[Finding] = []
-        if self.terms.processes is not None and process.digest not in self.terms.processes:
-            findings.append(_other_process(process))
+        findings = [*_process_findings(process, self.terms)]
         not_enforced: list[str] = []
         for phase in state.completed:
             if phase in process.order:
@@ -214,7 +231,20 @@ class Auditor:
                 findings.extend(self._phase_findings(process, state, phase, gate))
                 not_enforced.extend(f"{flag}: {mode}" for flag, mode in sorted(gate.flags.items()))
         status = str(state.status) if state.status.final else f"in {state.phase}"
-        return TaskAudit(task, status, state.completed, tuple(findings), history.faults, tuple(not_enforced))
+        return TaskAudit(
+            task,
+            status,
+            state.completed,
+            tuple(findings),
+            history.faults,
+            tuple(not_enforced),
+            history.signed_to,
+        )
+
+    def faults(self, history: History) -> TaskAudit:
+        """What is wrong with a task's history, without a look at its evidence."""
+        state = history.state
+        return TaskAudit(state.task, str(state.status), state.completed, (), history.faults)
 
     def history(self, task: str) -> History:
         """The task's entries replayed, with all that is wrong with them.
@@ -228,23 +258,20 @@ class Auditor:
             raise IntegrityError(f"the stream of task `{task}` does not begin with its opening")
         process = self.records.process(opening.process_digest)
         events = tuple((entry.seq, recorded(entry)) for entry in entries)
-        replay = Replay(process, task, binders=self.binders)
+        checks = StatementChecks(self.records.store, self.records.engine_keys, task)
+        signed = [*checks.read(events)]
+        replay = Replay(process, task, binders=self.binders, subjects=checks.subjects)
         state = replay.run(events)
         if state is None:
             raise IntegrityError(f"task `{task}` has no history")
         faults = [f"entry {fault.seq}: {fault.message}" for fault in replay.faults]
-        faults.extend(self._signature_faults(task, events))
+        faults.extend((*signed, *checks.compare(process, replay.gated)))
+        faults.extend(self.people.faults_of(task, process.process, events))
         differs = self.records.state_fault(state, entries[-1])
         faults.extend([differs] if differs else [])
         gates = {event.phase: event.event for _, event in events if isinstance(event.event, GatePassed)}
-        return History(process, state, events, gates, tuple(faults))
-
-    def _signature_faults(self, task: str, events: Sequence[tuple[int, Recorded]]) -> Iterator[str]:
-        for seq, event in events:
-            fault = statement_fault(self.records.store, self.records.engine_keys, task, event, seq)
-            if fault:
-                yield fault
-        yield from self.people.faults_of(task, events)
+        gated = tuple((seq, said.at) for seq, said in checks.gates.items())
+        return History(process, state, events, gates, tuple(faults), gated, checks.signed_to)
 
     def _phase_findings(
         self, process: Process, state: TaskState, phase: str, gate: GatePassed
@@ -301,10 +328,25 @@ def _broken_glass(phase: str, *, accepted: bool) -> Finding:
     return Finding(BROKEN_GLASS, "", phase, text, remedy, severity)
 
 
-def _other_process(process: Process) -> Finding:
-    text = f"the task runs under `{process.process}` v{process.version}, which the policy does not accept"
-    remedy = "open the task under a process that the policy names"
-    return Finding("process.not_accepted", "", process.digest, text, remedy)
+def _process_findings(process: Process, terms: Terms) -> Iterator[Finding]:
+    """What is to be said of the definition a task runs under: one of your own is yours to accept.
+
+    Without a policy a definition of somebody's own is shown; one that goes by a shipped one's name is not
+    evaluated, because whoever reads the name would take it for that.
+    """
+    code, named = "process.not_accepted", f"`{process.process}` v{process.version}"
+    if terms.processes is not None:
+        if process.digest not in terms.processes:
+            text = f"the task runs under {named}, which the policy does not accept"
+            remedy = "open the task under a process that the policy names"
+            yield Finding(code, "", process.digest, text, remedy)
+    elif process.digest not in shipped_digests().values():
+        imitation = imitates(process)
+        text = f"the task runs under {named}, which was not shipped with this release"
+        text += ", though it goes by that name" if imitation else ""
+        remedy = "say which definitions you accept: `processes: [...]` in the file of `--policy`"
+        severity = Severity.NOT_EVALUATED if imitation else Severity.WARNING
+        yield Finding(code, "", process.digest, text, remedy, severity)
 
 
 def unvouched() -> Finding:

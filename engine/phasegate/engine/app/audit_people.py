@@ -71,10 +71,10 @@ class People:
             if fault:
                 self.faults.append(f"entry {entry.seq}: {fault}")
 
-    def faults_of(self, task: str, history: Iterable[tuple[int, Recorded]]) -> Iterator[str]:
-        """What is wrong with what people signed about a task."""
+    def faults_of(self, task: str, process: str, history: Iterable[tuple[int, Recorded]]) -> Iterator[str]:
+        """What is wrong with what people signed about a task under a process of that name."""
         for seq, event in history:
-            fault = self._task_fault(task, seq, event)
+            fault = self._task_fault(task, process, seq, event)
             if fault:
                 yield f"entry {seq}: {fault}"
 
@@ -128,7 +128,7 @@ class People:
             return f"the signed statement is about something else than `{what}`"
         return "" if said.role in _ROLES[type(event)] else f"the role `{said.role}` may not sign `{what}` off"
 
-    def _task_fault(self, task: str, seq: int, event: Recorded) -> str:
+    def _task_fault(self, task: str, process: str, seq: int, event: Recorded) -> str:
         if isinstance(event.event, ApprovalRecorded):
             return self._approval_fault(task, seq, event, event.event)
         if isinstance(event.event, PromptBaselined) and event.event.statement:
@@ -136,7 +136,7 @@ class People:
             what = f"prompt:{task}/{event.phase}@{baseline.version}={baseline.prompt},"
             return self._signed_off_fault(seq, baseline, what)
         if isinstance(event.event, GatePassed):
-            return self._flags_fault(seq, event.event)
+            return self._flags_fault(process, seq, event.event)
         return ""
 
     def _approval_fault(self, task: str, seq: int, event: Recorded, approval: ApprovalRecorded) -> str:
@@ -176,12 +176,11 @@ class People:
             return f"the entry names the key `{key_id}`, and `{signer}` signed"
         return verified.statement
 
-    def _flags_fault(self, seq: int, gate: GatePassed) -> str:
+    def _flags_fault(self, process: str, seq: int, gate: GatePassed) -> str:
+        """A flag counts in the mode that was last signed for it, of this process, before the gate."""
         for flag, mode in gate.flags.items():
-            known = any(
-                at < seq and name.partition(":")[2] == flag and mode == set_to
-                for at, name, set_to in self._flags
-            )
-            if not known:
+            name = f"{process}:{flag}"
+            signed = [set_to for at, known, set_to in self._flags if at < seq and known == name]
+            if signed[-1:] != [mode]:
                 return f"the gate passed with flag `{flag}` at `{mode}`, which nobody signed"
         return ""

@@ -8,13 +8,16 @@ from typing import Protocol
 
 import orjson
 
-from phasegate.engine.app.bundle.content import STATEMENTS, Bundle
+from phasegate.engine.app.bundle.content import HEAD, STATEMENTS, Bundle
 from phasegate.engine.app.command_path import STATE_FIELD
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.notary import STATEMENT_ROW
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.state import Evidence, TaskState
 from phasegate.engine.core.state_json import from_json, to_json
+from phasegate.engine.statements.dsse import verify
+from phasegate.engine.statements.errors import StatementError
+from phasegate.engine.statements.head import LedgerHead
 from phasegate.engine.statements.note_keys import VerifyKey
 from phasegate.ledger.entry import Entry, parse
 from phasegate.ledger.errors import LedgerError
@@ -49,6 +52,10 @@ class Records(Protocol):
 
     def verification(self) -> Verification:
         """What a re-reading of the whole chain finds."""
+        ...
+
+    def signed_head(self) -> tuple[int, str]:
+        """How far the engine signed the ledger itself, 0 for not at all; and what is wrong with that."""
         ...
 
     def process(self, digest: str) -> Process:
@@ -93,6 +100,10 @@ class HomeRecords:
     def verification(self) -> Verification:
         """Re-read the ledger file."""
         return verify_sqlite(self._engine.home.ledger)
+
+    def signed_head(self) -> tuple[int, str]:
+        """None: a home is where the ledger still grows."""
+        return 0, ""
 
     def process(self, digest: str) -> Process:
         """From the object store."""
@@ -160,6 +171,20 @@ class BundleRecords:
             text = "its first entry is missing or not of the time that its manifest says"
             return found._replace(ok=False, problem=Problem(1, "head_mismatch", text))
         return found
+
+    def signed_head(self) -> tuple[int, str]:
+        """The statement that was made when the bundle was: it is about this very chain."""
+        place = f"`{HEAD}`"
+        try:
+            said = verify(self._bundle.members[HEAD], self.engine_keys, expected_type=LedgerHead).predicate
+        except StatementError as error:
+            return 0, f"{place}: the signed head does not hold: {error}"
+        noted = self._bundle.manifest
+        head = noted.ledger.head
+        named = (said.ledger, said.task, said.chain.size, said.chain.hash)
+        if named != (noted.ledger.id, noted.task, head.entries, head.hash):
+            return 0, f"{place}: the engine signed another head than the one of these {head.entries} entries"
+        return head.entries, ""
 
     def process(self, digest: str) -> Process:
         """From the bundle."""

@@ -138,12 +138,13 @@ class Baselines:
                 yield entry, event
 
     def faults(self) -> Iterator[str]:
-        """Count every baseline anew from the entries it was made from, and tell where one says otherwise.
-
-        Raises:
-            IntegrityError: the figures of one are gone or damaged.
-        """
-        found = [(entry, event, self._kept(event)) for entry, event in self.all()]
+        """Count every baseline anew from the entries it was made from, and tell where one says otherwise."""
+        found: list[tuple[Entry, BaselineRecorded, dict[str, Any]]] = []
+        for entry, event in self.all():
+            try:
+                found.append((entry, event, self._kept(event)))
+            except IntegrityError as error:
+                yield f"entry {entry.seq}: baseline `{event.name}`: {error}"
         found.sort(key=lambda item: _count_of(item[2].get("entries")))
         chronicle, entries = Chronicle(), self._store.entries()
         for entry, event, kept in found:

@@ -32,9 +32,9 @@ from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.evidence_commit import UNKNOWN, About
 from phasegate.engine.app.git_commit import Commit, open_commit
 from phasegate.engine.app.git_running import GitUnavailable
-from phasegate.engine.app.paths import decode_path
 from phasegate.engine.app.repository_checks import Claimant, RepositoryChecks, claimant
 from phasegate.engine.app.rerunning import Reran, nothing_ran
+from phasegate.engine.app.same_repository import SameRepository
 from phasegate.engine.core.errors import BadInput, HomeMissing, IntegrityError, NotEvaluated
 from phasegate.engine.core.events import TaskOpened
 from phasegate.engine.core.state import Status
@@ -42,6 +42,8 @@ from phasegate.validators.interface import Finding, Severity
 
 NO_REPOSITORY: Final = "the repository: commit, marks of unfinished work, freshness of documents (`--repo`)"
 NO_BASE = "whether tasks were opened on a commit of the base branch (`--base REF`)"
+STOPPED: Final = "checkpoint.stopped"
+ONLY_FRESHNESS: Final = "everything but freshness (`--freshness`)"
 NO_RERUN: Final = "a new run of tests and build (`--rerun`)"
 ANY_PROCESS: Final = "that the task's process is one you accept (`processes` in `--policy`)"
 
@@ -86,6 +88,7 @@ class Checkpoint:
         abouts: what commit the evidence is about.
         reran: commands that were run again.
         not_looked_at: what this checkpoint says nothing about.
+        stopped: exit code of the error that kept it from being made, told by its one finding; 0 for none.
     """
 
     audit: Audit | None
@@ -94,10 +97,13 @@ class Checkpoint:
     abouts: tuple[About, ...] = ()
     reran: tuple[Reran, ...] = ()
     not_looked_at: tuple[str, ...] = ()
+    stopped: int = 0
 
     @property
     def exit_code(self) -> int:
         """0 all holds, 1 something does not, 3 not evaluated, 4 the ledger does not hold."""
+        if self.stopped:
+            return self.stopped
         audited = self.audit.exit_code if self.audit is not None else EXIT_PASS
         severities = {finding.severity for finding in self.findings}
         if audited == EXIT_INTEGRITY:
@@ -122,6 +128,16 @@ class Checkpoint:
             yield "", f"entry {problem.seq} ({problem.code}): {problem.message}"
         yield from (("", fault) for fault in self.audit.faults)
         yield from ((task.task, fault) for task in self.audit.tasks for fault in task.faults)
+
+
+def stopped(exit_code: int, message: str, remedy: str) -> Checkpoint:
+    """The checkpoint that could not be made: whoever reads only a report reads there why.
+
+    Finding: `checkpoint.stopped`.
+    """
+    severity = Severity.NOT_EVALUATED if exit_code == EXIT_NOT_EVALUATED else Severity.ERROR
+    finding = Finding(STOPPED, "", "checkpoint", message, remedy, severity)
+    return Checkpoint(None, (finding,), stopped=exit_code)
 
 
 def check(request: Request) -> Checkpoint:
@@ -173,8 +189,6 @@ def _records(request: Request, terms: Terms) -> Iterator[HomeRecords | BundleRec
     try:
         engine = Engine.open(request.home, readonly=True)
     except HomeMissing as error:
-        if request.home is not None:
-            raise
         remedy = "name a bundle or a home: `validate_checkpoint BUNDLE`, `validate_checkpoint --home DIR`"
         raise NotEvaluated(f"there is nothing to check: {error.message}", remedy) from error
     with engine:
@@ -208,7 +222,7 @@ def _checked(
     if request.repo is None or commit is None:
         found = _uncompared(audited) if isinstance(records, BundleRecords) else ()
         return Checkpoint(audited, found, not_looked_at=(NO_REPOSITORY, *silent))
-    claimants = _claimants(request, records, terms, commit) if audited.ledger.ok else ()
+    claimants = claimants_of(request.tasks, records, terms, commit) if audited.ledger.ok else ()
     checks = RepositoryChecks(commit, policy, records, claimants, request.base)
     seen, about = checks.commits()
     marks = checks.markers() if request.markers else ()
@@ -241,18 +255,19 @@ def _uncompared(audited: Audit) -> tuple[Finding, ...]:
     return (Finding(UNKNOWN, "", "repository", text, remedy, Severity.NOT_EVALUATED),)
 
 
-def _claimants(
-    request: Request, records: Records, terms: Terms, commit: Commit, *, every: bool = False
+def claimants_of(
+    tasks: Sequence[str], records: Records, terms: Terms, commit: Commit, *, every: bool = False
 ) -> tuple[Claimant, ...]:
     """The tasks the commit is compared with.
 
     Of a bundle its task, of a home those that are named; else the open ones of this repository, or, when none
     is open, the one that moved last; or with `every` all of this repository that were not given up.
     """
-    named = (records.task,) if isinstance(records, BundleRecords) else request.tasks
+    named = (records.task,) if isinstance(records, BundleRecords) else tasks
     histories = list(_histories(records, terms, named))
     if not named:
-        own = [history for history in histories if _is_of(history, commit)]
+        here = SameRepository(commit.root)
+        own = [history for history in histories if here.has(history.state.repository)]
         if every:
             kept = (history for history in own if history.state.status is not Status.ABORTED)
             return tuple(claimant(history, records.store) for history in kept)
@@ -270,11 +285,6 @@ def _histories(records: Records, terms: Terms, named: Sequence[str]) -> Iterator
             yield auditor.history(task)
 
 
-def _is_of(history: History, commit: Commit) -> bool:
-    repository = history.state.repository
-    return bool(repository) and decode_path(repository) == commit.root
-
-
 def _freshness_only(
     request: Request, commit: Commit | None, policy: CheckpointPolicy, terms: Terms
 ) -> Checkpoint:
@@ -283,15 +293,35 @@ def _freshness_only(
         raise BadInput("there is no repository to look at", "name a folder of it with `--repo DIR`")
     try:
         with _records(request, terms) as records:
-            verification = records.verification()
-            if not verification.ok:
-                return Checkpoint(Audit(verification, ()), (), commit.id)
-            claimants = _claimants(request, records, terms, commit, every=True)
-            checks = RepositoryChecks(commit, policy, records, claimants, request.base)
-            found = checks.freshness(request.max_age_hours, must_map=True)
+            return _freshness_by(request, commit, policy, terms, records)
     except NotEvaluated:
         if request.bundle is not None:
             raise
-        checks = RepositoryChecks(commit, policy, None, (), request.base)
-        found = checks.freshness(request.max_age_hours, must_map=True)
-    return Checkpoint(None, found, commit.id, not_looked_at=("everything but freshness (`--freshness`)",))
+    checks = RepositoryChecks(commit, policy, None, (), request.base)
+    found = checks.freshness(request.max_age_hours, must_map=True)
+    return Checkpoint(None, found, commit.id, not_looked_at=(ONLY_FRESHNESS,))
+
+
+def _freshness_by(
+    request: Request,
+    commit: Commit,
+    policy: CheckpointPolicy,
+    terms: Terms,
+    records: HomeRecords | BundleRecords,
+) -> Checkpoint:
+    """Freshness by records: a document counts as confirmed only by a gate whose signed history holds."""
+    verification = records.verification()
+    if not verification.ok:
+        return Checkpoint(Audit(verification, ()), (), commit.id)
+    claimants = claimants_of(request.tasks, records, terms, commit, every=True)
+    auditor = auditor_of(records, terms)
+    head = records.signed_head()[1]
+    tasks = tuple(auditor.faults(history) for history, _ in claimants if history.faults)
+    if tasks or head or auditor.people.faults:
+        faults = (*auditor.people.faults, *([head] if head else ()))
+        return Checkpoint(Audit(verification, tasks, faults), (), commit.id, not_looked_at=(ONLY_FRESHNESS,))
+    checks = RepositoryChecks(commit, policy, records, claimants, request.base)
+    found = checks.freshness(request.max_age_hours, must_map=True)
+    if isinstance(records, BundleRecords) and not records.vouched:
+        found = (*found, unvouched())
+    return Checkpoint(None, found, commit.id, not_looked_at=(ONLY_FRESHNESS,))

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import orjson
 
+from phasegate.engine.app.bindings import BINDING_ROW, Bindings
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.loop_diary import DIARY_ENTRIES_MAX, loop_diary
 from phasegate.engine.app.notary import Notary
@@ -47,7 +48,7 @@ from phasegate.engine.core.events import (
     payload,
 )
 from phasegate.engine.core.facts import Binding, Facts, OpeningFacts
-from phasegate.engine.core.ids import TaskId, parse_task_id, trace_id
+from phasegate.engine.core.ids import TaskId, parse_label, parse_task_id, trace_id
 from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.ports import Clock, Ids
 from phasegate.engine.core.state import Status, TaskState, fold
@@ -61,8 +62,9 @@ from phasegate.policies.loader import stored_process
 from phasegate.policies.model import Process
 
 DECISIONS_MAX = 64
+LABEL_SIGN = "#"
+"""Between actor and label in a lease's holder; no name of a key contains it."""
 TASK_ROW = "task"
-BINDING_ROW = "binding"
 FLAG_ROW = "flag"
 
 UNLEASED = (Decide, UpdateBaseline, CheckLoop, RecordDelivery, Requeue, OpenTask)
@@ -102,16 +104,24 @@ class CommandPath:
         clock: Clock,
         ids: Ids,
         epoch: int | None = None,
+        label: str = "",
     ) -> None:
         self._store = store
         self._shelf = shelf
         self._notary = notary
         self._clock = clock
         self._ids = ids
+        self._bindings = Bindings(store)
         self._processes: dict[str, Process] = {}
         self._states: dict[str, tuple[int, TaskState]] = {}
         self.actor = actor
         self.epoch = epoch
+        self._label = parse_label(label)
+
+    @property
+    def holder(self) -> str:
+        """Who holds the leases this acts under: the actor, with a label that keeps its workers apart."""
+        return f"{self.actor}{LABEL_SIGN}{self._label}" if self._label else self.actor
 
     # -- what stands ----------------------------------------------------------------------------------
 
@@ -154,9 +164,12 @@ class CommandPath:
         return self._processes[digest]
 
     def binding(self, digest: str) -> Binding | None:
-        """Where bytes were bound first; None when they never were."""
-        row = self._store.projection(BINDING_ROW, digest)
-        return Binding(**orjson.loads(row.body)) if row else None
+        """Where bytes were bound first, as the entries say; None when they never were.
+
+        Raises:
+            IntegrityError: a row says otherwise.
+        """
+        return self._bindings.of(digest)
 
     # -- the path -------------------------------------------------------------------------------------
 
@@ -241,7 +254,7 @@ class CommandPath:
         state = commit.state
         if state is None or isinstance(command, UNLEASED):
             return self._commit(commit)
-        fence = Fence(commit.task, state.phase, self.epoch, _milliseconds(commit.facts.now))
+        fence = Fence(commit.task, state.phase, self.epoch, _milliseconds(commit.facts.now), self.holder)
         try:
             return self._commit(commit, fence)
         except (LeaseHeld, LeaseLost) as error:
@@ -265,7 +278,9 @@ class CommandPath:
         else:
             events, extra = (self._violation(decision), *decision.consequences), ()
         events = tuple(self._with_diary(task, state, recorded) for recorded in events)
-        events, statements = self._notary.attest(task, process, state, events, actor=self.actor, at=at)
+        events, statements = self._notary.attest(
+            task, process, state, events, actor=self.actor, at=at, head=self._store.head
+        )
         if not events and state is not None:
             return Result(state, ())
         if events[0].phase == LEDGER_STREAM:

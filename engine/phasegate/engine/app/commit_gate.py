@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.git_running import GitUnavailable, run_git
 from phasegate.engine.app.git_truth import resolve_commit, top_of
-from phasegate.engine.app.paths import decode_path
+from phasegate.engine.app.same_repository import SameRepository
 from phasegate.engine.core.errors import BadInput, NotEvaluated
 from phasegate.engine.core.state import Status, TaskState
 from phasegate.validators.interface import Finding
@@ -82,9 +82,10 @@ def commit_gate(engine: Engine, repo: Path, task: str | None) -> CommitGate:
 
 def _active(engine: Engine, root: Path, named: str) -> TaskState | None:
     if named:
-        state = engine.state(named)
+        state = named_task(engine, root, named)
         return state if state.status is Status.OPEN else None
-    states = [state for state in engine.tasks() if state.status is Status.OPEN and _is_of(state, root)]
+    here = SameRepository(root)
+    states = [state for state in engine.tasks() if state.status is Status.OPEN and here.has(state.repository)]
     if len(states) > 1:
         names = ", ".join(state.task for state in states)
         raise BadInput(
@@ -94,8 +95,19 @@ def _active(engine: Engine, root: Path, named: str) -> TaskState | None:
     return states[0] if states else None
 
 
-def _is_of(state: TaskState, root: Path) -> bool:
-    return bool(state.repository) and decode_path(state.repository).resolve() == root.resolve()
+def named_task(engine: Engine, root: Path, named: str) -> TaskState:
+    """The task of that name.
+
+    Raises:
+        BadInput: there is none, or it is of another repository, whose rules say nothing about this one.
+    """
+    state = engine.state(named)
+    if not SameRepository(root).has(state.repository):
+        raise BadInput(
+            f"task `{named}` is not of the repository `{root}`",
+            f"name one that was opened with `--repo` here, in `{TASK_VARIABLE}` or on the command line",
+        )
+    return state
 
 
 def _staged(root: Path) -> Iterator[PathChange]:

@@ -7,6 +7,7 @@ no interface by which a rule can be missed. A refused command is a result, not a
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -18,15 +19,18 @@ from phasegate.engine.app.command_path import CommandPath
 from phasegate.engine.app.effect_bodies import effect_bodies
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.flags import Flags
-from phasegate.engine.app.home import Home, create_home, find_home, mark_home
+from phasegate.engine.app.gate_report import gate_report
+from phasegate.engine.app.home import Home, create_home, find_home, mark_home, marked_ledger
 from phasegate.engine.app.journal import Journal
 from phasegate.engine.app.keys import KeyRing
 from phasegate.engine.app.leases import Leases
+from phasegate.engine.app.leftovers import remove_leftovers
 from phasegate.engine.app.milestones import Milestones
 from phasegate.engine.app.notary import Notary
 from phasegate.engine.app.outbox import Outbox
 from phasegate.engine.app.people import People, key_actor
 from phasegate.engine.app.prompts import Prompts
+from phasegate.engine.app.recording import Runners, offer_facts, record_witness, settle
 from phasegate.engine.app.registrations import Registrations
 from phasegate.engine.app.repository import base_of
 from phasegate.engine.app.results import GateReport, Result, Witnessed
@@ -39,11 +43,9 @@ from phasegate.engine.core.commands import (
     CheckLoop,
     Offer,
     OpenTask,
-    RecordProgress,
     RecordWitness,
 )
-from phasegate.engine.core.errors import BadInput
-from phasegate.engine.core.events import RunnerEvent
+from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.facts import Facts, GateFacts
 from phasegate.engine.core.gate import examine
 from phasegate.engine.core.ids import (
@@ -55,16 +57,15 @@ from phasegate.engine.core.ids import (
     parse_task_id,
 )
 from phasegate.engine.core.ports import Clock, Ids
-from phasegate.engine.core.state import Evidence, Status, TaskState
+from phasegate.engine.core.state import Evidence, TaskState
 from phasegate.engine.statements.ports import Signer
 from phasegate.ledger.entry import Entry
 from phasegate.ledger.errors import StoreExists
 from phasegate.ledger.objects import ObjectStore
 from phasegate.ledger.sqlite import SqliteStore
 from phasegate.ledger.store import Store
-from phasegate.policies.loader import load_process
+from phasegate.policies.loader import imitates, load_process
 from phasegate.policies.model import Process, Witness
-from phasegate.validators.interface import Finding
 
 if TYPE_CHECKING:
     from phasegate.engine.app.baselines import Baselines
@@ -81,8 +82,10 @@ class Engine:
         clock: tells the time.
         ids: mints span ids.
         signer: gives the key that statements are signed with; the engine's own by default.
-        actor: who acts, as proven by a key; the operating system's user by default.
         lease: epoch of the lease commands are made under.
+        label: which worker of the actor holds it; empty without several.
+
+    Who acts is the operating system's user, or the owner of a registered key after `act_as`.
     """
 
     def __init__(
@@ -93,29 +96,33 @@ class Engine:
         clock: Clock | None = None,
         ids: Ids | None = None,
         signer: Callable[[], Signer] | None = None,
-        actor: str | None = None,
         lease: int | None = None,
+        label: str = "",
     ) -> None:
         self.home = home
         self.store = store
         self.clock = clock or SystemClock()
         self._shelf = Shelf(home, ObjectStore(home.objects))
         self.keys = KeyRing(home.keys)
-        notary = Notary(store.ledger, signer or self.keys.engine_key)
+        self.notary = Notary(store.ledger, signer or self.keys.engine_key)
         self._path = CommandPath(
             store,
             self._shelf,
-            notary,
-            actor=actor or local_actor(),
+            self.notary,
+            actor=local_actor(),
             clock=self.clock,
             ids=ids or SystemIds(),
             epoch=lease,
+            label=label,
         )
+        self.runners = Runners(self._path, self._shelf)
         self.leases = Leases(self._path, store, self.clock)
         self.registrations = Registrations(self._path, store, self.keys, self.clock)
         self.people = People(self._path, store, self.registrations, self.clock)
         self.flags = Flags(self._path, store, self.registrations, self.clock)
-        self.witnesses = Witnesses(self._path, store, self._shelf, self.clock, home.root, self.record_witness)
+        # No caller of the engine may say what a command has shown: only what ran it is given this.
+        record = self._record_witness
+        self.witnesses = Witnesses(self._path, store, self._shelf, self.clock, home.root, record)
         self.milestones = Milestones(self._path, store, self.registrations, self.clock)
         self.journal = Journal(self._path, store, self._shelf)
         self.outbox = Outbox(self._path, store, self._shelf, home, self.clock)
@@ -152,6 +159,7 @@ class Engine:
         readonly: bool = False,
         key: Path | None = None,
         lease: int | None = None,
+        label: str = "",
         clock: Clock | None = None,
     ) -> Self:
         """Open an initialised home: `root`, else `PHASEGATE_HOME`, else the nearest `state/` upward.
@@ -161,15 +169,23 @@ class Engine:
             readonly: open the ledger for reading only.
             key: private key file of who acts; the actor is then `key:NAME`. It must be registered.
             lease: epoch of the lease commands are made under.
+            label: which worker of the actor holds it; it must be the one it was acquired with.
             clock: tells the time.
 
         Raises:
             HomeMissing: there is none.
+            IntegrityError: its marker is damaged, or of another ledger.
             KeyRefused: the key cannot be read or is not registered.
         """
         home = find_home(root, os.environ, Path.cwd())
         store = SqliteStore.open(home.ledger, readonly=readonly)
-        engine = cls(home, store, clock=clock, lease=lease)
+        if store.ledger != marked_ledger(home):
+            store.close()
+            raise IntegrityError(
+                f"`{home.root}` is marked as the home of another ledger than lies in it",
+                "restore the home from a backup, `home.json` and `ledger.db` together",
+            )
+        engine = cls(home, store, clock=clock, lease=lease, label=label)
         if key is not None:
             engine.act_as(key)
         return engine
@@ -244,9 +260,18 @@ class Engine:
             risk: risk class; the process's first by default.
             repository: a folder of the git repository that the work changes.
             base: commit the work starts from, as git resolves it there.
+
+        Raises:
+            BadInput: an argument is none, or the definition goes by a shipped one's name.
+            PolicyError: there is no such process, or its definition is refused.
         """
         name = parse_task_id(task)
         definition = process if isinstance(process, Process) else load_process(process)
+        if imitates(definition):
+            raise BadInput(
+                f"`{definition.process}` is the name of a shipped process, and this definition is another",
+                "give it a name of its own, so that nobody takes it for the shipped one",
+            )
         if repository is None and definition.repository:
             raise BadInput(
                 f"`{definition.process}` compares the repository at its gates, and none was named",
@@ -276,13 +301,13 @@ class Engine:
 
         def gather(_process: Process, state: TaskState | None) -> Facts:
             offers[:] = [self._read(task, state, file, name) for file in files]
-            return self._offer_facts(offers)
+            return offer_facts(self._path, self._shelf, offers)
 
         def command() -> AddEvidence:
             return AddEvidence(tuple(offers))
 
         result = self._path.run(parse_task_id(task), command, gather)
-        self._settle(result, offers)
+        settle(self._shelf, result, offers)
         return result
 
     def witness(
@@ -336,26 +361,6 @@ class Engine:
         """Look whether a task makes no progress; if so it is paused and a person is called."""
         return self._path.run(parse_task_id(task), CheckLoop())
 
-    def record_witness(self, task: str, command: RecordWitness) -> Result:
-        """Record what the engine itself produced: a witnessed command or a runner's evidence."""
-
-        def gather(_process: Process, _state: TaskState | None) -> Facts:
-            return self._offer_facts(command.offers)
-
-        result = self._path.run(parse_task_id(task), command, gather)
-        self._settle(result, command.offers)
-        return result
-
-    def record_progress(self, task: str, phase: str, attempt: int, events: Sequence[RunnerEvent]) -> Result:
-        """Record events of a phase runner."""
-        return self._path.run(parse_task_id(task), RecordProgress(phase, attempt, tuple(events)))
-
-    def offer(self, task: str, name: str, content: bytes, witness: Witness) -> Offer:
-        """Snapshot bytes the engine made, as an offer for the current phase of a task."""
-        return self._shelf.make_offer(
-            task, self.state(task).phase, parse_artifact_name(name), content, witness
-        )
-
     # -- questions ------------------------------------------------------------------------------------
 
     def state(self, task: str) -> TaskState:
@@ -375,16 +380,7 @@ class Engine:
         state = self.state(task)
         process = self.process(state.process_digest)
         findings = examine(process, state, self._seen_gate(process, state))
-        if state.status.final:
-            text, remedy = f"task `{task}` is {state.status}", "open a new task for further work"
-            findings = (Finding(f"task.{state.status}", "", state.phase, text, remedy), *findings)
-        if state.status is Status.PAUSED:
-            text, remedy = (
-                f"task `{task}` is paused: {state.paused}",
-                f"a person resumes it: `engine resume {task}`",
-            )
-            findings = (Finding("task.paused", "", state.phase, text, remedy), *findings)
-        return GateReport(task, state.phase, state.attempt, process.next_phases(state.phase), findings)
+        return gate_report(process, state, findings, self.leases.in_the_way(state))
 
     def process(self, digest: str) -> Process:
         """The definition with this digest, as it was when a task was opened under it."""
@@ -421,19 +417,11 @@ class Engine:
         seen = {f"{process.process}:{flag}": seq for flag, (_, seq) in rows.items()}
         return replace(facts, flag_rows=seen) if seen else facts
 
+    def _record_witness(self, task: str, command: RecordWitness) -> Result:
+        """Record what a command has shown, and clear away what killed ones left behind."""
+        remove_leftovers(Path(tempfile.gettempdir()))
+        return record_witness(self._path, self._shelf, task, command)
+
     def _read(self, task: str, state: TaskState | None, file: Path, name: str | None) -> Offer:
         phase = state.phase if state else ""
         return self._shelf.read_offer(task, phase, file, parse_artifact_name(name or file.name))
-
-    def _offer_facts(self, offers: Sequence[Offer]) -> Facts:
-        owners = {item.source: self._shelf.owner(item.source) for item in offers if item.source}
-        bindings = {item.digest: self._path.binding(item.digest) for item in offers}
-        return Facts(
-            bindings={digest: found for digest, found in bindings.items() if found},
-            owners={source: owner for source, owner in owners.items() if owner},
-        )
-
-    def _settle(self, result: Result, offers: Sequence[Offer]) -> None:
-        finish = self._shelf.settle if result.accepted else self._shelf.discard
-        for offer in offers:
-            finish(offer.path, offer.digest)

@@ -120,16 +120,19 @@ class Commit:
     def times(self) -> dict[str, int]:
         """When each path last changed in its history, in seconds since 1970 by the committer's clock.
 
+        A merge changes what is as in none of its parents; what it takes from one of them changed there.
+
         Raises:
             GitUnavailable: the history cannot be read, or is not all there.
         """
         if self._git("rev-parse", "--is-shallow-repository").strip() == b"true":
             raise GitUnavailable("the clone is shallow, so it is not known when files last changed")
-        log = self._git("log", "--format=%x00%x00%ct", "--name-only", "-z", "--no-renames", self.id)
+        log = self._git("log", "--format=%x00%x00%ct", "-c", "--name-only", "-z", "--no-renames", self.id)
         found: dict[str, int] = {}
         for record in log.split(b"\0\0\0"):
             head, _, names = record.strip(b"\0").partition(b"\0")
-            for name in names.removeprefix(b"\n").split(b"\0") if names else ():
+            # Of a merge the names follow an empty field, of another commit a line end.
+            for name in filter(None, names.removeprefix(b"\n").split(b"\0")):
                 # The log goes back in time; the newest change of a path is the first seen.
                 found.setdefault(os.fsdecode(name), int(head))
         return found

@@ -1,8 +1,9 @@
 """Hooks of git that ask the engine: installed beside what is there, and removed without a trace.
 
-A hook that was there is kept as `NAME.phasegate-previous` and runs first; what it refuses stays refused. Ours
-act only in the repository they were installed for, since a hooks folder can be shared by many
-(`core.hooksPath`). They fail closed: where the engine is gone, they refuse and say how to remove them.
+A hook that was there is kept as `NAME.phasegate-previous` and runs first; what it refuses stays refused. In
+a hooks folder that many repositories share (`core.hooksPath`), ours act only in the one they were installed
+for.
+They fail closed: where the engine is gone or the repository was moved, they refuse and say what to do.
 Hooks are early warning. Whoever works in the repository can pass them by; the gate in CI cannot be.
 """
 
@@ -20,6 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from phasegate.engine.app.git_running import GitUnavailable, git_program
 from phasegate.engine.core.errors import BadInput
 
 PREVIOUS: Final = ".phasegate-previous"
@@ -33,17 +35,27 @@ _SCRIPT: Final = """\
 # `engine git uninstall` removes it and puts back what was there before.
 previous={previous}
 {chain}
-[ "$(git rev-parse --path-format=absolute --git-common-dir 2>/dev/null)" = {repository} ] || exit 0
+if [ "$(git rev-parse --path-format=absolute --git-common-dir 2>/dev/null)" != {repository} ]; then
+{elsewhere}
+fi
 if [ ! -x {python} ]; then
     echo "phasegate: its interpreter is gone; install the hook again, or remove $0" >&2
     exit 1
 fi
-exec {python} -I -m {module} {arguments} </dev/null
+{run}
 """
 _CHAIN: Final = 'if [ -x "$previous" ]; then "$previous" "$@" || exit $?; fi'
 _CHAIN_WITH_INPUT: Final = """\
 # git tells what is pushed on standard input, which the hook before is to read as well.
-if [ -x "$previous" ]; then cat | "$previous" "$@" || exit $?; fi"""
+pushed=$(cat)
+tell() { [ -z "$pushed" ] || printf '%s\\n' "$pushed"; }
+if [ -x "$previous" ]; then tell | "$previous" "$@" || exit $?; fi"""
+_SHARED: Final = """\
+    # The hooks folder is shared, and this is another of the repositories that share it.
+    exit 0"""
+_OWN: Final = """\
+    echo "phasegate: the repository is not where it was; install the hook again: engine git install" >&2
+    exit 1"""
 
 
 class Hook(StrEnum):
@@ -71,6 +83,11 @@ class HooksFolder:
 
     folder: Path
     repository: Path
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it lies elsewhere than in the repository, so that others may have it as well."""
+        return self.folder.resolve() != (self.repository / "hooks").resolve()
 
     def install(self, hooks: Iterable[Hook], home: Path, *, force: bool = False) -> Iterator[Action]:
         """Install hooks; a second time changes nothing.
@@ -138,17 +155,18 @@ class HooksFolder:
                 yield Action("put back as it was", file)
 
     def _script(self, hook: Hook, home: Path) -> bytes:
-        if hook is Hook.PRE_COMMIT:
-            module, arguments, chain = "phasegate.engine.cli", ["git", "check", "--repo", "."], _CHAIN
-        else:
-            module, arguments, chain = "phasegate.engine.cli.validate_checkpoint", [], _CHAIN_WITH_INPUT
+        command = "check" if hook is Hook.PRE_COMMIT else "check-push"
+        python = shlex.quote(sys.executable)
+        arguments = shlex.join(["git", command, "--repo", ".", "--home", str(home)])
+        ask = f"{python} -I -m phasegate.engine.cli {arguments}"
+        pre_commit = hook is Hook.PRE_COMMIT
         body = _SCRIPT.format(
             previous=shlex.quote(str(self.folder / f"{hook}{PREVIOUS}")),
-            chain=chain,
+            chain=_CHAIN if pre_commit else _CHAIN_WITH_INPUT,
             repository=shlex.quote(str(self.repository)),
-            python=shlex.quote(sys.executable),
-            module=module,
-            arguments=shlex.join([*arguments, "--home", str(home)]),
+            elsewhere=_SHARED if self.is_shared else _OWN,
+            python=python,
+            run=f"exec {ask} </dev/null" if pre_commit else f"tell | {ask}",
         ).encode("utf-8", "surrogateescape")
         return f"#!/bin/sh\n{_MARK}{hashlib.sha256(body).hexdigest()}\n".encode() + body
 
@@ -162,9 +180,9 @@ def hooks_folder(repo: Path) -> HooksFolder:
     asked = ("rev-parse", "--path-format=absolute", "--git-path", "hooks", "--git-common-dir")
     try:
         done = subprocess.run(
-            ["git", "-C", str(repo), *asked], capture_output=True, check=True, timeout=GIT_TIMEOUT_S
+            [git_program(), "-C", str(repo), *asked], capture_output=True, check=True, timeout=GIT_TIMEOUT_S
         )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except (GitUnavailable, OSError, ValueError, subprocess.SubprocessError) as error:
         raise BadInput(f"`{repo}` is in no repository of git", "name one with `--repo DIR`") from error
     folder, _, common = done.stdout.rstrip(b"\n").partition(b"\n")
     if not common or b"\n" in common:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import shutil
 import subprocess
 import tempfile
 import time
@@ -12,6 +13,17 @@ from pathlib import Path
 
 GIT_TIMEOUT_S = 60
 GIT_OUTPUT_BYTES_MAX = 64 * 1024 * 1024
+
+SYSTEM_PATH = os.pathsep.join(
+    dict.fromkeys(
+        [
+            *("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"),
+            *("/opt/homebrew/bin", "/run/current-system/sw/bin"),
+            *(folder for folder in os.defpath.split(os.pathsep) if Path(folder).is_absolute()),
+        ]
+    )
+)
+"""Where programs of the system lie. The caller's own `PATH` may hold a `git` that answers as he likes."""
 
 _CHUNK_BYTES = 65_536
 _REASON_CHARS_MAX = 300
@@ -28,7 +40,7 @@ class GitUnavailable(Exception):
 def _environ(extra: Mapping[str, str]) -> dict[str, str]:
     """An environment in which nothing of the user's git settings counts."""
     return {
-        "PATH": os.environ.get("PATH", os.defpath),
+        "PATH": SYSTEM_PATH,
         "LC_ALL": "C",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
@@ -40,6 +52,18 @@ def _environ(extra: Mapping[str, str]) -> dict[str, str]:
         "GIT_NO_LAZY_FETCH": "1",
         **extra,
     }
+
+
+def git_program() -> str:
+    """Absolute path of git, sought in the system's own folders and never in the caller's `PATH`.
+
+    Raises:
+        GitUnavailable: it lies in none of them.
+    """
+    found = shutil.which("git", path=SYSTEM_PATH)
+    if found is None:
+        raise GitUnavailable(f"git cannot be run: it is in no folder of the system, {SYSTEM_PATH}")
+    return found
 
 
 def run_git(
@@ -55,7 +79,7 @@ def run_git(
         given.seek(0)
         try:
             process = subprocess.Popen(
-                ["git", *_SAFE, *argv],
+                [git_program(), *_SAFE, *argv],
                 cwd=cwd,
                 env=_environ(environ),
                 stdin=given,

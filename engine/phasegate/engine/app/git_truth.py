@@ -1,11 +1,16 @@
 """Looking at the real tree with git, without trusting the repository's own word.
 
-Every comparison is made with a scratch repository of our own: its configuration, hooks, index, exclude file
-and attributes are empty, and the objects of the real one are lent to it (gitrepository-layout, "alternates").
-So no hook, filter, file-system monitor or alias of the repository runs, no `assume-unchanged` or
-`skip-worktree` mark hides a file, a time stamp that was set back does not help, and nothing is written into
-the repository. The price is that every tracked file is hashed, and that files kept by a filter such as
-git-lfs look changed.
+Every comparison is made with a scratch repository of our own: its configuration, hooks, index and exclude
+file are empty, and the objects of the real one are lent to it (gitrepository-layout, "alternates"). So no
+hook, file-system monitor or alias of the repository runs, no `assume-unchanged` or `skip-worktree` mark hides
+a file, a time stamp that was set back does not help, and nothing is written into the repository.
+
+A `.gitattributes` of the working tree is read by git even so. What it says of converting content is overruled
+by the scratch repository's `info/attributes`, which comes before it (gitattributes, "Description"): with
+`ident`, `filter`, `text`, `eol` or `working-tree-encoding`, files could hold code that neither a tree's id
+nor a patch shows. So trees are of the very bytes that lie in the working tree. The price is that every
+tracked file is hashed, and that files kept by a filter such as git-lfs, or with line ends that git converts,
+look changed.
 """
 
 from __future__ import annotations
@@ -47,6 +52,8 @@ __all__ = [
 CHANGES_MAX = 100_000
 SUBMODULES_MAX = 64
 SUBMODULE_DEPTH_MAX = 4
+
+_NO_CONVERSION = b"* -text -crlf -eol -ident -filter -working-tree-encoding\n"
 
 _SPECIAL = re.compile(rb"[*?\[\\]")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -148,11 +155,23 @@ def snapshot(repo: Path, base: str, patch: bytes | None = None, without: Path | 
 
 
 def export(
-    repo: Path, base: str, folder: Path, without: Path | None = None
+    repo: Path, base: str, folder: Path, now: Path, without: Path | None = None
 ) -> tuple[Path, tuple[PathChange, ...], str]:
-    """Write the files of a commit into an empty folder; the working tree's root, changes and tree id.
+    """Write the files of a commit, and those of the working tree, into folders of their own.
 
-    What lies in the folder `without` is neither a change nor part of the tree.
+    The working tree's files are written from the objects that its id is the id of, so that both are of the
+    same bytes whatever happens to the files meanwhile. What lies in the folder `without` is neither a change
+    nor part of the tree.
+
+    Args:
+        repo: a folder inside the working tree.
+        base: full id of the commit; empty for the empty tree.
+        folder: an empty folder for the files of the commit.
+        now: an empty folder for those of the working tree.
+        without: a folder that is not looked at.
+
+    Returns:
+        The working tree's root, how it differs from the commit, and its tree's id.
 
     Raises:
         GitUnavailable: there is no git, no repository, or no such commit in it.
@@ -161,8 +180,9 @@ def export(
     with _scratch(real) as scratch:
         changes = _outside(real.root, scratch.changes(base)[0], without)
         tree = scratch.working_tree(changes)
+        scratch.write_files(now)
         scratch.run("read-tree", *([base] if base else ["--empty"]))
-        scratch.run("checkout-index", "--all", "--force", f"--prefix={folder}/")
+        scratch.write_files(folder)
     return real.root, changes, tree
 
 
@@ -254,6 +274,10 @@ class _Scratch:
         run_git(("init", "--quiet", "--bare", "--template=", f"--object-format={kind}", own), {})
         # A bare repository would refuse to look at a working tree.
         run_git(("--git-dir", own, "config", "core.bare", "false"), {})
+        run_git(("--git-dir", own, "config", "core.autocrlf", "false"), {})
+        info = self._folder / "git" / "info"
+        info.mkdir(exist_ok=True)
+        (info / "attributes").write_bytes(_NO_CONVERSION)
 
     def run(self, *args: str, stdin: bytes = b"") -> bytes:
         """Output of a git command in the working tree's root."""
@@ -327,6 +351,10 @@ class _Scratch:
                 listed = b"\0".join(os.fsencode(path) for path in paths)
                 self.run("update-index", option, "-z", "--stdin", stdin=listed)
         return self.run("write-tree", "--missing-ok").decode("ascii", "replace").strip()
+
+    def write_files(self, folder: Path) -> None:
+        """Write the files of the index into a folder."""
+        self.run("checkout-index", "--all", "--force", f"--prefix={folder}/")
 
     def check_patch(self, base: str, patch: bytes) -> PatchCheck:
         """Try a patch on the base commit, in the scratch index alone, and compare with the working tree."""

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from phasegate.engine.core.errors import BadInput, HomeMissing
+from phasegate.engine.core.errors import BadInput, HomeMissing, IntegrityError
 
 MARKER = "home.json"
 FORMAT = 1
@@ -122,6 +122,29 @@ def mark_home(home: Home, ledger: str) -> None:
     temporary = home.root / f".{MARKER}.{os.getpid()}"
     temporary.write_text(json.dumps({"format": FORMAT, "ledger": ledger}) + "\n", encoding="utf-8")
     temporary.replace(home.root / MARKER)
+
+
+def marked_ledger(home: Home) -> str:
+    """Id of the ledger that a home's marker names.
+
+    Raises:
+        IntegrityError: the marker is damaged.
+        BadInput: the home is of another release's making.
+    """
+    path = home.root / MARKER
+    try:
+        said = json.loads(path.read_bytes())
+        layout, ledger = said["format"], said["ledger"]
+    except (OSError, ValueError, RecursionError, TypeError, KeyError):
+        layout, ledger = FORMAT, None
+    if layout != FORMAT:
+        text = f"`{home.root}` has the layout {str(layout)[:20]}, and this release reads {FORMAT}"
+        raise BadInput(text, "open it with the release that made it")
+    if not isinstance(ledger, str):
+        raise IntegrityError(
+            f"`{path}` is damaged, so `{home.root}` is no home to rely on", "restore it from a backup"
+        )
+    return ledger
 
 
 def find_home(option: Path | None, environ: Mapping[str, str], start: Path) -> Home:

@@ -13,6 +13,7 @@ from phasegate.engine.core.errors import BadInput, Conflict
 from phasegate.engine.core.events import Kind
 from phasegate.engine.core.ids import TaskId, parse_phase, parse_task_id
 from phasegate.engine.core.ports import Clock
+from phasegate.engine.core.state import TaskState
 from phasegate.ledger.errors import LeaseHeld, LeaseInvalid, LeaseLost
 from phasegate.ledger.leases import Lease
 from phasegate.ledger.store import Store
@@ -21,6 +22,8 @@ from phasegate.policies.model import LeaseRule
 
 class Leases:
     """The exclusive right to act on one task and phase for a time.
+
+    The holder is the actor, with the label the engine was opened with; nobody takes one in another's name.
 
     Args:
         path: records contention.
@@ -33,15 +36,12 @@ class Leases:
         self._store = store
         self._clock = clock
 
-    def acquire(
-        self, task: str, phase: str | None = None, *, holder: str = "", ttl_s: int | None = None
-    ) -> Lease:
+    def acquire(self, task: str, phase: str | None = None, *, ttl_s: int | None = None) -> Lease:
         """Acquire the lease on a task's phase, the current one by default; it expires if nobody renews it.
 
         Args:
             task: the task.
             phase: the phase.
-            holder: who holds it; the actor by default.
             ttl_s: seconds to expiry; the process's by default.
 
         Raises:
@@ -54,7 +54,7 @@ class Leases:
             name,
             where,
             lambda: self._store.lease_acquire(
-                name, where, holder or self._path.actor, now_ms=self._now_ms(), ttl_ms=ttl_ms
+                name, where, self._path.holder, now_ms=self._now_ms(), ttl_ms=ttl_ms
             ),
         )
 
@@ -64,7 +64,6 @@ class Leases:
         epoch: int,
         phase: str | None = None,
         *,
-        holder: str = "",
         ttl_s: int | None = None,
         window_s: int | None = None,
     ) -> Lease:
@@ -82,7 +81,7 @@ class Leases:
             lambda: self._store.lease_renew(
                 name,
                 where,
-                holder or self._path.actor,
+                self._path.holder,
                 epoch,
                 now_ms=self._now_ms(),
                 ttl_ms=ttl_ms,
@@ -90,18 +89,17 @@ class Leases:
             ),
         )
 
-    def release(self, task: str, epoch: int, phase: str | None = None, *, holder: str = "") -> Lease:
+    def release(self, task: str, epoch: int, phase: str | None = None) -> Lease:
         """Give a lease up. Releasing twice is allowed.
 
         Raises:
             Conflict: it is another's; that is recorded.
         """
         name, where, _ = self._place(task, phase)
-        who = holder or self._path.actor
         return self._settled(
             name,
             where,
-            lambda: self._store.lease_release(name, where, who, epoch, now_ms=self._now_ms()),
+            lambda: self._store.lease_release(name, where, self._path.holder, epoch, now_ms=self._now_ms()),
         )
 
     def list(self, task: str | None = None) -> Iterator[Lease]:
@@ -111,6 +109,15 @@ class Leases:
     def held(self, lease: Lease) -> bool:
         """Whether a lease is held now."""
         return lease.live(self._now_ms())
+
+    def in_the_way(self, state: TaskState) -> Lease | None:
+        """The lease on a task's current phase that refuses our commands; None when there is none."""
+        now, epoch, holder = self._now_ms(), self._path.epoch, self._path.holder
+        for lease in self._store.leases(parse_task_id(state.task)):
+            ours = lease.epoch == epoch and lease.holder == holder
+            if lease.phase == state.phase and lease.live(now) and not ours:
+                return lease
+        return None
 
     def _place(self, task: str, phase: str | None) -> tuple[TaskId, str, LeaseRule]:
         """Task, phase (the current one without any) and what the task's process says of leases."""

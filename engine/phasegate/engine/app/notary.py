@@ -1,30 +1,30 @@
 """The notary: signs a statement about every passed gate and witnessed command, in the commit that records it.
 
 The envelope is kept beside the ledger, in a row by its digest; the entry names the digest. So the statement
-cannot be exchanged without the chain showing it, and signing adds no file and no second commit.
+cannot be exchanged without the chain showing it, and signing adds no file and no second commit. Each
+statement names the ledger's head before it, so a signature is one over every entry up to there.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from phasegate.engine.app.witnessing.statement import predicate_of, subjects_of
 from phasegate.engine.core.errors import IntegrityError
-from phasegate.engine.core.events import EvidenceAdded, GatePassed, PhaseCompleted, Recorded, WitnessRecorded
-from phasegate.engine.core.state import Attested, TaskState
-from phasegate.engine.statements.dsse import sign, verify
-from phasegate.engine.statements.errors import StatementError
-from phasegate.engine.statements.ports import Signer, Verifier
-from phasegate.engine.statements.predicate import Predicate, Subject
+from phasegate.engine.core.events import GatePassed, PhaseCompleted, Recorded, WitnessRecorded
+from phasegate.engine.core.state import TaskState
+from phasegate.engine.statements.dsse import sign
+from phasegate.engine.statements.head import LedgerHead
+from phasegate.engine.statements.ports import Signer
+from phasegate.engine.statements.predicate import ChainRef, Predicate, Subject
 from phasegate.engine.statements.statement import Statement
 from phasegate.engine.statements.transition import EvidenceItem, Gate, ProcessRef, Transition
-from phasegate.engine.statements.witness import Witness
-from phasegate.ledger.store import Projection, Store
-from phasegate.policies.model import Origin, Process
+from phasegate.ledger.chain import Head
+from phasegate.ledger.store import Projection
+from phasegate.policies.model import FlagMode, Process
 
 STATEMENT_ROW = "statement"
-_WITNESSED = str(Origin.WITNESSED)
 
 
 class Notary:
@@ -49,61 +49,54 @@ class Notary:
         *,
         actor: str,
         at: str,
+        head: Callable[[], Head],
     ) -> tuple[tuple[Recorded, ...], tuple[Projection, ...]]:
         """The events with the digest of the signed statement in them, and the row that holds it.
 
         Events that pass no gate and tell of no witnessed command are returned as they are.
+
+        Args:
+            task: the task.
+            process: the definition it runs under.
+            state: where it stood when the events were decided.
+            events: what is to be committed.
+            actor: who asked for it.
+            at: when it was decided.
+            head: reads where the ledger ends. It is read after the state, so what is signed holds all that
+                the task had been through; another's entries may still come between it and the commit.
         """
         first = events[0] if events else None
-        if first is None or not isinstance(first.event, GatePassed | WitnessRecorded):
+        if first is None or state is None or not isinstance(first.event, GatePassed | WitnessRecorded):
             return tuple(events), ()
         if isinstance(first.event, GatePassed):
-            seen = state.attested.get(first.phase) if state else None
-            attested = seen if seen and seen.attempt == first.attempt else None
-            envelope = self._signed(
-                self._transition(task, process, attested, events, actor, at).to_statement()
+            said = transition_of(
+                self._ledger, process, state, events, actor=actor, at=at, chain=chain_ref(head())
             )
+            envelope = self._signed(said.to_statement())
         else:
             subjects = subjects_of(events[1:], process_subject(process))
-            envelope = self._signed(predicate_of(self._ledger, task, first).to_statement(subjects))
+            witness = predicate_of(self._ledger, task, first, chain_ref(head()))
+            envelope = self._signed(witness.to_statement(subjects))
         digest = hashlib.sha256(envelope).hexdigest()
         signed = first.event.model_copy(update={"statement": digest})
         row = Projection(STATEMENT_ROW, digest, envelope)
         return (first._replace(event=signed), *events[1:]), (row,)
 
+    def sign_head(self, state: TaskState, head: Head) -> bytes:
+        """A signed statement that the ledger goes to `head`, made for one task.
+
+        Raises:
+            NotEvaluated: the engine's key cannot be reached.
+        """
+        said = LedgerHead(
+            ledger=self._ledger, task=state.task, attempt=state.attempt, chain=chain_ref(head), at=head.at
+        )
+        return self._signed(said.to_statement())
+
     def _signed(self, statement: Statement[Predicate]) -> bytes:
         if self._signer is None:
             self._signer = self._open()
         return sign(statement, self._signer)
-
-    def _transition(
-        self,
-        task: str,
-        process: Process,
-        attested: Attested | None,
-        events: Sequence[Recorded],
-        actor: str,
-        at: str,
-    ) -> Transition:
-        passed, completed = events[0].event, events[1].event
-        if not isinstance(passed, GatePassed) or not isinstance(completed, PhaseCompleted):
-            raise IntegrityError("a passed gate is not followed by the completion of its phase")
-        evidence = tuple(
-            EvidenceItem(name=item.name, digest=item.digest, origin=item.origin) for item in passed.evidence
-        )
-        return Transition(
-            ledger=self._ledger,
-            task=task,
-            process=ProcessRef(name=process.process, version=process.version, digest=process.digest),
-            source=events[0].phase,
-            to=completed.next or None,
-            attempt=events[0].attempt,
-            gate=Gate(checks=passed.checks, evidence=evidence),
-            actor=actor,
-            prompt_hash=attested.prompt if attested else None,
-            persona_hash=(attested.persona_digest or None) if attested else None,
-            at=at,
-        )
 
 
 def process_subject(process: Process) -> Subject:
@@ -111,62 +104,65 @@ def process_subject(process: Process) -> Subject:
     return Subject(f"process:{process.process}", process.digest)
 
 
-def statement_fault(
-    store: Store, keys: Mapping[str, Verifier], task: str, recorded: Recorded, seq: int
-) -> str:
-    """What is wrong with the statement of a passed gate or a witnessed command; empty when it holds.
+def chain_ref(head: Head) -> ChainRef:
+    """A ledger's head as statements name it."""
+    return ChainRef(size=head.size, hash=head.hash)
+
+
+def transition_of(
+    ledger: str,
+    process: Process,
+    state: TaskState,
+    events: Sequence[Recorded],
+    *,
+    actor: str,
+    at: str,
+    chain: ChainRef,
+) -> Transition:
+    """What the statement of a passed gate says: everything it was decided from.
 
     Args:
-        store: the ledger, which holds the envelope.
-        keys: the engine's public keys by id.
-        task: the task the event belongs to.
-        recorded: the event.
-        seq: its entry, for the message.
+        ledger: id of the ledger.
+        process: the definition the task runs under.
+        state: the task before its gate was passed.
+        events: the passed gate and the completion of its phase, first.
+        actor: who asked for it.
+        at: when it was decided.
+        chain: the ledger as it was then.
+
+    Raises:
+        IntegrityError: the events are others.
     """
-    event = recorded.event
-    if not isinstance(event, GatePassed | WitnessRecorded):
-        return ""
-    what = "gate" if isinstance(event, GatePassed) else "witnessed command"
-    row = store.projection(STATEMENT_ROW, event.statement) if event.statement else None
-    if row is None or hashlib.sha256(row.body).hexdigest() != event.statement:
-        return f"entry {seq}: the signed statement of the {what} is missing or altered"
-    try:
-        if isinstance(event, GatePassed):
-            same = _is_about_gate(
-                verify(row.body, keys, expected_type=Transition), store.ledger, task, recorded, event
-            )
-        else:
-            same = _is_about_command(
-                verify(row.body, keys, expected_type=Witness), store, task, recorded, seq
-            )
-    except StatementError as error:
-        return f"entry {seq}: the signed statement of the {what} does not hold: {error}"
-    return "" if same else f"entry {seq}: the signed statement is about something else than the {what}"
+    passed = events[0].event
+    completed = events[1].event if len(events) > 1 else None
+    if not isinstance(passed, GatePassed) or not isinstance(completed, PhaseCompleted):
+        raise IntegrityError("a passed gate is not followed by the completion of its phase")
+    seen = state.attested.get(events[0].phase)
+    attested = seen if seen and seen.attempt == events[0].attempt else None
+    return Transition(
+        ledger=ledger,
+        task=state.task,
+        process=ProcessRef(name=process.process, version=process.version, digest=process.digest),
+        source=events[0].phase,
+        to=completed.next or None,
+        attempt=events[0].attempt,
+        gate=_gate(passed),
+        actor=actor,
+        prompt_hash=attested.prompt if attested else None,
+        persona_hash=(attested.persona_digest or None) if attested else None,
+        commit=passed.commit or None,
+        risk=state.risk or None,
+        at=at,
+        chain=chain,
+    )
 
 
-def _is_about_gate(
-    statement: Statement[Transition], ledger: str, task: str, recorded: Recorded, event: GatePassed
-) -> bool:
-    said = statement.predicate
-    place = (said.ledger, said.task, said.source, said.attempt)
-    names = [(item.name, item.digest) for item in said.gate.evidence]
-    return place == (ledger, task, recorded.phase, recorded.attempt) and names == [
-        (item.name, item.digest) for item in event.evidence
-    ]
-
-
-def _is_about_command(
-    statement: Statement[Witness], store: Store, task: str, recorded: Recorded, seq: int
-) -> bool:
-    """Whether a statement says what the entry says, about the artifacts bound right after it."""
-    if statement.predicate != predicate_of(store.ledger, task, recorded):
-        return False
-    named = [(subject.name, subject.digest) for subject in statement.subject]
-    following = store.entries(since=seq, task=task, limit=len(named))
-    bound = [
-        (str(entry.payload["name"]), str(entry.payload["digest"]))
-        for place, entry in enumerate(following, seq + 1)
-        # What an agent hands in right after a command that produced nothing was not bound along with it.
-        if entry.seq == place and entry.type == EvidenceAdded.kind and entry.payload["origin"] == _WITNESSED
-    ]
-    return named == bound or (len(named) == 1 and not bound and named[0][0].startswith("process:"))
+def _gate(passed: GatePassed) -> Gate:
+    return Gate(
+        checks=passed.checks,
+        evidence=tuple(
+            EvidenceItem(name=item.name, digest=item.digest, origin=item.origin) for item in passed.evidence
+        ),
+        flags={flag: FlagMode(mode) for flag, mode in passed.flags.items()},
+        broken_glass=passed.broken_glass or None,
+    )

@@ -30,8 +30,12 @@ from phasegate.engine.app.system import system_chance
 from phasegate.engine.core.commands import Enqueue, RecordDelivery, Requeue
 from phasegate.engine.core.delivering import Answer, Delivery, SideEffect, is_due, outcome
 from phasegate.engine.core.errors import BadInput, Conflict, EngineError
-from phasegate.engine.core.events import OutboxDeferred, OutboxDelivered, OutboxFailed
 from phasegate.engine.core.ids import parse_task_id
+from phasegate.engine.core.outbox_events import (
+    OutboxDeferred,
+    OutboxDelivered,
+    OutboxFailed,
+)
 from phasegate.engine.core.outboxing import effect_key
 from phasegate.engine.core.ports import Clock
 from phasegate.engine.core.state import Status
@@ -196,6 +200,8 @@ class Outbox:
         task, effect = self.find(prefix)
         if effect.delivery is Delivery.DELIVERED:
             raise BadInput(f"`{effect.key}` is delivered", "nothing is left to do")
+        if effect.delivery is Delivery.WITHDRAWN:
+            raise BadInput(f"`{effect.key}` is withdrawn: {effect.last_error}", "pass its gate again")
         if effect.delivery is Delivery.FAILED:
             self._path.run(
                 parse_task_id(task), Requeue(effect.key, effect.effect, effect.destination, effect.body)
@@ -224,7 +230,8 @@ class Outbox:
             if not mine:
                 return Tried(task, effect, held=BUSY)
             if effect.delivery is not Delivery.PENDING or (due_at and not is_due(effect, due_at)):
-                return Tried(task, effect, held="another deliverer was faster")
+                gone = effect.delivery is Delivery.WITHDRAWN
+                return Tried(task, effect, held=effect.last_error if gone else "another deliverer was faster")
             try:
                 letter = self._letter(task, effect, policy)
             except (EngineError, LedgerError) as error:
@@ -271,7 +278,10 @@ class Outbox:
         if effect.delivery is not Delivery.PENDING:
             return ""
         try:
-            held = _HELD_BY.get(self._path.state(task).status, "")
+            state = self._path.state(task)
+            held = _HELD_BY.get(state.status, "")
+            if state.outbox.get(effect.key) is not Delivery.PENDING:
+                held = "it is pending no more, as its task's state says"
             if not held:
                 policy.destination(effect.effect, effect.destination).token(self._environ)
         except EngineError as error:

@@ -26,7 +26,13 @@ from phasegate.engine.core.events import Recorded
 from phasegate.ledger.store import Projection, Row, Store
 
 OUTBOX_ROW: Final = "outbox"
-_TYPES: Final = ("outbox.enqueued", "outbox.deferred", "outbox.delivered", "outbox.failed")
+_TYPES: Final = (
+    "outbox.enqueued",
+    "outbox.deferred",
+    "outbox.delivered",
+    "outbox.failed",
+    "outbox.withdrawn",
+)
 
 
 def outbox_rows(store: Store, task: str, events: Sequence[Recorded]) -> list[Projection]:

@@ -20,6 +20,7 @@ from phasegate.engine.core.ports import Clock
 from phasegate.engine.core.state import TaskState, is_current
 from phasegate.engine.statements.approval import Approval, Decision
 from phasegate.engine.statements.dsse import sign, verify_signed
+from phasegate.engine.statements.errors import Fault, StatementError
 from phasegate.engine.statements.predicate import Subject
 from phasegate.ledger.store import Projection, Store
 from phasegate.policies.model import Process
@@ -56,7 +57,7 @@ class People:
         Raises:
             KeyRefused: the key cannot be read.
             BadInput: the role is not given and cannot be told.
-            StatementError: the key is not registered for the role.
+            StatementError: the key is not registered.
         """
         signer = load_key(key)
         state = self._path.state(task)
@@ -76,14 +77,15 @@ class People:
     def submit(self, envelope: bytes) -> Result:
         """Verify a signed decision, wherever it was made, and let it take effect.
 
+        One that a registered key signed for another, or in a role it does not have, is refused and recorded.
+
         Raises:
-            StatementError: it is not signed by a registered key, or not in a role of that key.
+            StatementError: it is not signed by a registered key.
             BadInput: it is about another ledger.
         """
         verified = verify_signed(envelope, self._keys.verify_keys(), expected_type=Approval)
         approval = verified.statement.predicate
         key_id = verified.signers[0]
-        approval.check_signer(key_id.partition("+")[0], self._keys.roles_of(key_id))
         if approval.ledger != self._store.ledger:
             raise BadInput("the decision is about another ledger", "sign one for this ledger")
         digest = hashlib.sha256(envelope).hexdigest()
@@ -97,6 +99,7 @@ class People:
             attempt=approval.attempt,
             subjects={item.name: item.digest for item in verified.statement.subject},
             statement=digest,
+            fault=self._fault(approval, key_id),
         )
 
         def gather(_process: Process, _state: TaskState | None) -> Facts:
@@ -104,6 +107,16 @@ class People:
 
         row = Projection(STATEMENT_ROW, digest, envelope)
         return self._path.run(parse_task_id(approval.task), command, gather, rows=(row,))
+
+    def _fault(self, approval: Approval, key_id: str) -> tuple[str, str] | None:
+        """Why the key that signed may not decide so, and what to do about it; None when it may."""
+        try:
+            approval.check_signer(key_id.partition("+")[0], self._keys.roles_of(key_id))
+        except StatementError as error:
+            if error.fault is not Fault.NOT_AUTHORISED:
+                raise
+            return error.message, error.remedy
+        return None
 
     def _seen_before(self, task: str, digest: str) -> bool:
         """Whether an envelope was accepted; the entries are asked too, because a row can be deleted."""

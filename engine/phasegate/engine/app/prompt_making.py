@@ -14,7 +14,7 @@ from phasegate.engine.prompts.request import request_for
 from phasegate.policies.errors import PolicyError
 from phasegate.policies.model import Process
 from phasegate.policies.persona import PersonaSpec
-from phasegate.policies.persona_loader import stored_persona
+from phasegate.policies.persona_loader import is_shipped, stored_persona
 from phasegate.policies.prompt_texts import shipped_texts
 from phasegate.validators.criteria import acceptance_criteria
 
@@ -62,7 +62,7 @@ class PromptMaking:
         )
         prompt = compile_prompt(request, shipped_texts())
         name, digest = self.keep(spec) if spec is not None else ("", "")
-        return Made(prompt, name, digest)
+        return Made(prompt, name, digest, own_texts=spec is None or is_shipped(spec))
 
     def keep(self, persona: PersonaSpec) -> tuple[str, str]:
         """Keep a persona as an object; returns its name with version, and its digest."""

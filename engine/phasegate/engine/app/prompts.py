@@ -67,8 +67,9 @@ class Prompts:
     ) -> Handed:
         """Hand out the prompt of a task's current phase, and record it as witnessed.
 
-        The first one becomes the baseline. Without persona, domains and skills it is what the baseline was
-        compiled from; a baseline that was not compiled is handed out as it is.
+        The first one becomes the baseline, but not where drift is an error and the persona is none that was
+        shipped: there a person signs it with `update`. Without persona, domains and skills it is what the
+        baseline was compiled from; a baseline that was not compiled is handed out as it is.
 
         Raises:
             BadInput: the task, a domain or a skill is unknown.
@@ -88,6 +89,7 @@ class Prompts:
                 persona_digest=made.persona_digest,
                 origin=Origin.WITNESSED,
                 via="compiler",
+                own_texts=made.own_texts,
             )
 
         result = self._run(task, make)

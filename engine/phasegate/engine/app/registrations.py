@@ -55,7 +55,7 @@ class Registrations:
         parsed = VerifyKey.parse(vkey)
         what = f"key:{parsed.key_id} {role}"
         by, statement, rows = self._path.actor, "", list[Projection]()
-        if any(Role.OPERATOR in roles for roles in self.roles().values()):
+        if self.has_operator():
             by, statement, row = self._signed(what, key)
             rows.append(row)
         self._ring.register(vkey, role)
@@ -83,6 +83,10 @@ class Registrations:
             reason=f"register {what}",
             at=self._clock.now(),
         )
+
+    def has_operator(self) -> bool:
+        """Whether an operator is registered, who then has to sign every further registration."""
+        return any(Role.OPERATOR in roles for roles in self.roles().values())
 
     def roles_of(self, key_id: str) -> frozenset[Role]:
         """The roles of a key, as entries give them; none when it is not registered."""

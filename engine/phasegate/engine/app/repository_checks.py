@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from phasegate.engine.app.audit import History
@@ -22,10 +23,8 @@ from phasegate.engine.app.freshness import (
 )
 from phasegate.engine.app.git_commit import Commit
 from phasegate.engine.app.git_running import GitUnavailable
-from phasegate.engine.app.git_truth import tree_state
 from phasegate.engine.app.markers import FILE_BYTES_MAX, marker_findings
-from phasegate.engine.app.rerunning import Reran, commands, nothing_ran, rerun
-from phasegate.engine.core.events import GatePassed
+from phasegate.engine.app.rerunning import Reran, commands, nothing_ran, place_of, rerun
 from phasegate.engine.core.state import is_current
 from phasegate.ledger.store import Store
 from phasegate.validators.interface import Finding, Severity
@@ -156,10 +155,21 @@ class RepositoryChecks:
 
     def rerun(self) -> tuple[tuple[Reran, ...], tuple[Finding, ...]]:
         """Run tests and build again, and tell what came of it."""
+        if not self.claimants:
+            return (), (nothing_ran("", "no task of this repository claims anything"),)
+        try:
+            with place_of(self.commit) as folder:
+                ran, found = self._rerun_in(folder)
+                found.extend([] if folder == self.commit.root else [_dirty()])
+        except GitUnavailable as error:
+            return (), (nothing_ran("", f"the files of the commit could not be laid out: {error}"),)
+        return tuple(ran), tuple(found)
+
+    def _rerun_in(self, folder: Path) -> tuple[list[Reran], list[Finding]]:
         ran: list[Reran] = []
-        found: list[Finding] = [*self._dirt()]
+        found: list[Finding] = []
         for history, _ in self.claimants:
-            asked = commands(history.state, history.events, self.commit.root)
+            asked = commands(history.state, history.events, folder)
             if not asked:
                 found.append(
                     nothing_ran(history.state.task, "no witnessed command stands behind what it claims")
@@ -169,27 +179,25 @@ class RepositoryChecks:
                     ran.append(item)
                 else:
                     found.append(item)
-        if not self.claimants:
-            found.append(nothing_ran("", "no task of this repository claims anything"))
-        return tuple(ran), tuple(found)
-
-    def _dirt(self) -> Iterator[Finding]:
-        try:
-            tree = tree_state(self.commit.root).tree
-        except GitUnavailable as error:
-            yield _not_looked_at("the working tree", error)
-            return
-        if tree != self.commit.tree:
-            text = "the working tree differs from the commit, so what is run again is not quite that commit"
-            remedy = "check the commit out afresh, with nothing untracked that is not ignored"
-            yield Finding(DIRTY, "", "repository", text, remedy, Severity.WARNING)
+        return ran, found
 
 
 def claimant(history: History, store: Store) -> Claimant:
-    """A task with the time of the latest gate it passed, or of its opening."""
-    passed = [seq for seq, event in history.events if isinstance(event.event, GatePassed)]
-    entry = store.get(passed[-1] if passed else history.events[0][0])
-    return Claimant(history, int(datetime.fromisoformat(entry.at).timestamp()) if entry else 0)
+    """A task with the signed time of the latest gate it passed; without any, with the time of its opening."""
+    if history.gated:
+        at = history.gated[-1][1]
+    else:
+        entry = store.get(history.events[0][0])
+        at = entry.at if entry else ""
+    return Claimant(history, int(datetime.fromisoformat(at).timestamp()) if at else 0)
+
+
+def _dirty() -> Finding:
+    text = (
+        "the working tree differs from the commit, so the commands were run in a fresh checkout of the commit"
+    )
+    remedy = "check the commit out, with nothing untracked that is not ignored, to have them run in place"
+    return Finding(DIRTY, "", "repository", text, remedy, Severity.WARNING)
 
 
 def _not_looked_at(what: str, error: Exception, remedy: str = "make the repository readable") -> Finding:

@@ -1,23 +1,32 @@
-"""Running again what a task had the engine witness: tests and build, in the repository as it stands.
+"""Running again what a task had the engine witness: tests and build, on the commit under review.
 
-Commands come from signed records, so they are run only if those records hold; they get no variable whose name
-speaks of a secret, nor any that changes outcomes unseen.
+They run in the working tree where that is the commit, else in a fresh checkout of it; and without network and
+with all else read-only where they did the first time. Commands come from signed records, so they are run only
+if those records hold; they get no variable whose name speaks of a secret, nor any that changes outcomes
+unseen.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from phasegate.engine.app.evidence_commit import witnesses_of
+from phasegate.engine.app.git_commit import Commit
+from phasegate.engine.app.git_running import GitUnavailable
+from phasegate.engine.app.git_truth import export, tree_state
 from phasegate.engine.app.paths import decode_path
+from phasegate.engine.app.witnessing.checkout import DEPENDENCIES
 from phasegate.engine.app.witnessing.environment import passed_on
-from phasegate.engine.app.witnessing.running import Order, run
+from phasegate.engine.app.witnessing.observing import SCRATCH_MARK, Job, observe
 from phasegate.engine.core.errors import EngineError
 from phasegate.engine.core.events import Recorded, WitnessRecorded
 from phasegate.engine.core.state import TaskState, is_current
@@ -42,6 +51,8 @@ class Again(NamedTuple):
         argv: as it was recorded, but for a program that is elsewhere on this machine.
         cwd: where.
         complete: whether the whole command was recorded.
+        hermetic: whether it is run without network and with everything read-only but a scratch folder.
+        moved: whether a report was moved into that folder the first time, which is not recorded.
     """
 
     task: str
@@ -49,6 +60,8 @@ class Again(NamedTuple):
     argv: tuple[str, ...]
     cwd: Path
     complete: bool
+    hermetic: bool
+    moved: bool
 
 
 class Reran(NamedTuple):
@@ -57,6 +70,36 @@ class Reran(NamedTuple):
     again: Again
     exit_code: int
     duration_ms: int
+
+
+@contextmanager
+def place_of(commit: Commit) -> Iterator[Path]:
+    """A folder with the files of a commit: the working tree if it has no others, else a fresh checkout.
+
+    What git ignores lies in the working tree alone, but folders of dependencies are lent to a checkout.
+
+    Raises:
+        GitUnavailable: the working tree cannot be looked at, or the commit not be checked out.
+    """
+    if tree_state(commit.root).tree == commit.tree:
+        yield commit.root
+        return
+    with tempfile.TemporaryDirectory(prefix="phasegate-rerun-", ignore_cleanup_errors=True) as name:
+        folder, aside = Path(name).resolve() / "commit", Path(name).resolve() / "aside"
+        try:
+            folder.mkdir()
+            aside.mkdir()
+            export(commit.root, commit.id, folder, aside)
+            _lend(commit.root, folder)
+        except OSError as error:
+            raise GitUnavailable(f"the commit cannot be checked out: {error}") from error
+        yield folder
+
+
+def _lend(root: Path, folder: Path) -> None:
+    for name in DEPENDENCIES:
+        if (root / name).is_dir() and not os.path.lexists(folder / name):
+            (folder / name).symlink_to((root / name).resolve(), target_is_directory=True)
 
 
 def commands(state: TaskState, events: tuple[tuple[int, Recorded], ...], root: Path) -> tuple[Again, ...]:
@@ -101,24 +144,40 @@ def _run(again: Again, environ: Mapping[str, str], limit_s: float) -> Iterator[R
     if not again.complete:
         yield nothing_ran(again.task, f"{quoted(again.argv[0])} was recorded without all its arguments")
         return
+    job = Job(
+        again.argv, again.cwd, {}, echo=False, hermetic=again.hermetic, limit_s=limit_s, environ=environ
+    )
     try:
-        ran = run(Order(again.argv, again.cwd, environ, limit_s=limit_s))
+        ran = observe(job, look_at_git=False).ran
     except EngineError as error:
         yield nothing_ran(again.task, f"{quoted(' '.join(again.argv))} cannot be run: {error.message}")
         return
     yield Reran(again, ran.exit_code, ran.duration_ms)
     if ran.timed_out:
         yield nothing_ran(again.task, f"{quoted(' '.join(again.argv))} took longer than {limit_s:.0f} s")
+    elif ran.exit_code and again.moved:
+        text = f"ended with {ran.exit_code}; it is not recorded where its reports went"
+        yield nothing_ran(again.task, f"{quoted(' '.join(again.argv))} {text}")
     elif ran.exit_code:
         yield rerun_finding(again, ran.exit_code, ran.log)
 
 
 def _again(state: TaskState, phase: str, event: WitnessRecorded, root: Path) -> Again:
     digest = hashlib.sha256(json.dumps(list(event.argv)).encode()).hexdigest()
-    program, *arguments = event.argv or ("",)
-    argv = (_program(program), *arguments)
     complete = bool(event.argv) and digest == event.argv_digest
-    return Again(state.task, phase, argv, _folder(state, event, root), complete)
+    named = tuple(_moved_here(argument, state, root) for argument in event.argv or ("",))
+    argv = (_program(named[0]), *named[1:])
+    marked = any(SCRATCH_MARK in argument for argument in argv)
+    moved = event.hermetic and bool(event.reports) and not marked
+    return Again(state.task, phase, argv, _folder(state, event, root), complete, event.hermetic, moved)
+
+
+def _moved_here(argument: str, state: TaskState, root: Path) -> str:
+    """An argument with the path of the task's repository replaced by that of this one."""
+    if not state.repository:
+        return argument
+    own = str(decode_path(state.repository))
+    return re.sub(rf"{re.escape(own)}(?=/|$)", lambda _: str(root), argument)
 
 
 def _program(recorded: str) -> str:

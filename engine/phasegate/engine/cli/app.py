@@ -163,6 +163,7 @@ def history(
 @app.command()
 def gate(
     task: TaskArgument,
+    lease: LeaseOption = None,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
     json_: JsonOption = False,
@@ -170,7 +171,7 @@ def gate(
     """Try the current gate without passing it: what is missing, where, and what to do."""
     from phasegate.engine.cli import tasks
 
-    tasks.gate(home, tasks.chosen(format_, json_), task)
+    tasks.gate(home, tasks.chosen(format_, json_), task, lease)
 
 
 @app.command()
@@ -286,13 +287,19 @@ def keys_register(
 
 @keys.command("show")
 def keys_show(
-    home: HomeOption = None, format_: FormatOption = Format.TABLE, json_: JsonOption = False
+    vkey: Annotated[bool, typer.Option("--vkey", help="Only the engine's own key, as one line.")] = False,
+    home: HomeOption = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
 ) -> None:
     """Show the public keys: the engine's, and those registered for roles."""
     from phasegate.engine.cli import keys as commands
     from phasegate.engine.cli.output import chosen
 
-    commands.show(home, chosen(format_, json_))
+    if vkey:
+        commands.show_vkey(home)
+    else:
+        commands.show(home, chosen(format_, json_))
 
 
 @ledger.command("show")

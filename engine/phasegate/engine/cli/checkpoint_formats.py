@@ -16,7 +16,15 @@ from xml.etree import ElementTree as ET
 from phasegate.engine.app.checkpoint import Checkpoint
 from phasegate.validators.interface import Finding, Severity
 
-WORDS: Final = {0: "pass", 1: "fail", 3: "not evaluated", 4: "integrity"}
+WORDS: Final = {
+    0: "pass",
+    1: "fail",
+    2: "usage",
+    3: "not evaluated",
+    4: "integrity",
+    5: "conflict",
+    70: "internal error",
+}
 INTEGRITY: Final = "ledger.integrity"
 NOTHING: Final = "checkpoint.nothing_claimed"
 SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -152,6 +160,7 @@ def markdown(found: Checkpoint) -> str:
         f"- run again: `{_cell(' '.join(ran.again.argv))}` ended with {ran.exit_code}" for ran in found.reran
     ]
     lines += [f"- not enforced: {_cell(flag)}" for task in tasks for flag in task.not_enforced]
+    lines += [f"- not covered: {found.audit.not_covered}"] if found.audit and found.audit.not_covered else []
     lines += [f"- not looked at: {text}" for text in found.not_looked_at]
     return "\n".join(lines).rstrip("\n") + "\n"
 

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
 from phasegate.engine.app.audit import TaskAudit
-from phasegate.engine.app.checkpoint import Checkpoint, Request, check
+from phasegate.engine.app.checkpoint import Checkpoint, Request, check, stopped
 from phasegate.engine.app.results import TRUST_EMBEDDED
 from phasegate.engine.cli.checkpoint_formats import WORDS, github, junit, markdown, sarif
 from phasegate.engine.cli.output import console, finding_json, print_findings, print_json, print_jsonl, say
+from phasegate.engine.cli.session import exit_code_of
 from phasegate.engine.cli.validate_checkpoint import Format
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
 
-def report(request: Request, format_: Format) -> int:
-    """Check and print; returns the exit code."""
-    found = check(request)
+def report(request: Callable[[], Request], format_: Format) -> int:
+    """Make the request, check and print; returns the exit code.
+
+    An error that keeps the check from being made is told in the format asked for too, so that no reader of
+    a report takes its absence for a pass.
+    """
+    try:
+        found = check(request())
+    except Exception as error:
+        if format_ is Format.TABLE:
+            raise
+        code = exit_code_of(error)
+        message = getattr(error, "message", "") or str(error) or repr(error)
+        found = stopped(
+            code, message, getattr(error, "remedy", "") or "see what was printed on standard error"
+        )
     match format_:
         case Format.JSON:
             print_json(_checkpoint_json(found))
@@ -37,7 +52,7 @@ def report(request: Request, format_: Format) -> int:
             _write("".join(f"{line}\n" for line in github(found)))
             _append_summary(markdown(found))
         case Format.TABLE:
-            _print(found)
+            print_checkpoint(found)
     return found.exit_code
 
 
@@ -69,6 +84,7 @@ def _checkpoint_json(found: Checkpoint) -> dict[str, Any]:
             "problem": audit.ledger.problem._asdict() if audit.ledger.problem else None,
         }
         body["not_ruled_out"] = audit.ledger.not_ruled_out
+        body["not_covered"] = audit.not_covered
         body["faults"] = audit.faults
         body["tasks"] = [_task_json(task) for task in audit.tasks]
     findings = (*(audit.findings if audit else ()), *found.findings)
@@ -111,7 +127,8 @@ def _task_json(task: TaskAudit) -> dict[str, Any]:
     }
 
 
-def _print(found: Checkpoint) -> None:
+def print_checkpoint(found: Checkpoint) -> None:
+    """Print a checkpoint for people."""
     out = console()
     audit = found.audit
     for task in audit.tasks if audit else ():
@@ -132,6 +149,8 @@ def _print(found: Checkpoint) -> None:
     told = f": {audit.ledger.entries} entries, head {audit.ledger.head.hash}" if audit else ""
     out.print(Text(f"{result}{told}", "bold"))
     ruled = "; ".join(audit.ledger.not_ruled_out) if audit else "the ledger was not read"
+    if audit and audit.not_covered:
+        out.print(Text(f"not covered: {audit.not_covered}", "dim"))
     out.print(Text(f"not ruled out: {ruled}; trust: {TRUST_EMBEDDED}", "dim"))
     for silent in found.not_looked_at:
         out.print(Text(f"not looked at: {silent}", "dim"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from rich.text import Text
 from phasegate.engine.app.commit_gate import commit_gate
 from phasegate.engine.app.git_hooks import Action, Hook, hooks_folder
 from phasegate.engine.app.home import find_home
+from phasegate.engine.app.push_gate import NOTHING_CLAIMED, push_gate
+from phasegate.engine.cli.checkpoint_report import print_checkpoint
 from phasegate.engine.cli.output import console, print_findings, say
 from phasegate.engine.cli.session import session
 
@@ -44,6 +47,22 @@ def check(home: Path | None, repo: Path, task: str | None) -> None:
     print_findings(gate.findings)
     if blocked:
         raise typer.Exit(EXIT_REFUSED)
+
+
+def check_push(home: Path | None, repo: Path) -> None:
+    """Compare what is pushed with what is claimed; exit as `validate_checkpoint` does when it is not that."""
+    worst = 0
+    with session(home, readonly=True) as engine:
+        for pushed in push_gate(engine, repo, sys.stdin):
+            if pushed.checkpoint is None:
+                say(f"warning: {pushed.ref}: {NOTHING_CLAIMED}")
+                continue
+            word = Text("refused", "bold red") if pushed.exit_code else Text("allowed", "green")
+            console().print(Text(f"{pushed.ref} {pushed.commit[:12]}: ").append_text(word))
+            print_checkpoint(pushed.checkpoint)
+            worst = max(worst, pushed.exit_code)
+    if worst:
+        raise typer.Exit(worst)
 
 
 def _tell(actions: Iterable[Action]) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from phasegate.engine.app.keys import create_key, load_vkey
+from phasegate.engine.app.keys import Role, create_key, load_vkey
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_rows, say
 from phasegate.engine.cli.people import parse_role
 from phasegate.engine.cli.session import session
+from phasegate.engine.core.errors import BadInput
 
 
 def init(home: Path | None) -> None:
@@ -23,14 +25,38 @@ def create(name: str, file: Path) -> None:
     key = create_key(file, name)
     console().print(key.public_vkey, soft_wrap=True)
     say(f"private key written to {file}; keep it where no agent can read it")
+    tree = working_tree(file)
+    if tree is not None:
+        say(f"warning: {tree} is a git working tree; move the key out of it before it is committed or read")
+
+
+def working_tree(file: Path) -> Path | None:
+    """The git working tree that a file lies in; None when it lies in none."""
+    return next((folder for folder in file.resolve().parents if (folder / ".git").exists()), None)
 
 
 def register(home: Path | None, vkey: str, role: str, key: Path | None) -> None:
     """Register a public key, given as text or as a file, for a role."""
+    wanted = parse_role(role)
+    if wanted is Role.ENGINE:
+        raise BadInput(
+            "nobody registers a key as `engine`", "the engine has its own: `engine keys show` lists it"
+        )
     text = vkey if "+" in vkey and not Path(vkey).is_file() else load_vkey(Path(vkey)).vkey
     with session(home) as engine:
-        entry = engine.registrations.register(text, parse_role(role), key=key)
+        if wanted is not Role.OPERATOR and not engine.registrations.has_operator():
+            say(
+                "warning: no operator is registered, so anyone who can run this command can register keys "
+                "until one is;\nregister an operator first: `engine keys register VKEY --role operator`"
+            )
+        entry = engine.registrations.register(text, wanted, key=key)
         console().print(f"registered {entry.payload['name']} as {role}: entry {entry.seq}")
+
+
+def show_vkey(home: Path | None) -> None:
+    """Print the engine's verifier key, one line, and nothing else."""
+    with session(home, readonly=True) as engine:
+        sys.stdout.write(f"{engine.keys.engine_vkey().vkey}\n")
 
 
 def show(home: Path | None, format_: Format) -> None:

@@ -19,8 +19,8 @@ def acquire(
     home: Path | None, format_: Format, task: str, phase: str | None, holder: str, ttl: int | None
 ) -> None:
     """Acquire a lease and print its epoch."""
-    with session(home) as engine:
-        lease = engine.leases.acquire(task, phase, holder=holder, ttl_s=ttl)
+    with session(home, label=holder) as engine:
+        lease = engine.leases.acquire(task, phase, ttl_s=ttl)
         _print(engine, format_, [lease])
 
 
@@ -34,8 +34,8 @@ def renew(
     ttl: int | None,
 ) -> None:
     """Renew a lease."""
-    with session(home) as engine:
-        lease = engine.leases.renew(task, epoch, phase, holder=holder, ttl_s=ttl)
+    with session(home, label=holder) as engine:
+        lease = engine.leases.renew(task, epoch, phase, ttl_s=ttl)
         _print(engine, format_, [lease])
 
 
@@ -43,8 +43,8 @@ def release(
     home: Path | None, format_: Format, task: str, epoch: int, phase: str | None, holder: str
 ) -> None:
     """Release a lease."""
-    with session(home) as engine:
-        _print(engine, format_, [engine.leases.release(task, epoch, phase, holder=holder)])
+    with session(home, label=holder) as engine:
+        _print(engine, format_, [engine.leases.release(task, epoch, phase)])
 
 
 def show(home: Path | None, format_: Format, task: str | None) -> None:

@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+EPOCH_MAX = 2**53 - 1
+"""The last epoch of a lease, `LEASE_EPOCH_MAX`; repeated because that import would cost every command."""
+
 
 class Format(StrEnum):
     """How a command prints its data."""
@@ -39,6 +42,7 @@ LeaseOption = Annotated[
         "--lease",
         metavar="EPOCH",
         min=1,
+        max=EPOCH_MAX,
         envvar="PHASEGATE_LEASE",
         help="Epoch of the lease this is done under, as `engine lease acquire` printed it.",
     ),

@@ -17,7 +17,11 @@ from phasegate.engine.cli.session import EXIT_FAILED, session
 from phasegate.engine.cli.tasks import answer
 from phasegate.engine.core.delivering import Delivery, SideEffect
 from phasegate.engine.core.errors import BadInput
-from phasegate.engine.core.events import OutboxDeferred, OutboxDelivered, OutboxFailed
+from phasegate.engine.core.outbox_events import (
+    OutboxDeferred,
+    OutboxDelivered,
+    OutboxFailed,
+)
 
 POLL_S = 1.0
 KEY_SHOWN = 12

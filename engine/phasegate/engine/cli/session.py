@@ -17,24 +17,30 @@ if TYPE_CHECKING:
 
 ACTOR_KEY_VARIABLE = "PHASEGATE_ACTOR_KEY"
 """Environment variable with the private key file of who acts; without it the local user does."""
+LEASE_LABEL_VARIABLE = "PHASEGATE_LEASE_LABEL"
+"""Environment variable with the label that keeps the workers of one actor apart."""
 EXIT_BUG = 70
 EXIT_FAILED = 1
 
 
 @contextmanager
-def session(home: Path | None, *, readonly: bool = False, lease: int | None = None) -> Iterator[Engine]:
+def session(
+    home: Path | None, *, readonly: bool = False, lease: int | None = None, label: str = ""
+) -> Iterator[Engine]:
     """An engine for one command; telemetry follows what it committed, and never changes its result.
 
     Args:
         home: the home.
         readonly: open the ledger for reading only.
         lease: epoch of the lease the command is made under.
+        label: which worker of the actor holds it; `PHASEGATE_LEASE_LABEL` without it.
     """
     from phasegate.engine.app.engine import Engine
 
     actor = os.environ.get(ACTOR_KEY_VARIABLE)
     key = Path(actor) if actor else None
-    with Engine.open(home, readonly=readonly, key=key, lease=lease) as engine:
+    label = label or os.environ.get(LEASE_LABEL_VARIABLE, "")
+    with Engine.open(home, readonly=readonly, key=key, lease=lease, label=label) as engine:
         try:
             yield engine
         finally:
@@ -85,6 +91,7 @@ def _ledger_exit_code(error: Exception) -> int:
     from phasegate.ledger.errors import (
         CanonicalError,
         EntryError,
+        LeaseInvalid,
         ObjectCorrupt,
         ObjectMissing,
         StoreBusy,
@@ -96,4 +103,5 @@ def _ledger_exit_code(error: Exception) -> int:
         return Conflict.exit_code
     if isinstance(error, StoreCorrupt | StoreMissing | ObjectCorrupt | ObjectMissing):
         return IntegrityError.exit_code
-    return BadInput.exit_code if isinstance(error, CanonicalError | EntryError) else NotEvaluated.exit_code
+    bad = isinstance(error, CanonicalError | EntryError | LeaseInvalid)
+    return BadInput.exit_code if bad else NotEvaluated.exit_code

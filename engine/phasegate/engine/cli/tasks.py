@@ -145,9 +145,9 @@ def evidence_list(home: Path | None, format_: Format, task: str) -> None:
     )
 
 
-def gate(home: Path | None, format_: Format, task: str) -> None:
+def gate(home: Path | None, format_: Format, task: str, lease: int | None = None) -> None:
     """Dry run of the current gate; exit 1 when it is shut."""
-    with session(home, readonly=True) as engine:
+    with session(home, readonly=True, lease=lease) as engine:
         report = engine.gate(task)
     if format_ is Format.TABLE:
         word = Text("open", "green") if report.open else Text("shut", "bold red")

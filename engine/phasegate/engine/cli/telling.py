@@ -29,6 +29,7 @@ STYLES: Final[Mapping[str, str]] = MappingProxyType(
         "flag.set": "bold yellow",
         "key.registered": "yellow",
         "outbox.failed": "red",
+        "outbox.withdrawn": "yellow",
     }
 )
 
@@ -77,6 +78,7 @@ _RUNS: Mapping[str, _Sentence] = {
     "outbox.delivered": lambda p: f"delivered {p['key'][:HASH_SHOWN]} after {p['attempts']} attempt(s)",
     "outbox.deferred": lambda p: f"not yet delivered {p['key'][:HASH_SHOWN]}: {p['reason']}",
     "outbox.failed": lambda p: f"NOT DELIVERED {p['key'][:HASH_SHOWN]}: {p['reason']}",
+    "outbox.withdrawn": lambda p: f"withdrawn {p['key'][:HASH_SHOWN]}: {p['voided']} was voided",
     "step.started": lambda p: f"step {p['step']} began ({p['total']} to do)",
     "step.finished": lambda p: f"step {p['step']} finished after {p['duration_ms']} ms",
     "sample.generated": lambda p: f"{p['problem']} sample {p['sample']} generated",

@@ -74,21 +74,23 @@ def validate(
     from phasegate.engine.app.checkpoint import Request
     from phasegate.engine.cli.checkpoint_report import report
 
-    tasks, bundle = _split(targets or [], home)
-    request = Request(
-        tasks=tuple(tasks),
-        bundle=bundle,
-        home=home,
-        keys=tuple(key or ()),
-        policy=policy,
-        base=base,
-        repo=repo,
-        rerun=rerun,
-        markers=markers,
-        max_age_hours=max_age_hours,
-        freshness_only=freshness,
-        accept_break_glass=accept_break_glass,
-    )
+    def request() -> Request:
+        tasks, bundle = _split(targets or [], home)
+        return Request(
+            tasks=tuple(tasks),
+            bundle=bundle,
+            home=home,
+            keys=tuple(key or ()),
+            policy=policy,
+            base=base,
+            repo=repo,
+            rerun=rerun,
+            markers=markers,
+            max_age_hours=max_age_hours,
+            freshness_only=freshness,
+            accept_break_glass=accept_break_glass,
+        )
+
     raise typer.Exit(report(request, Format.JSON if json_ else format_))
 
 

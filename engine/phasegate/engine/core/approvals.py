@@ -1,12 +1,13 @@
 """Decisions of people: what each needs, what it does, and what a gate demands of them.
 
-The shell has verified the signature and that the key is registered for the role. Here it is decided whether
-that role may decide this, now, on this task; nobody approves what they implemented, and no key signs twice.
+The shell has verified the signature, and says whether the key is registered for the role. Here it is decided
+whether that role may decide this, now, on this task; nobody approves what they implemented or overrides the
+gate of their own work, and no key signs twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from phasegate.engine.core.commands import Decide
@@ -68,6 +69,8 @@ def _effects(command: Decide, now: str) -> Iterator[Event]:
 
 
 def _refusal(process: Process, state: TaskState, command: Decide, facts: Facts) -> Refused | None:
+    if command.fault:
+        return refuse(state, command, Kind.NOT_AUTHORISED, *command.fault)
     moved = moved_on(state, command)
     if moved:
         return moved
@@ -81,6 +84,10 @@ def _refusal(process: Process, state: TaskState, command: Decide, facts: Facts) 
     if command.decision in _JUDGEMENTS and _is_implementer(process, state, command.by):
         text = f"`{command.by}` left evidence of this task's implementation and cannot judge it"
         remedy = "have somebody else review it and sign with their own key"
+        return refuse(state, command, Kind.NOT_AUTHORISED, text, remedy)
+    if command.decision == BREAK_GLASS and _is_own_work(process, state, command.by):
+        text = f"`{command.by}` left evidence of this work and cannot override its gate"
+        remedy = "have another operator or supervisor judge it and sign with their own key"
         return refuse(state, command, Kind.NOT_AUTHORISED, text, remedy)
     return _pause_refusal(state, command)
 
@@ -109,8 +116,17 @@ def implementers(process: Process, state: TaskState) -> tuple[str, ...]:
 
 
 def _is_implementer(process: Process, state: TaskState, name: str) -> bool:
-    """Whether a key's name and an implementer are one: `key:ann`, `user:ann` and `ann` are."""
-    return any(identity(who.partition(":")[2]) == identity(name) for who in implementers(process, state))
+    return _is_among(implementers(process, state), name)
+
+
+def _is_own_work(process: Process, state: TaskState, name: str) -> bool:
+    """Whether the name's owner implemented, or left evidence of the very phase the task is in."""
+    return _is_among((*implementers(process, state), *state.workers.get(state.phase, ())), name)
+
+
+def _is_among(actors: Iterable[str], name: str) -> bool:
+    """Whether a key's name and an actor are one: `key:ann`, `user:ann` and `ann` are."""
+    return any(identity(who.partition(":")[2]) == identity(name) for who in actors)
 
 
 def approval_findings(process: Process, state: TaskState) -> tuple[Finding, ...]:
@@ -176,10 +192,16 @@ def _missing(rule: ApprovalRule, state: TaskState, found: int) -> Finding:
     return Finding("approval.missing", rule.signs, state.phase, text, remedy)
 
 
-def glass_is_broken(state: TaskState) -> str:
-    """Digest of the statement that broke the glass for the current phase and attempt; empty if none did."""
-    glass = state.broken_glass
-    return glass[2] if glass and glass[:2] == (state.phase, state.attempt) else ""
+def glass_is_broken(process: Process, state: TaskState) -> str:
+    """Digest of the statement that broke the glass for the current phase and attempt; empty if none did.
+
+    Whoever broke it first and did the work afterwards overrides nothing.
+    """
+    if state.broken_glass is None:
+        return ""
+    *where, statement, by = state.broken_glass
+    here = where == [state.phase, state.attempt]
+    return statement if here and not _is_own_work(process, state, by) else ""
 
 
 __all__ = [

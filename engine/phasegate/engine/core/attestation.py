@@ -1,7 +1,9 @@
 """Prompt attestation: is the prompt in use the one this phase is to be worked under?
 
-The first witnessed prompt of a phase becomes its baseline; every later one is compared with it. A prompt that
-an agent reports is a claim: it is compared and recorded, and opens no gate where drift is an error.
+The first witnessed prompt of a phase becomes its baseline; every later one is compared with it. Where drift
+is an error, only a prompt that the engine compiled from shipped texts founds one: anything else an agent can
+bring along itself, and a person has to sign it. A prompt that an agent reports is a claim: it is compared and
+recorded, and opens no gate there.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from phasegate.engine.core.state import Attested, Status, TaskState
 from phasegate.policies.model import Attention, Origin, Process
 from phasegate.validators.interface import Finding, Severity
 
+OWN = "compiler"
 FIRST_SEEN = "the first prompt that was witnessed"
 _SEVERITIES = {Attention.WARN: Severity.WARNING, Attention.ERROR: Severity.ERROR}
 _GOOD = frozenset({"baseline", "match"})
@@ -28,7 +31,7 @@ def attest(process: Process, state: TaskState, command: AttestPrompt) -> Decisio
     baseline = state.baselines.get(state.phase)
     events: list[Event] = []
     status: Literal["baseline", "match", "drift", "no_baseline"]
-    if baseline is None and command.origin is Origin.WITNESSED:
+    if baseline is None and _founds(process, state, command):
         events.append(_baselined(command, 1, FIRST_SEEN, by=command.via))
         status, version = "baseline", 1
     elif baseline is None:
@@ -50,6 +53,13 @@ def attest(process: Process, state: TaskState, command: AttestPrompt) -> Decisio
         )
     )
     return accept(state, events)
+
+
+def _founds(process: Process, state: TaskState, command: AttestPrompt) -> bool:
+    """Whether a first prompt becomes the baseline."""
+    if process.phase(state.phase).attestation is Attention.ERROR:
+        return command.own_texts and command.via == OWN
+    return command.origin is Origin.WITNESSED
 
 
 def update_baseline(process: Process, state: TaskState, command: UpdateBaseline) -> Decision:
@@ -83,14 +93,15 @@ def _baselined(
         reason=reason,
         by=by,
         statement=statement,
+        own_texts=isinstance(command, AttestPrompt) and command.own_texts,
     )
 
 
 def attestation_findings(process: Process, state: TaskState) -> tuple[Finding, ...]:
     """What the gate of the current phase has to say of the prompt it was worked under.
 
-    Findings: `attestation.missing`, `attestation.claimed`, `attestation.drift`; warnings or errors, as the
-    phase's `attestation` says.
+    Findings: `attestation.missing`, `attestation.claimed`, `attestation.no_baseline`, `attestation.drift`;
+    warnings or errors, as the phase's `attestation` says.
     """
     severity = _SEVERITIES.get(process.phase(state.phase).attestation)
     if severity is None:
@@ -118,8 +129,12 @@ def _fault(state: TaskState, seen: Attested | None) -> tuple[str, str, str] | No
             work = f"let the {seen.via} see the baseline in use again (`engine prompt show {state.task}`)"
         remedy = f"{work}, or record an intended change with `engine attest update {state.task}`"
         return "attestation.drift", text, remedy
-    if seen.origin != Origin.WITNESSED or seen.status not in _GOOD | {"drift"}:
+    if seen.origin != Origin.WITNESSED:
         return "attestation.claimed", "the prompt in use was only reported by the agent", work
+    if baseline is None:
+        text = "the prompt in use is none the engine compiled from its own texts, and nobody signed it"
+        remedy = f"{work}; or have a person sign it: `engine attest update {state.task} ... --key FILE`"
+        return "attestation.no_baseline", text, remedy
     return None
 
 
@@ -130,10 +145,13 @@ def prompt_fault(process: Process, state: TaskState, event: PromptAttested | Pro
     if isinstance(event, PromptBaselined):
         if event.version != known + 1:
             return f"baseline version {event.version} of {state.phase} follows version {known}"
-        first = not known and event.reason == FIRST_SEEN
         shut = process.phase(state.phase).attestation is Attention.ERROR
-        if shut and not event.statement and not first:
+        if not shut or event.statement:
+            return ""
+        if known or event.reason != FIRST_SEEN:
             return f"the baseline of {state.phase} was replaced, and nobody signed it"
+        if event.by != OWN or not event.own_texts:
+            return f"the first baseline of {state.phase} is not the engine's own, and nobody signed it"
         return ""
     if (event.origin is Origin.CLAIMED) != (event.via == "agent"):
         return f"a prompt captured by `{event.via}` counts as {event.origin}"

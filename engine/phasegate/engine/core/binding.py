@@ -6,9 +6,11 @@ from phasegate.engine.core.commands import AddEvidence, Offer, RecordWitness
 from phasegate.engine.core.decision import Decision, Refused, accept, moved_on, refuse
 from phasegate.engine.core.events import Event, EvidenceAdded, Kind, StepFinished, WitnessRecorded
 from phasegate.engine.core.facts import Binding, Facts
-from phasegate.engine.core.state import TaskState
+from phasegate.engine.core.state import TaskState, is_current
 from phasegate.policies.model import Origin, Process, Witness
 
+_OF_ONE_RUN = (Witness.JUNIT, Witness.PROTECTED, Witness.COVERAGE)
+"""What a run of the tests leaves; taken from different runs, they say nothing about one another."""
 _WITNESS_REMEDY = "let the engine produce it: `engine witness TASK --phase PHASE -- COMMAND`, or its runner"
 
 
@@ -103,7 +105,30 @@ def record_witness(process: Process, state: TaskState, command: RecordWitness, f
                 state, command, Kind.UNEXPECTED_EVIDENCE, text, f"{state.phase} takes: {', '.join(rules)}"
             )
         events.append(_bound(process, offer, Origin.WITNESSED, facts))
-    return accept(state, events)
+    return _torn_refusal(process, state, command) or accept(state, events)
+
+
+def _torn_refusal(process: Process, state: TaskState, command: RecordWitness) -> Refused | None:
+    """Refuse results of tests, protected checks and coverage that would come from different commands."""
+    taken = {rule.witness: name for name, rule in process.evidence_rules[state.phase].items()}
+    together = {kind: taken[kind] for kind in _OF_ONE_RUN if kind in taken}
+    offered = {offer.witness for offer in command.offers} & together.keys()
+    if not offered or Witness.JUNIT not in together:
+        return None
+    left = [name for kind, name in together.items() if kind not in offered]
+    bound = [name for name in left if _stands(state, name)]
+    if Witness.JUNIT in offered and not bound:
+        return None
+    others = ", ".join(f"`{together[kind]}`" for kind in _OF_ONE_RUN if kind in offered)
+    text = f"{others} would come from another command than `{(bound or left)[0]}`"
+    remedy = "witness one command that runs the tests and measures them: `engine witness TASK --phase PHASE "
+    options = " ".join(f"--{kind} FILE" for kind in together if kind is not Witness.PROTECTED)
+    return refuse(state, command, Kind.NOT_WITNESSED, text, f"{remedy}{options} -- COMMAND`")
+
+
+def _stands(state: TaskState, name: str) -> bool:
+    evidence = state.evidence.get(name)
+    return evidence is not None and is_current(state, evidence)
 
 
 def _vouches(command: RecordWitness, offer: Offer) -> bool:

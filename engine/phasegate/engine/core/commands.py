@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from phasegate.engine.core.events import (
-    OutboxDeferred,
-    OutboxDelivered,
-    OutboxFailed,
     RunnerEvent,
     StepFinished,
     WitnessRecorded,
+)
+from phasegate.engine.core.outbox_events import (
+    OutboxDeferred,
+    OutboxDelivered,
+    OutboxFailed,
 )
 from phasegate.policies.model import Origin, Witness
 
@@ -113,7 +115,12 @@ class RecordProgress:
 
 @dataclass(frozen=True, slots=True)
 class AttestPrompt:
-    """Compare the prompt in use with its baseline; see `PromptAttested` for the fields."""
+    """Compare the prompt in use with its baseline; see `PromptAttested` for the fields.
+
+    Attributes:
+        own_texts: whether the engine compiled it itself from texts that were shipped with it, for no persona
+            or a shipped one; only such a prompt may found the baseline where drift is an error.
+    """
 
     prompt: str
     header: str
@@ -121,6 +128,7 @@ class AttestPrompt:
     persona_digest: str
     origin: Origin
     via: Literal["compiler", "engine", "hook", "proxy", "agent"]
+    own_texts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +157,7 @@ class Decide:
         attempt: attempt of the phase the person saw.
         subjects: digests of what was signed, by name.
         statement: digest of the signed envelope.
+        fault: why the key that signed may not decide so, with a remedy; None when it may.
     """
 
     decision: str
@@ -160,6 +169,7 @@ class Decide:
     attempt: int
     subjects: Mapping[str, str]
     statement: str
+    fault: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def _decided(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
         case NoteJournal():
             return accept(state, [_noted(command)])
         case Enqueue():
-            return enqueue(state, command, facts)
+            return enqueue(process, state, command, facts)
         case Requeue():
             return requeue(state, command, facts)
         case RecordDelivery():

@@ -65,10 +65,16 @@ def refuse(
 
 
 def finding_refs(findings: tuple[Finding, ...]) -> tuple[FindingRef, ...]:
-    """The first findings, as an entry names them."""
+    """The first findings, as an entry names them; those that block before those that do not."""
     return tuple(
-        FindingRef(code=f.code[:300], artifact=f.artifact[:300], place=f.place[:300], remedy=f.remedy[:300])
-        for f in findings[:FINDINGS_IN_ENTRY_MAX]
+        FindingRef(
+            code=f.code[:300],
+            artifact=f.artifact[:300],
+            place=f.place[:300],
+            remedy=f.remedy[:300],
+            severity=f.severity,
+        )
+        for f in sorted(findings, key=lambda f: not f.blocks)[:FINDINGS_IN_ENTRY_MAX]
     )
 
 

@@ -15,12 +15,13 @@ from enum import StrEnum
 from typing import Final
 
 from phasegate.engine.core.errors import IntegrityError
-from phasegate.engine.core.events import (
+from phasegate.engine.core.events import Recorded
+from phasegate.engine.core.outbox_events import (
     OutboxDeferred,
     OutboxDelivered,
     OutboxEnqueued,
     OutboxFailed,
-    Recorded,
+    OutboxWithdrawn,
 )
 
 RETRY_AFTER_MS_MAX: Final = 24 * 60 * 60 * 1000
@@ -30,7 +31,7 @@ _CONFLICT: Final = 409
 _PASSING: Final = frozenset({408, 409, 425, 429})
 """Refusals that a later try may not meet: timeout, conflict, too early, too many requests."""
 
-OutboxEvent = OutboxEnqueued | OutboxDeferred | OutboxDelivered | OutboxFailed
+OutboxEvent = OutboxEnqueued | OutboxDeferred | OutboxDelivered | OutboxFailed | OutboxWithdrawn
 
 
 class Delivery(StrEnum):
@@ -39,6 +40,7 @@ class Delivery(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ def delivery_after(event: OutboxEvent) -> Delivery:
     """What has become of a side effect by this event."""
     if isinstance(event, OutboxDelivered):
         return Delivery.DELIVERED
+    if isinstance(event, OutboxWithdrawn):
+        return Delivery.WITHDRAWN
     return Delivery.FAILED if isinstance(event, OutboxFailed) else Delivery.PENDING
 
 
@@ -150,6 +154,8 @@ def side_effect_after(before: SideEffect | None, recorded: Recorded) -> SideEffe
     delivery = delivery_after(event)
     if isinstance(event, OutboxDelivered):
         return replace(before, delivery=delivery, attempts=event.attempts, next_at="", last_error="")
+    if isinstance(event, OutboxWithdrawn):
+        return replace(before, delivery=delivery, next_at="", last_error=f"{event.voided} was voided")
     next_at = event.next_at if isinstance(event, OutboxDeferred) else ""
     return replace(
         before, delivery=delivery, attempts=event.attempts, next_at=next_at, last_error=event.reason

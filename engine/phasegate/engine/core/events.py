@@ -6,33 +6,38 @@ one can always be written canonically; decimals are strings. Phase and attempt s
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, ValidationError
 
 from phasegate.engine.core.errors import IntegrityError
+from phasegate.engine.core.event_fields import (
+    Count,
+    EventPayload,
+    FigureName,
+    Hex,
+    Number,
+    OptionalHex,
+    Short,
+    Text,
+)
+from phasegate.engine.core.outbox_events import (
+    OutboxDeferred,
+    OutboxDelivered,
+    OutboxEnqueued,
+    OutboxFailed,
+    OutboxWithdrawn,
+)
 from phasegate.engine.core.violations import Kind as Kind  # noqa: PLC0414 - named with the events it stands in
 from phasegate.policies.model import EVIDENCE_PER_PHASE_MAX, Attention, FlagMode, Origin
 
 FINDINGS_IN_ENTRY_MAX = 20
 ARGV_ITEMS_MAX = 64
 
-Short = Annotated[str, StringConstraints(max_length=300)]
-Text = Annotated[str, StringConstraints(max_length=2_000)]
-Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-OptionalHex = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
-Count = Annotated[int, Field(ge=0, lt=2**53)]
-Number = Annotated[int, Field(gt=-(2**53), lt=2**53)]
-FigureName = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,128}$")]
 _LaxTuple = Field(strict=False)
 
 
-class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    kind: ClassVar[str]
-
-
-class EvidenceRef(_Event):
+class EvidenceRef(EventPayload):
     """One piece of evidence as a transition names it."""
 
     name: Short
@@ -41,16 +46,17 @@ class EvidenceRef(_Event):
     path: Text
 
 
-class FindingRef(_Event):
+class FindingRef(EventPayload):
     """One finding as an entry names it; the whole list lies in the object store."""
 
     code: Short
     artifact: Short
     place: Short
     remedy: Short
+    severity: Short = "error"
 
 
-class TaskOpened(_Event):
+class TaskOpened(EventPayload):
     """A task began under a definition that is pinned by digest."""
 
     kind = "task.opened"
@@ -66,7 +72,7 @@ class TaskOpened(_Event):
     at: Short = ""
 
 
-class EvidenceAdded(_Event):
+class EvidenceAdded(EventPayload):
     """An artifact was bound to the task's current phase and attempt."""
 
     kind = "evidence.added"
@@ -81,7 +87,7 @@ class EvidenceAdded(_Event):
     at: Short = ""
 
 
-class WitnessRecorded(_Event):
+class WitnessRecorded(EventPayload):
     """The engine ran a command itself and kept what it saw.
 
     Attributes:
@@ -118,7 +124,7 @@ class WitnessRecorded(_Event):
     statement: OptionalHex = ""
 
 
-class GatePassed(_Event):
+class GatePassed(EventPayload):
     """Every condition of leaving a phase held, over exactly this evidence."""
 
     kind = "gate.passed"
@@ -131,14 +137,14 @@ class GatePassed(_Event):
     commit: Short = ""
 
 
-class PhaseCompleted(_Event):
+class PhaseCompleted(EventPayload):
     """A phase was left forward; `next` is empty when it was the last."""
 
     kind = "phase.completed"
     next: Short
 
 
-class PhaseEntered(_Event):
+class PhaseEntered(EventPayload):
     """A phase was entered forward."""
 
     kind = "phase.entered"
@@ -146,7 +152,7 @@ class PhaseEntered(_Event):
     at: Short = ""
 
 
-class PhaseBacktracked(_Event):
+class PhaseBacktracked(EventPayload):
     """The task went back; the attempts of `voided` phases count no more."""
 
     kind = "phase.backtracked"
@@ -157,14 +163,14 @@ class PhaseBacktracked(_Event):
     at: Short = ""
 
 
-class TaskCompleted(_Event):
+class TaskCompleted(EventPayload):
     """The last gate was passed."""
 
     kind = "task.completed"
     phases: Count
 
 
-class ViolationRecorded(_Event):
+class ViolationRecorded(EventPayload):
     """A command was refused."""
 
     kind = "violation.recorded"
@@ -179,7 +185,7 @@ class ViolationRecorded(_Event):
     at: Short = ""
 
 
-class PromptAttested(_Event):
+class PromptAttested(EventPayload):
     """A prompt in use was compared with its baseline.
 
     Attributes:
@@ -203,8 +209,13 @@ class PromptAttested(_Event):
     severity: Annotated[Attention, Field(strict=False)]
 
 
-class PromptBaselined(_Event):
-    """The prompt that a phase is to be worked under was set, or replaced by an intended other."""
+class PromptBaselined(EventPayload):
+    """The prompt that a phase is to be worked under was set, or replaced by an intended other.
+
+    Attributes:
+        statement: SHA-256 of the envelope a person signed; empty without.
+        own_texts: whether the engine compiled it from shipped texts alone.
+    """
 
     kind = "prompt.baselined"
     version: Count
@@ -215,9 +226,10 @@ class PromptBaselined(_Event):
     reason: Text
     by: Short
     statement: OptionalHex = ""
+    own_texts: bool = False
 
 
-class ApprovalRecorded(_Event):
+class ApprovalRecorded(EventPayload):
     """A person decided on the current phase, and signed it.
 
     Attributes:
@@ -237,7 +249,7 @@ class ApprovalRecorded(_Event):
     statement: Hex
 
 
-class TaskPaused(_Event):
+class TaskPaused(EventPayload):
     """Nothing happens to the task until a person resumes it."""
 
     kind = "task.paused"
@@ -247,7 +259,7 @@ class TaskPaused(_Event):
     at: Short
 
 
-class TaskResumed(_Event):
+class TaskResumed(EventPayload):
     """A person let a paused task go on; what counted towards a loop counts anew."""
 
     kind = "task.resumed"
@@ -256,7 +268,7 @@ class TaskResumed(_Event):
     at: Short
 
 
-class TaskAborted(_Event):
+class TaskAborted(EventPayload):
     """A person ended the task without completing it."""
 
     kind = "task.aborted"
@@ -265,7 +277,7 @@ class TaskAborted(_Event):
     at: Short
 
 
-class LoopDetected(_Event):
+class LoopDetected(EventPayload):
     """The task goes round in circles; `diary` is the digest of what was written about it."""
 
     kind = "loop.detected"
@@ -275,7 +287,7 @@ class LoopDetected(_Event):
     at: Short
 
 
-class JournalNoted(_Event):
+class JournalNoted(EventPayload):
     """Why something was done as it was: the reasoning summary lies in the object store."""
 
     kind = "journal.noted"
@@ -285,47 +297,7 @@ class JournalNoted(_Event):
     links: Annotated[tuple[Text, ...], Field(strict=False, max_length=16)]
 
 
-class OutboxEnqueued(_Event):
-    """A side effect waits to be done; `key` is its idempotency key."""
-
-    kind = "outbox.enqueued"
-    key: Hex
-    effect: Short
-    destination: Text
-    body: Hex
-    at: Short = ""
-
-
-class OutboxDelivered(_Event):
-    """The receiver acknowledged a side effect."""
-
-    kind = "outbox.delivered"
-    key: Hex
-    attempts: Count
-    status: Count
-    response: OptionalHex
-
-
-class OutboxDeferred(_Event):
-    """A delivery did not succeed and is tried again, not before `next_at`."""
-
-    kind = "outbox.deferred"
-    key: Hex
-    attempts: Count
-    reason: Text
-    next_at: Short
-
-
-class OutboxFailed(_Event):
-    """A side effect was refused for good."""
-
-    kind = "outbox.failed"
-    key: Hex
-    attempts: Count
-    reason: Text
-
-
-class FlagSet(_Event):
+class FlagSet(EventPayload):
     """The mode of a policy gate was changed by a person."""
 
     kind = "flag.set"
@@ -336,7 +308,7 @@ class FlagSet(_Event):
     statement: Hex
 
 
-class MilestoneApproved(_Event):
+class MilestoneApproved(EventPayload):
     """A supervisor signed a milestone off."""
 
     kind = "milestone.approved"
@@ -347,7 +319,7 @@ class MilestoneApproved(_Event):
     statement: Hex
 
 
-class KeyRegistered(_Event):
+class KeyRegistered(EventPayload):
     """A public key may from now on sign in a role.
 
     Attributes:
@@ -365,7 +337,7 @@ class KeyRegistered(_Event):
     statement: OptionalHex
 
 
-class BaselineRecorded(_Event):
+class BaselineRecorded(EventPayload):
     """Normal ranges of the metrics were recorded from a window of the ledger."""
 
     kind = "baseline.recorded"
@@ -377,7 +349,7 @@ class BaselineRecorded(_Event):
     reasons: Annotated[tuple[Text, ...], Field(strict=False, max_length=FINDINGS_IN_ENTRY_MAX)]
 
 
-class StepStarted(_Event):
+class StepStarted(EventPayload):
     """A phase runner began a step."""
 
     kind = "step.started"
@@ -385,7 +357,7 @@ class StepStarted(_Event):
     total: Count
 
 
-class StepFinished(_Event):
+class StepFinished(EventPayload):
     """A phase runner finished a step; `figures` are its results as decimal strings or counts."""
 
     kind = "step.finished"
@@ -394,7 +366,7 @@ class StepFinished(_Event):
     figures: Annotated[dict[FigureName, Number | Text | bool | None], Field(max_length=64)]
 
 
-class SampleGenerated(_Event):
+class SampleGenerated(EventPayload):
     """A model answered one problem once."""
 
     kind = "sample.generated"
@@ -404,7 +376,7 @@ class SampleGenerated(_Event):
     synthetic: bool
 
 
-class SampleExecuted(_Event):
+class SampleExecuted(EventPayload):
     """One completion ran in the sandbox."""
 
     kind = "sample.executed"
@@ -418,7 +390,7 @@ class SampleExecuted(_Event):
     rss_kib: Count
 
 
-class RunEnded(_Event):
+class RunEnded(EventPayload):
     """A run came to its end: accepted in its last phase, or held with reasons."""
 
     kind = "run.ended"
@@ -455,6 +427,7 @@ Event = (
     | OutboxDelivered
     | OutboxDeferred
     | OutboxFailed
+    | OutboxWithdrawn
     | FlagSet
     | MilestoneApproved
     | BaselineRecorded

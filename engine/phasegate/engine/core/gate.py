@@ -34,7 +34,7 @@ def examine(process: Process, state: TaskState, facts: GateFacts) -> tuple[Findi
         for phase in state.completed:
             hard.extend(_standing_findings(process, state, facts, phase))
     policy = tuple(_policy_findings(process, state, facts))
-    return (*hard, *(shown(policy) if glass_is_broken(state) else policy))
+    return (*hard, *(shown(policy) if glass_is_broken(process, state) else policy))
 
 
 def shown(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -22,6 +22,7 @@ _CONTROLS = frozenset({"Cc", "Cs"})
 
 _TASK = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _PHASE = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ARTIFACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -49,6 +50,15 @@ def parse_artifact_name(text: str) -> ArtifactName:
             f"`{text[:150]}` is not an artifact name", "give it a plain file name with `--as NAME`"
         )
     return ArtifactName(text)
+
+
+def parse_label(text: str) -> str:
+    """A label that keeps workers of one actor apart, such as `worker-3`; empty for none."""
+    if text and not _LABEL.fullmatch(text):
+        raise BadInput(
+            f"`{text[:80]}` cannot be a worker's label", "use letters, digits, `.`, `-` or `_`, at most 64"
+        )
+    return text
 
 
 def parse_line(text: str, what: str, chars_max: int) -> str:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from phasegate.engine.core.approvals import STEERING_ROLES, approval_findings, glass_is_broken
 from phasegate.engine.core.attestation import attestation_findings, prompt_fault
+from phasegate.engine.core.delivering import OutboxEvent
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import (
     ApprovalRecorded,
@@ -20,10 +21,6 @@ from phasegate.engine.core.events import (
     EvidenceAdded,
     GatePassed,
     LoopDetected,
-    OutboxDeferred,
-    OutboxDelivered,
-    OutboxEnqueued,
-    OutboxFailed,
     PhaseBacktracked,
     PhaseCompleted,
     PhaseEntered,
@@ -40,11 +37,11 @@ from phasegate.engine.core.events import (
     WitnessRecorded,
 )
 from phasegate.engine.core.gate import APPROVALS, ATTESTATION
-from phasegate.engine.core.outboxing import outbox_fault
+from phasegate.engine.core.outbox_replay import OutboxReplay
 from phasegate.engine.core.state import Status, TaskState, begin, evolve, is_current
-from phasegate.policies.model import Origin, Process
+from phasegate.policies.model import EvidenceRule, Origin, Process, Witness
 
-_AFTER_THE_END = (ViolationRecorded, OutboxEnqueued, OutboxDeferred, OutboxDelivered, OutboxFailed)
+_AFTER_THE_END = (ViolationRecorded, *OutboxEvent.__args__)
 _WHILE_PAUSED = (*_AFTER_THE_END, ApprovalRecorded, TaskPaused, TaskResumed, TaskAborted)
 _DECISIONS: Mapping[type, frozenset[str]] = MappingProxyType(
     {
@@ -71,6 +68,9 @@ class Replay:
         state: the task after the entries seen so far; None before the first.
         faults: what was not permitted, in order.
         binders: task that bound bytes first, by digest; what it does not name counts as this task's own.
+        subjects: names and digests that each witnessed command was signed to have produced, by its entry;
+            None where nobody read the signatures.
+        gated: the task as it was when each gate was passed, by the gate's entry.
     """
 
     process: Process
@@ -78,32 +78,47 @@ class Replay:
     state: TaskState | None = None
     faults: list[Fault] = field(default_factory=list)
     binders: Mapping[str, str] = field(default_factory=dict)
+    subjects: Mapping[int, frozenset[tuple[str, str]]] | None = None
+    gated: dict[int, TaskState] = field(default_factory=dict)
+    _outbox: OutboxReplay = field(init=False)
     _previous: Recorded | None = None
     _bound: dict[str, tuple[str, int]] = field(default_factory=dict)
-    _witnessed: tuple[str, int] = ("", 0)
+    _source: tuple[int, Recorded] | None = None
+
+    def __post_init__(self) -> None:
+        self._outbox = OutboxReplay(self.process)
 
     def run(self, history: Iterable[tuple[int, Recorded]]) -> TaskState | None:
         """Walk the whole history, pairs of sequence number and event; returns the final state."""
+        seq = 0
         for seq, recorded in history:
-            message = self._fault(recorded)
-            if message:
-                self.faults.append(Fault(seq, message))
+            messages = (self._outbox.overdue(recorded.event), self._fault(recorded))
+            self.faults.extend(Fault(seq, message) for message in messages if message)
+            before = self.state
             try:
                 self.state = (
                     begin(self.task, recorded) if self.state is None else evolve(self.state, recorded)
                 )
             except IntegrityError as error:
                 self.faults.append(Fault(seq, str(error)))
-                break
-            self._remember(recorded)
+                return self.state
+            self._remember(before, seq, recorded)
+        missing = self._outbox.overdue(None)
+        self.faults.extend([Fault(seq, missing)] if missing else [])
         return self.state
 
-    def _remember(self, recorded: Recorded) -> None:
+    def _remember(self, before: TaskState | None, seq: int, recorded: Recorded) -> None:
+        self._outbox.remember(before, recorded, self._previous.event if self._previous else None)
         phase, attempt, event = self._previous = recorded
         if isinstance(event, EvidenceAdded):
             self._bound.setdefault(event.digest, (phase, attempt))
         if isinstance(event, WitnessRecorded | StepFinished):
-            self._witnessed = (phase, attempt)
+            self._source = (seq, recorded)
+        elif not (isinstance(event, EvidenceAdded) and event.origin is Origin.WITNESSED):
+            # What is witnessed is bound in the commit that records it: nothing comes between.
+            self._source = None
+        if isinstance(event, GatePassed) and before is not None:
+            self.gated[seq] = before
 
     def _fault(self, recorded: Recorded) -> str:
         event, state = recorded.event, self.state
@@ -145,8 +160,8 @@ class Replay:
             return self._steering_fault(state, event)
         if isinstance(event, PromptAttested | PromptBaselined):
             return prompt_fault(self.process, state, event)
-        if isinstance(event, OutboxEnqueued | OutboxDeferred | OutboxDelivered | OutboxFailed):
-            return outbox_fault(state, event)
+        if isinstance(event, OutboxEvent):
+            return self._outbox.fault(state, event)
         return ""
 
     def _ignored_decision(self, event: Event) -> str:
@@ -211,11 +226,25 @@ class Replay:
             return f"`{event.name}` is no evidence of {state.phase}"
         here = (state.phase, state.attempt)
         if event.origin is Origin.WITNESSED:
-            return "" if self._witnessed == here else f"`{event.name}` comes from nothing that was witnessed"
+            return self._witnessed_fault(here, rule, event)
         if not rule.reusable and self._bound.get(event.digest, here) != here:
             return f"the bytes of `{event.name}` are evidence of an earlier phase or attempt"
         if not rule.reusable and self.binders.get(event.digest, self.task) != self.task:
             return f"the bytes of `{event.name}` are evidence of task `{self.binders[event.digest]}`"
+        return ""
+
+    def _witnessed_fault(self, here: tuple[str, int], rule: EvidenceRule, event: EvidenceAdded) -> str:
+        """What was witnessed is bound right after what made it, and is what that was signed to have made."""
+        seq, (phase, attempt, source) = self._source or (0, Recorded("", 0, event))
+        if (phase, attempt) != here:
+            return f"`{event.name}` comes from nothing that was witnessed"
+        if isinstance(source, StepFinished) != (rule.witness is Witness.RUNNER):
+            return f"`{event.name}` comes from something else than its process says"
+        if isinstance(source, WitnessRecorded):
+            if event.exit_code not in {None, source.exit_code}:
+                return f"`{event.name}` has another exit code than the command it comes from"
+            if self.subjects is not None and (event.name, event.digest) not in self.subjects.get(seq, ()):
+                return f"`{event.name}` is nothing that a witnessed command was signed to have made"
         return ""
 
     def _gate_fault(self, state: TaskState, event: GatePassed) -> str:
@@ -230,7 +259,7 @@ class Replay:
                 return f"the gate of {state.phase} passed with `{rule.name}` that is only {bound.origin}"
             if bound.exit_code:
                 return f"the gate of {state.phase} passed with `{rule.name}` of a command that failed"
-        glass = glass_is_broken(state)
+        glass = glass_is_broken(self.process, state)
         if event.broken_glass and event.broken_glass != glass:
             return f"the gate of {state.phase} names broken glass that nobody broke"
         if glass and not event.broken_glass:

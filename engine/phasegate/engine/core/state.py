@@ -13,7 +13,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, assert_never
 
-from phasegate.engine.core.delivering import Delivery, delivery_after
+from phasegate.engine.core.delivering import Delivery, OutboxEvent, delivery_after
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import (
     ApprovalRecorded,
@@ -25,10 +25,6 @@ from phasegate.engine.core.events import (
     KeyRegistered,
     LoopDetected,
     MilestoneApproved,
-    OutboxDeferred,
-    OutboxDelivered,
-    OutboxEnqueued,
-    OutboxFailed,
     PhaseBacktracked,
     PhaseCompleted,
     PhaseEntered,
@@ -47,6 +43,13 @@ from phasegate.engine.core.events import (
     TaskResumed,
     ViolationRecorded,
     WitnessRecorded,
+)
+from phasegate.engine.core.outbox_events import (
+    OutboxDeferred,
+    OutboxDelivered,
+    OutboxEnqueued,
+    OutboxFailed,
+    OutboxWithdrawn,
 )
 
 BREAK_GLASS: Final = "break_glass"
@@ -168,9 +171,10 @@ class TaskState:
         approvals: latest decision of each key on each phase, of any attempt.
         paused: why it is paused; empty when it is not.
         escalated: whether a person was called.
-        broken_glass: phase, attempt and statement of a break-glass that still holds; empty otherwise.
+        broken_glass: phase, attempt and statement of the last break-glass, and whose it was; None without.
         loop: what counts towards a loop.
         outbox: what has become of each side effect that was enqueued, by its key.
+        effect_phases: phase each side effect stands on, by its key: it is withdrawn when that is voided.
     """
 
     task: str
@@ -196,9 +200,10 @@ class TaskState:
     approvals: tuple[Approved, ...] = ()
     paused: str = ""
     escalated: bool = False
-    broken_glass: tuple[str, int, str] | None = None
+    broken_glass: tuple[str, int, str, str] | None = None
     loop: Loop = NO_LOOP
     outbox: Mapping[str, Delivery] = field(default_factory=dict)
+    effect_phases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def attempt(self) -> int:
@@ -277,8 +282,11 @@ def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             return _decided(state, phase, attempt, event)
         case PromptBaselined() | PromptAttested():
             return _attested(state, phase, attempt, event)
-        case OutboxEnqueued() | OutboxDeferred() | OutboxDelivered() | OutboxFailed():
-            return _changed(state, outbox={**state.outbox, event.key: delivery_after(event)})
+        case OutboxEnqueued():
+            phases = {event.key: event.gate or phase, **state.effect_phases}
+            return _changed(state, outbox=_delivery(state, event), effect_phases=phases)
+        case OutboxDeferred() | OutboxDelivered() | OutboxFailed() | OutboxWithdrawn():
+            return _changed(state, outbox=_delivery(state, event))
         case (
             WitnessRecorded()
             | GatePassed()
@@ -292,6 +300,10 @@ def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             return state
         case _:
             assert_never(event)
+
+
+def _delivery(state: TaskState, event: OutboxEvent) -> Mapping[str, Delivery]:
+    return {**state.outbox, event.key: delivery_after(event)}
 
 
 def _workers(state: TaskState, phase: str, by: str) -> Mapping[str, tuple[str, ...]]:
@@ -358,7 +370,7 @@ def _decided(
                 event.statement,
             )
             if event.decision == BREAK_GLASS:
-                return _changed(state, broken_glass=(phase, attempt, event.statement))
+                return _changed(state, broken_glass=(phase, attempt, event.statement, event.by))
             same = (phase, event.key_id, event.role)
             others = tuple(a for a in state.approvals if (a.phase, a.key_id, a.role) != same)
             return _changed(state, approvals=(*others, decided))

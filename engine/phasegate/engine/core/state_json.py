@@ -29,6 +29,7 @@ _COMPOSED: Final = frozenset(
         "workers",
         "previous",
         "outbox",
+        "effect_phases",
         "broken_glass",
         "loop",
     }
@@ -63,6 +64,7 @@ def _composed_json(state: TaskState) -> dict[str, Any]:
         "workers": {phase: list(who) for phase, who in state.workers.items()},
         "previous": {name: list(digests) for name, digests in state.previous.items()},
         "outbox": {key: str(delivery) for key, delivery in state.outbox.items()},
+        "effect_phases": dict(state.effect_phases),
         "broken_glass": list(state.broken_glass) if state.broken_glass else None,
         "loop": {
             "streaks": dict(state.loop.streaks),
@@ -92,7 +94,8 @@ def from_json(data: Mapping[str, Any]) -> TaskState:
             workers={phase: tuple(who) for phase, who in data.get("workers", {}).items()},
             previous={name: tuple(digests) for name, digests in data.get("previous", {}).items()},
             outbox={key: Delivery(value) for key, value in data.get("outbox", {}).items()},
-            broken_glass=(glass[0], glass[1], glass[2]) if glass else None,
+            effect_phases=dict(data.get("effect_phases", {})),
+            broken_glass=(glass[0], glass[1], glass[2], glass[3]) if glass else None,
             loop=_loop(data.get("loop")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:

@@ -17,7 +17,7 @@ from phasegate.engine.core.events import (
 )
 from phasegate.engine.core.facts import Facts
 from phasegate.engine.core.gate import examine
-from phasegate.engine.core.outboxing import effects_of_passing
+from phasegate.engine.core.outboxing import effects_of_passing, withdrawn
 from phasegate.engine.core.state import TaskState
 from phasegate.policies.model import Origin, Process
 from phasegate.validators.interface import Finding
@@ -72,7 +72,7 @@ def _passed(
         checks=facts.gate.checks,
         warnings=finding_refs(findings),
         flags={name: str(mode) for name, mode in facts.gate.flags.items()},
-        broken_glass=glass_is_broken(state),
+        broken_glass=glass_is_broken(process, state),
         commit=facts.gate.commit,
     )
     here = (state.phase, state.attempt)
@@ -90,13 +90,17 @@ def _passed(
 def backtrack(process: Process, state: TaskState, command: Backtrack, facts: Facts) -> Decision:
     """Go back to the earliest phase affected, or further, and void everything from it on."""
     target = command.to or facts.affected
+    if target and target not in process.order:
+        text, remedy = f"the process has no phase `{target}`", f"its phases are: {', '.join(process.order)}"
+        return refuse(state, command, Kind.UNKNOWN_PHASE, text, remedy, target=target)
+    if not process.backtrack_targets(state.phase):
+        text = f"{state.phase} is a phase that cannot go back"
+        remedy = f"mend its evidence and pass its gate (`engine gate {state.task}` says what is missing)"
+        return refuse(state, command, Kind.ILLEGAL_BACKTRACK, text, remedy, target=target)
     if not target:
         text = "no evidence of a completed phase has changed, so no phase is known to be affected"
         remedy = f"say which with `--to PHASE`; from {state.phase}: {_listed(process, state)}"
         return refuse(state, command, Kind.ILLEGAL_BACKTRACK, text, remedy)
-    if target not in process.order:
-        text, remedy = f"the process has no phase `{target}`", f"its phases are: {', '.join(process.order)}"
-        return refuse(state, command, Kind.UNKNOWN_PHASE, text, remedy, target=target)
     allowed = process.backtrack_targets(state.phase)
     if target not in allowed or target not in state.completed:
         text = f"{state.phase} does not go back to {target}"
@@ -113,8 +117,10 @@ def backtrack(process: Process, state: TaskState, command: Backtrack, facts: Fac
         voided=process.from_phase_on(target),
         at=facts.now if process.loop else "",
     )
-    return Accepted((Recorded(target, state.attempts[target] + 1, event),))
+    there = Recorded(target, state.attempts[target] + 1, event)
+    undone = tuple(there._replace(event=effect) for effect in withdrawn(state, event.voided))
+    return Accepted((there, *undone))
 
 
 def _listed(process: Process, state: TaskState) -> str:
-    return ", ".join(process.backtrack_targets(state.phase)) or "nothing"
+    return ", ".join(process.backtrack_targets(state.phase))

@@ -29,4 +29,5 @@ class Kind(StrEnum):
     APPROVAL_REFUSED = "approval_refused"
     NOT_AUTHORISED = "not_authorised"
     BASELINE_REFUSED = "baseline_refused"
+    EFFECT_REFUSED = "effect_refused"
     TOOL_REJECTED = "tool_rejected"

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from phasegate.engine.statements.catalogue import PREDICATES, parse_statement
     from phasegate.engine.statements.dsse import Verified, sign, verify, verify_signed
     from phasegate.engine.statements.errors import Fault, KeyFault, KeyRefused, StatementError
+    from phasegate.engine.statements.head import LedgerHead
     from phasegate.engine.statements.note_keys import SigningKey, VerifyKey
     from phasegate.engine.statements.ports import Signer, Verifier
-    from phasegate.engine.statements.predicate import Predicate, Subject
+    from phasegate.engine.statements.predicate import ChainRef, Predicate, Subject
     from phasegate.engine.statements.roles import Role
     from phasegate.engine.statements.statement import Statement
     from phasegate.engine.statements.transition import EvidenceItem, Gate, ProcessRef, Transition
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PREDICATES",
     "Approval",
+    "ChainRef",
     "Decision",
     "EvidenceItem",
     "Fault",
@@ -32,6 +34,7 @@ __all__ = [
     "GitState",
     "KeyFault",
     "KeyRefused",
+    "LedgerHead",
     "Outputs",
     "Predicate",
     "ProcessRef",
@@ -58,9 +61,10 @@ _HOMES = {
     "catalogue": ("PREDICATES", "parse_statement"),
     "dsse": ("Verified", "sign", "verify", "verify_signed"),
     "errors": ("Fault", "KeyFault", "KeyRefused", "StatementError"),
+    "head": ("LedgerHead",),
     "note_keys": ("SigningKey", "VerifyKey"),
     "ports": ("Signer", "Verifier"),
-    "predicate": ("Predicate", "Subject"),
+    "predicate": ("ChainRef", "Predicate", "Subject"),
     "roles": ("Role",),
     "statement": ("Statement",),
     "transition": ("EvidenceItem", "Gate", "ProcessRef", "Transition"),

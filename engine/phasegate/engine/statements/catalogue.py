@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from phasegate.engine.statements.approval import Approval
 from phasegate.engine.statements.errors import Fault, StatementError
+from phasegate.engine.statements.head import LedgerHead
 from phasegate.engine.statements.predicate import Predicate, Subject
 from phasegate.engine.statements.statement import PAYLOAD_BYTES_MAX, STATEMENT_TYPE, SUBJECTS_MAX, Statement
 from phasegate.engine.statements.strict_reading import as_object, first_problem, read_object, refuse_shape
@@ -15,7 +16,9 @@ from phasegate.engine.statements.transition import Transition
 from phasegate.engine.statements.witness import Witness
 from phasegate.validators.quoting import quoted
 
-PREDICATES: Final[dict[str, type[Predicate]]] = {cls.TYPE: cls for cls in (Witness, Transition, Approval)}
+PREDICATES: Final[dict[str, type[Predicate]]] = {
+    cls.TYPE: cls for cls in (Witness, Transition, Approval, LedgerHead)
+}
 
 _STATEMENT_FIELDS = frozenset({"_type", "subject", "predicateType", "predicate"})
 _SUBJECT_FIELDS = frozenset({"name", "digest"})

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from phasegate.engine.core.events import Count
+from phasegate.engine.core.event_fields import Count, Hex
 from phasegate.engine.statements.errors import Fault, StatementError
 
 PREDICATE_ROOT: Final = "https://phasegate.dev/predicates/"
@@ -41,6 +41,16 @@ class Part(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True
     )
+
+
+class ChainRef(Part):
+    """A prefix of the ledger: how many entries, and the hash of the last (64 zeros for none).
+
+    A signature over it is one over every entry up to there.
+    """
+
+    size: Count
+    hash: Hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ class Subject:
 
 
 class Predicate(Part):
-    """Root of the predicate types: every one says to which task, phase and attempt it belongs.
+    """Root of the predicate types: every one says to which ledger, task and attempt it belongs.
 
     Attributes:
         ledger: id of the ledger.

@@ -11,7 +11,7 @@ from phasegate.engine.statements.errors import Fault, StatementError
 from phasegate.engine.statements.predicate import PREDICATE_ROOT
 from phasegate.validators.quoting import quoted
 
-SCHEMA_NAMES: Final = ("approval", "transition", "witness")
+SCHEMA_NAMES: Final = ("approval", "head", "transition", "witness")
 
 
 @cache

@@ -6,9 +6,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from phasegate.engine.core.events import Count, Hex
+from phasegate.engine.core.event_fields import Count, Hex
 from phasegate.engine.statements.predicate import (
     PREDICATE_ROOT,
+    ChainRef,
     Named,
     Part,
     Phase,
@@ -17,9 +18,10 @@ from phasegate.engine.statements.predicate import (
     Time,
 )
 from phasegate.engine.statements.statement import SUBJECTS_MAX, Statement
-from phasegate.policies.model import Origin
+from phasegate.policies.model import FlagMode, Origin
 
 CHECKS_MAX = 256
+FLAGS_MAX = 64
 
 
 class ProcessRef(Part):
@@ -43,10 +45,19 @@ class EvidenceItem(Part):
 
 
 class Gate(Part):
-    """What held when the phase was left; both empty when the task went back."""
+    """What held when the phase was left, and what was not asked.
+
+    Attributes:
+        checks: names of the checks that ran.
+        evidence: what they ran on.
+        flags: modes of the gate's flags, those other than `enforce`.
+        broken_glass: SHA-256 of the signed decision that overrode the policy checks; null when none did.
+    """
 
     checks: Annotated[tuple[Named, ...], Field(strict=False, max_length=CHECKS_MAX)]
     evidence: Annotated[tuple[EvidenceItem, ...], Field(strict=False, max_length=SUBJECTS_MAX)]
+    flags: Annotated[dict[Named, Annotated[FlagMode, Field(strict=False)]], Field(max_length=FLAGS_MAX)]
+    broken_glass: Hex | None
 
 
 class Transition(Predicate):
@@ -63,7 +74,10 @@ class Transition(Predicate):
         actor: who asked for it.
         prompt_hash: hash of the prompt in use; null when none was attested.
         persona_hash: hash of the PersonaSpec in use; null when there is none.
+        commit: commit that was checked out; null where nobody looked.
+        risk: risk class of the task; null where the process has none.
         at: when it was decided.
+        chain: the ledger as it was when that was decided.
     """
 
     TYPE: ClassVar[str] = PREDICATE_ROOT + "transition/v1"
@@ -75,7 +89,10 @@ class Transition(Predicate):
     actor: Named
     prompt_hash: Hex | None
     persona_hash: Hex | None
+    commit: Named | None
+    risk: Named | None
     at: Time
+    chain: ChainRef
 
     def subjects(self) -> tuple[Subject, ...]:
         """The artifacts this is about."""

@@ -7,8 +7,17 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from phasegate.engine.core.events import ARGV_ITEMS_MAX, Count, Hex, Number, Text
-from phasegate.engine.statements.predicate import PREDICATE_ROOT, Part, Phase, Predicate, Subject, Time
+from phasegate.engine.core.event_fields import Count, Hex, Number, Text
+from phasegate.engine.core.events import ARGV_ITEMS_MAX
+from phasegate.engine.statements.predicate import (
+    PREDICATE_ROOT,
+    ChainRef,
+    Part,
+    Phase,
+    Predicate,
+    Subject,
+    Time,
+)
 from phasegate.engine.statements.statement import Statement
 
 REPORTS_MAX = 8
@@ -67,6 +76,7 @@ class Witness(Predicate):
         reports: digests of the report files it wrote, by kind.
         resources: what it used.
         hermetic: whether it ran without network and with the repository read-only.
+        chain: the ledger as it was when that was recorded.
     """
 
     TYPE: ClassVar[str] = PREDICATE_ROOT + "witness/v1"
@@ -83,6 +93,7 @@ class Witness(Predicate):
     reports: Annotated[dict[ReportKind, Hex], Field(max_length=REPORTS_MAX)]
     resources: Resources
     hermetic: bool
+    chain: ChainRef
 
     def to_statement(self, subjects: Iterable[Subject]) -> Statement[Witness]:
         """This as a statement about the artifacts the run produced.

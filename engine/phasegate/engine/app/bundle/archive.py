@@ -27,7 +27,7 @@ _NAME_BYTES: Final = 100
 _SIZE: Final = slice(124, 136)
 _MODE: Final = 0o644
 _is_name = re.compile(
-    r"README\.md|SHA256SUMS|manifest\.json|state\.json|keys/engine\.vkey|ledger/entries\.jsonl"
+    r"README\.md|SHA256SUMS|manifest\.json|state\.json|keys/engine\.vkey|ledger/entries\.jsonl|ledger/head\.json"
     r"|objects/[0-9a-f]{64}|(?:processes|statements)/[0-9a-f]{64}\.json"
 ).fullmatch
 _is_size = re.compile(rb"[0-7]{11}\0").fullmatch

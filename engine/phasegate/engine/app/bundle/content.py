@@ -4,6 +4,7 @@
     SHA256SUMS            digest of every other member, as `sha256sum -c` reads it
     keys/engine.vkey      the engine's public key, for comparison only: trust comes from elsewhere
     ledger/entries.jsonl  every entry of the ledger from the first, one a line, its very bytes
+    ledger/head.json      the engine's signed statement of where the ledger ends
     manifest.json         format, task, the ledger's id and head, and the head before the task was opened
     objects/DIGEST        the bytes of the task's evidence
     processes/DIGEST.json the definition the task runs under
@@ -32,13 +33,14 @@ README: Final = "README.md"
 SUMS: Final = "SHA256SUMS"
 KEY: Final = "keys/engine.vkey"
 ENTRIES: Final = "ledger/entries.jsonl"
+HEAD: Final = "ledger/head.json"
 MANIFEST: Final = "manifest.json"
 OBJECTS: Final = "objects/"
 PROCESSES: Final = "processes/"
 STATE: Final = "state.json"
 STATEMENTS: Final = "statements/"
 FORMAT: Final = "phasegate-bundle"
-_REQUIRED: Final = (README, SUMS, KEY, ENTRIES, MANIFEST, STATE)
+_REQUIRED: Final = (README, SUMS, KEY, ENTRIES, HEAD, MANIFEST, STATE)
 
 _Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=300)]

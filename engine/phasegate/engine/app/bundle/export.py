@@ -9,6 +9,7 @@ from phasegate.engine.app.bundle.archive import pack
 from phasegate.engine.app.bundle.content import (
     ENTRIES,
     FORMAT,
+    HEAD,
     KEY,
     MANIFEST,
     OBJECTS,
@@ -31,7 +32,9 @@ from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import EvidenceAdded
 from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.state import is_current
+from phasegate.ledger.chain import head_after
 from phasegate.ledger.entry import Entry
+from phasegate.ledger.sqlite_verify import verify_sqlite
 
 
 def export_bundle(engine: Engine, task: str) -> bytes:
@@ -39,7 +42,9 @@ def export_bundle(engine: Engine, task: str) -> bytes:
 
     Raises:
         BadInput: there is no such task.
-        IntegrityError: readable evidence was deleted or changed, which a bundle could not show.
+        IntegrityError: readable evidence was deleted or changed, which a bundle could not show; or the ledger
+            does not hold, and its head is not to be signed.
+        NotEvaluated: the engine's key, which signs the head, cannot be reached.
     """
     state = engine.state(task)
     for evidence in state.evidence.values():
@@ -48,11 +53,15 @@ def export_bundle(engine: Engine, task: str) -> bytes:
                 f"`{evidence.path}` was deleted or changed, which a bundle would not show",
                 "restore it from its snapshot, or add it again; `validate_checkpoint` lists all such files",
             )
+    verification = verify_sqlite(engine.home.ledger)
     entries = list(engine.store.entries())
+    if not verification.ok:
+        raise IntegrityError("the ledger does not hold, so nobody may sign it", "run `engine ledger verify`")
     row = engine.store.projection(TASK_ROW, task)
     members = {
         STATE: row.body if row else b"",
         ENTRIES: b"".join(entry.bytes + b"\n" for entry in entries),
+        HEAD: engine.notary.sign_head(state, head_after(entries[-1])),
         KEY: f"{engine.keys.engine_vkey().vkey}\n".encode(),
         f"{PROCESSES}{state.process_digest}.json": engine.process(state.process_digest).canonical(),
         **_objects(engine, [entry for entry in entries if entry.task == task]),

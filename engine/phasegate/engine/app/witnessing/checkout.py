@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from phasegate.engine.app.git_truth import PathChange, PathStatus, export
+from phasegate.engine.app.git_truth import PathChange, export
 
 DEPENDENCIES = (".venv", "venv", "node_modules")
-_SUBMODULE = "160000"
+NO_SOURCES = ".phasegate"
+"""A folder for documents about the work. What lies there is no source, so it is not there for the tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,14 @@ class Checkouts:
     Attributes:
         root: the working tree's root.
         base: folder with the files of the base commit.
+        stands: folder with those of the working tree, from the objects that `tree` is the id of.
         changes: how the working tree differs from it.
         tree: id of the tree the working tree makes.
     """
 
     root: Path
     base: Path
+    stands: Path
     changes: tuple[PathChange, ...]
     tree: str
 
@@ -41,17 +44,20 @@ class Checkouts:
             target: a folder that does not exist.
             kept: the paths; true for those the base commit has, false for those that are to be absent.
         """
-        shutil.copytree(self.base, target, symlinks=True)
-        for change in self.changes:
-            if change.status in {PathStatus.DELETED, PathStatus.RENAMED}:
-                _remove(target / (change.old_path or change.path))
-        for change in self.changes:
-            if change.status is not PathStatus.DELETED and change.mode != _SUBMODULE:
-                _copy(self.root, target, change.path)
+        _copy_all(self.stands, target)
         for path, is_at_base in kept.items():
             _remove(target / path)
             if is_at_base:
                 _copy(self.base, target, path)
+        self.lend(target)
+
+    def then(self, target: Path) -> None:
+        """Make `target` the base commit.
+
+        Args:
+            target: a folder that does not exist.
+        """
+        _copy_all(self.base, target)
         self.lend(target)
 
     def lend(self, target: Path) -> None:
@@ -66,7 +72,7 @@ class Checkouts:
 
     def as_it_stands(self, path: str) -> bytes | None:
         """Bytes of a file of the working tree; None when it has none there, or a link."""
-        return _plain(self.root / path)
+        return _plain(self.stands / path)
 
     def base_paths(self) -> Iterator[str]:
         """Paths of all files of the base commit."""
@@ -82,16 +88,22 @@ def check_out(repository: Path, base: str, folder: Path, home: Path | None) -> C
         GitUnavailable: there is no git, no repository, or the base commit is not in it.
         OSError: the files cannot be written.
     """
-    target = folder / "base"
+    target, stands = folder / "base", folder / "stands"
     target.mkdir()
-    root, changes, tree = export(repository, base, target, home)
-    return Checkouts(root, target, changes, tree)
+    stands.mkdir()
+    root, changes, tree = export(repository, base, target, stands, home)
+    return Checkouts(root, target, stands, changes, tree)
 
 
 def content_key(checkouts: Checkouts, kept: Mapping[str, bool]) -> frozenset[str]:
     """What tells two checkouts of one working tree apart: the kept paths that really differ."""
     changed = {path for change in checkouts.changes for path in change.paths}
     return frozenset(path for path in kept if path in changed)
+
+
+def _copy_all(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, symlinks=True)
+    _remove(target / NO_SOURCES)
 
 
 def _plain(path: Path) -> bytes | None:

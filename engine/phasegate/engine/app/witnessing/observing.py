@@ -23,6 +23,7 @@ from phasegate.engine.app.git_truth import GitUnavailable, TreeState, tree_state
 from phasegate.engine.app.runner_environment import of_scratch
 from phasegate.engine.app.witnessing.environment import digest_of, passed_on
 from phasegate.engine.app.witnessing.running import Order, Ran, run
+from phasegate.engine.app.witnessing.sources import Sources, working_tree_of
 from phasegate.engine.core.errors import BadInput
 from phasegate.policies.model import Witness
 
@@ -47,6 +48,8 @@ class Job:
         limit_s: seconds after which it is killed; None for no limit.
         environ: the environment it is given what is harmless of; the engine's own by default.
         home: the engine's own folder, which is no part of the working tree.
+        root: the folder whose source files are to stay as they are while it runs; by default the working tree
+            that `cwd` lies in.
     """
 
     argv: tuple[str, ...]
@@ -57,6 +60,7 @@ class Job:
     limit_s: float | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     home: Path | None = None
+    root: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,10 @@ class Observation:
         dropped: names of variables it was not given.
         before: the working tree before it ran; its ids are empty outside git.
         after: the same afterwards.
-        asked_reports: whether any report was asked for.
+        asked: the kinds of report that were asked for.
         reports: bytes of each report by its kind, those the command wrote.
         problems: why a report does not count.
+        rewritten: source files that were written, exchanged or taken away while the command ran.
     """
 
     argv: tuple[str, ...]
@@ -82,9 +87,15 @@ class Observation:
     before: TreeState
     after: TreeState
     hermetic: bool
-    asked_reports: bool
+    asked: frozenset[Witness]
     reports: Mapping[Witness, bytes]
     problems: tuple[str, ...]
+    rewritten: tuple[str, ...]
+
+    @property
+    def asked_reports(self) -> bool:
+        """Whether any report was asked for."""
+        return bool(self.asked)
 
     @property
     def exit_code(self) -> int:
@@ -110,7 +121,9 @@ def observe(job: Job, *, look_at_git: bool = True) -> Observation:
     with _placed(job, environ) as placed:
         files = {kind: path for kind, path in placed.reports.items() if path != STDOUT}
         earlier = {kind: _earlier(path) for kind, path in files.items()}
+        sources = Sources.seen(job.root or working_tree_of(job.cwd), job.home, files.values())
         ran = run(placed.order)
+        rewritten = sources.rewritten()
         reports, problems = _read_reports(files, earlier)
     for kind, path in placed.reports.items():
         if path == STDOUT:
@@ -124,9 +137,10 @@ def observe(job: Job, *, look_at_git: bool = True) -> Observation:
         before=before,
         after=_tree(job) if look_at_git else _NO_TREE,
         hermetic=job.hermetic,
-        asked_reports=bool(job.reports),
+        asked=frozenset(job.reports),
         reports=reports,
         problems=problems,
+        rewritten=rewritten,
     )
 
 

@@ -2,13 +2,12 @@
 
 Three trials beside the witnessed run: the tests and their configuration as of the base commit with the new
 source (compared with the same at the base commit); the new tests with the configuration of the base commit;
-and those again with failing tests planted among them. The validator `protected_checks` judges.
+and those again with some of them made to fail. The validator `protected_checks` judges.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +20,8 @@ from phasegate.engine.app.witnessing import canary
 from phasegate.engine.app.witnessing.checkout import Checkouts, check_out, content_key
 from phasegate.engine.app.witnessing.environment import is_dropped
 from phasegate.engine.app.witnessing.observing import Job, Observation
+from phasegate.engine.app.witnessing.programs import Places
+from phasegate.engine.app.witnessing.test_modules import TestModule, parts_of, read_module
 from phasegate.engine.app.witnessing.trials import RAN, Command, Trial, outcomes_of
 from phasegate.engine.core.errors import BadInput
 from phasegate.validators.change_tests import DEFAULT_TESTS
@@ -52,8 +53,9 @@ class Subject:
         job: the command as it was witnessed.
         seen: what was seen of it.
         params: parameters of the check `protected_checks`.
-        previous: attempt and test outcomes of the latest earlier attempt; None when there is none.
+        previous: attempt and test outcomes of the earlier runs that count; None when there is none.
         keep: keeps bytes as an object; gives their digest.
+        entropy: decides which tests are made to fail.
     """
 
     repository: Path | None
@@ -63,6 +65,7 @@ class Subject:
     params: Mapping[str, Any]
     previous: tuple[int, Mapping[str, str]] | None
     keep: Callable[[bytes], str]
+    entropy: canary.Entropy = os.urandom
 
 
 def protect(subject: Subject) -> dict[str, Any]:
@@ -103,7 +106,9 @@ class _Trials:
         self._tests = tests
         self._configuration = configuration
         self._folder = folder
+        self._subject = subject
         root = checkouts.root.resolve()
+        self._places = Places(root, subject.job.cwd.resolve(), subject.job.environ, self._at_base)
         self._runners = frozenset(_runners(subject.job, root))
         limit_s = count(subject.params, "time_limit_s", 0)
         usual = LIMIT_BASE_S + LIMIT_FACTOR * subject.seen.ran.duration_ms / 1000
@@ -121,12 +126,16 @@ class _Trials:
             kept = plain if same else self._attempt("protected", protected)
             runs += [base] if same else [base, kept]
             lost = [] if base.problem or kept.problem else _lost(base.outcomes, kept.outcomes)
-        planted, seen = self._planted(configuration)
+        planted, seen, unseen = self._planted(configuration, plain, witnessed)
+        runs += planted
         return {
+            "command": self._risks(),
             "tree": self._checkouts.tree,
             "tests": list(self._changed_tests())[:LISTED_MAX],
             "configuration": [self._named(path, kept) for path, kept in sorted(configuration.items())],
-            "runs": [run.as_json() for run in (*runs, *planted)],
+            "runs": [run.as_json() for run in runs],
+            "unseen": unseen,
+            "rewritten": self._rewritten(runs)[:LISTED_MAX],
             "lost": lost[:LISTED_MAX],
             "differing": [] if plain.problem else _differing(witnessed, plain.outcomes)[:LISTED_MAX],
             "canary": seen,
@@ -189,15 +198,14 @@ class _Trials:
     def _named(self, path: str, is_at_base: bool) -> dict[str, str]:  # noqa: FBT001 - the value of a mapping
         if not is_at_base:
             return {"path": _text(path), "change": "added"}
-        stands = os.path.lexists(self._checkouts.root / path)
+        stands = os.path.lexists(self._checkouts.stands / path)
         return {"path": _text(path), "change": "changed" if stands else "removed"}
 
     # -- running --------------------------------------------------------------------------------------
 
     def _attempt_base(self) -> Trial:
         target = self._folder / "at-base"
-        shutil.copytree(self._checkouts.base, target, symlinks=True)
-        self._checkouts.lend(target)
+        self._checkouts.then(target)
         return self._ended("base", target)
 
     def _attempt(self, name: str, kept: Mapping[str, bool]) -> Trial:
@@ -205,29 +213,65 @@ class _Trials:
         self._checkouts.now(target, kept)
         return self._ended(name, target)
 
-    def _ended(self, name: str, target: Path) -> Trial:
+    def _ended(self, name: str, target: Path, *, to_the_end: bool = False) -> Trial:
         try:
-            return self._command.attempt(name, target)
+            return self._command.attempt(name, target, to_the_end=to_the_end)
         finally:
             shutil.rmtree(target, ignore_errors=True)
 
-    def _planted(self, kept: Mapping[str, bool]) -> tuple[tuple[Trial, ...], dict[str, Any]]:
+    def _planted(
+        self, kept: Mapping[str, bool], plain: Trial, witnessed: Mapping[str, str]
+    ) -> tuple[list[Trial], dict[str, Any], list[str]]:
+        """The trial with tests that must fail, what it showed, and the modules that no report tells of."""
         target = self._folder / "canary"
         self._checkouts.now(target, kept)
         paths = (
             str(Path(at, name).relative_to(target)) for at, _, names in os.walk(target) for name in names
         )
-        own = [path for path in paths if self._is_test(path)]
-        planted = canary.plant(target, own, f"q{secrets.token_hex(6)}")
+        own = sorted(path for path in paths if self._is_test(path))
+        modules = list(_modules(target, own))
+        ids = [parts_of(test) for test in witnessed]
+        unseen = [
+            _text(module.path) for module in modules if module.is_to_be_told_of and not module.is_told_of(ids)
+        ]
+        entropy = self._subject.entropy
+        planted: canary.Planted | None = canary.break_tests(target, modules, plain.outcomes, entropy)
+        planted = planted or canary.plant(target, own, f"q{entropy(6).hex()}")
         if not planted.modules:
             shutil.rmtree(target, ignore_errors=True)
-            return (), dict(canary.NONE)
-        trial = self._ended("canary", target)
-        return (trial,), dict(canary.NONE) if trial.problem else planted.read(trial.outcomes)
+            return [], dict(canary.NONE), unseen[:LISTED_MAX]
+        trial = self._ended("canary", target, to_the_end=True)
+        seen: dict[str, Any] = dict(canary.NONE) if trial.problem else planted.read(trial.outcomes)
+        seen["others"] = [_text(test) for test in seen["others"]]
+        return [trial], seen, unseen[:LISTED_MAX]
+
+    # -- what the command is --------------------------------------------------------------------------
+
+    def _risks(self) -> list[dict[str, str]]:
+        argv = self._subject.job.argv
+        risks = [
+            (risk.kind, risk.argument) for risk in command_risks(argv, is_dropped, self._places.is_inside)
+        ]
+        risks += [("program", name) for name in self._places.unknown(argv)]
+        return [{"kind": kind, "argument": _text(argument)} for kind, argument in risks[:LISTED_MAX]]
+
+    def _rewritten(self, runs: Iterable[Trial]) -> list[dict[str, str]]:
+        """Source files that were written while a command ran, and the name of the run."""
+        found = [("witnessed", path) for path in self._subject.seen.rewritten]
+        found += [(run.name, path) for run in runs for path in run.rewritten]
+        return [{"run": run, "path": _text(path)} for run, path in found]
+
+
+def _modules(folder: Path, paths: Iterable[str]) -> Iterable[TestModule]:
+    for path in paths:
+        place = folder / path
+        if path.endswith(".py") and place.is_file() and not place.is_symlink():
+            module = read_module(path, place.read_bytes())
+            if module is not None:
+                yield module
 
 
 def _empty(subject: Subject) -> dict[str, Any]:
-    risks = command_risks(subject.job.argv, is_dropped)
     return {
         "schema": SCHEMA_ID,
         "base": subject.base,
@@ -235,8 +279,10 @@ def _empty(subject: Subject) -> dict[str, Any]:
         "problem": "",
         "tests": [],
         "configuration": [],
-        "command": [{"kind": risk.kind, "argument": _text(risk.argument)} for risk in risks[:LISTED_MAX]],
+        "command": [],
         "runs": [],
+        "unseen": [],
+        "rewritten": [],
         "lost": [],
         "differing": [],
         "canary": dict(canary.NONE),

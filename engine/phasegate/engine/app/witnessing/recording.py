@@ -17,6 +17,8 @@ from phasegate.policies.model import EvidenceRule, Process, Witness
 from phasegate.validators.errors import ValidatorError
 from phasegate.validators.report_formats import analysis_of, coverage_of, test_results_of
 
+_ALONG = frozenset({Witness.COVERAGE, Witness.PROTECTED})
+
 ARGUMENT_CHARS_MAX = 500
 PROBLEM_CHARS_MAX = 300
 ARGV_BYTES_MAX = 16_000
@@ -39,7 +41,8 @@ def as_witnessed(
     """The event, the evidence offered and the reports that do not count, with the reason.
 
     A command's output becomes evidence when it wrote no report, or when no output is current yet: a later
-    test run does not replace the log of the build.
+    test run does not replace the log of the build. Coverage and protected checks are offered along with the
+    test results of the same command, not without them where those were asked for and do not count.
 
     Args:
         shelf: keeps outputs and reports.
@@ -57,7 +60,10 @@ def as_witnessed(
             offers.append(
                 shelf.make_offer(state.task, state.phase, rule.name, content, rule.witness, seen.exit_code)
             )
-    return _event(shelf, seen, started_at, problems), offers, tuple(problems)
+    if any(offer.witness is Witness.JUNIT for offer in offers) or Witness.JUNIT not in seen.asked:
+        return _event(shelf, seen, started_at, problems), offers, tuple(problems)
+    kept = [offer for offer in offers if offer.witness not in _ALONG]
+    return _event(shelf, seen, started_at, problems), kept, tuple(problems)
 
 
 def _content(rule: EvidenceRule, state: TaskState, seen: Observation, problems: list[str]) -> bytes | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from phasegate.engine.app.runner_credentials import not_looked_into
 from phasegate.engine.core.errors import BadInput, NotEvaluated
 
 OUTPUT_BYTES_MAX = 32 * 1024 * 1024
@@ -74,7 +75,7 @@ def run(order: Order) -> Ran:
     """
     began = time.monotonic_ns()
     capture = _Capture()
-    with _supervised(order) as (process, status):
+    with not_looked_into(), _supervised(order) as (process, status):
         threads = [
             _following(capture.follow, stream, own, order.echo)
             for stream, own in ((process.stdout, capture.stdout), (process.stderr, capture.stderr))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from phasegate.engine.core.events import EvidenceAdded, Recorded, WitnessRecorded
-from phasegate.engine.statements.predicate import Subject
+from phasegate.engine.statements.predicate import ChainRef, Subject
 from phasegate.engine.statements.witness import GitState, Outputs, Resources, Witness
 
 
-def predicate_of(ledger: str, task: str, recorded: Recorded) -> Witness:
-    """What a `witness.recorded` entry says, as a predicate.
+def predicate_of(ledger: str, task: str, recorded: Recorded, chain: ChainRef) -> Witness:
+    """What a `witness.recorded` entry says, as a predicate, with the ledger as it was before.
 
     Raises:
         TypeError: the event is another.
@@ -38,6 +38,7 @@ def predicate_of(ledger: str, task: str, recorded: Recorded) -> Witness:
             max_rss_kib=event.max_rss_kib,
         ),
         hermetic=event.hermetic,
+        chain=chain,
     )
 
 

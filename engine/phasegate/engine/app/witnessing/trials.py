@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from phasegate.engine.core.errors import BadInput, NotEvaluated
 from phasegate.policies.model import Witness
 from phasegate.validators.errors import ValidatorError
 from phasegate.validators.report_formats import test_results_of
+from phasegate.validators.test_configuration import without_stopping
 
 WEIGHT = {"passed": 0, "skipped": 1, "failed": 2, "error": 3}
 RAN = frozenset({"passed", "failed", "error"})
@@ -27,6 +28,7 @@ class Trial:
         outcomes: outcome by test id; the worst where an id stands for several.
         problem: why nothing can be said; empty when something can.
         log: digest of what it printed.
+        rewritten: source files of the checkout that were written while it ran.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Trial:
     duration_ms: int = 0
     problem: str = ""
     log: str = ""
+    rewritten: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The run as the document names it."""
@@ -67,14 +70,22 @@ class Command:
     limit_s: float
     keep: Callable[[bytes], str]
 
-    def attempt(self, name: str, folder: Path) -> Trial:
+    def attempt(self, name: str, folder: Path, *, to_the_end: bool = False) -> Trial:
         """Run it with `folder` in place of the working tree.
+
+        Args:
+            name: the trial's name.
+            folder: the checkout.
+            to_the_end: whether to leave out what ends the command at the first failure.
 
         Raises:
             ValueError: its working directory is not in the repository.
         """
         try:
-            seen = observe(self._moved(folder), look_at_git=False)
+            job = self._moved(folder)
+            if to_the_end:
+                job = replace(job, argv=without_stopping(job.argv))
+            seen = observe(job, look_at_git=False)
         except (BadInput, NotEvaluated) as error:
             return Trial(name, {}, problem=error.message, log=self.keep(b""))
         problem, outcomes = "", {}
@@ -85,7 +96,7 @@ class Command:
         if seen.ran.timed_out:
             problem = f"it took longer than {self.limit_s:.0f} seconds"
         log = self.keep(seen.ran.log)
-        return Trial(name, outcomes, seen.exit_code, seen.ran.duration_ms, problem, log)
+        return Trial(name, outcomes, seen.exit_code, seen.ran.duration_ms, problem, log, seen.rewritten)
 
     def _moved(self, folder: Path) -> Job:
         job = self.job
@@ -101,7 +112,7 @@ class Command:
         argv = [argument.replace(str(self.root), str(folder)) for argument in argv]
         environ = {**job.environ, "PWD": str(cwd)}
         return Job(tuple(argv), cwd, reports, echo=False, hermetic=job.hermetic, limit_s=self.limit_s,
-                   environ=environ)  # fmt: skip
+                   environ=environ, root=folder)  # fmt: skip
 
     def _report(self, path: Path, folder: Path, cwd: Path, outside: Path) -> Path:
         """Where a trial's report arrives: a relative path stays, another is moved along."""

@@ -11,10 +11,11 @@ from phasegate.engine.app.command_path import CommandPath
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.paths import decode_path
 from phasegate.engine.app.results import Result, Witnessed
+from phasegate.engine.app.runner_credentials import refuse_credentials
 from phasegate.engine.app.witnessing.observing import Job, Observation, observe
 from phasegate.engine.app.witnessing.protecting import Subject, protect
 from phasegate.engine.app.witnessing.recording import as_document, as_witnessed
-from phasegate.engine.app.witnessing.trials import worst
+from phasegate.engine.app.witnessing.trials import RAN, worst
 from phasegate.engine.core.commands import RecordWitness
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.events import EvidenceAdded, WitnessRecorded
@@ -75,7 +76,7 @@ class Witnesses:
         Where the phase asks for it, a test run is followed by the protected checks.
 
         Raises:
-            BadInput: the command cannot be started.
+            BadInput: the command cannot be started, or could read credentials in its repository's settings.
             NotEvaluated: it cannot be confined as asked; nothing is recorded then.
         """
         name, before = parse_task_id(task), self._path.state(task)
@@ -92,6 +93,7 @@ class Witnesses:
             asked.hermetic,
             home=self._home,
         )
+        refuse_credentials(job.cwd, *([decode_path(before.repository)] if before.repository else []))
         started_at = self._clock.now()
         seen = observe(job)
         process = self._path.process(before.process_digest)
@@ -122,15 +124,21 @@ class Witnesses:
             ) from error
 
     def _previous(self, state: TaskState, rule: EvidenceRule | None) -> tuple[int, Mapping[str, str]] | None:
-        """Attempt and test outcomes that an earlier attempt of the phase ended with."""
-        if rule is None or state.attempt == 1:
+        """The tests that ran in the latest earlier attempt, in every run of this one; and which attempt."""
+        if rule is None:
             return None
+        attempts: list[int] = []
+        outcomes: dict[str, str] = {}
         for entry in self._store.entries(task=state.task, type=EvidenceAdded.kind, reverse=True):
-            same = entry.payload.get("name") == rule.name and entry.phase == state.phase
-            if same and entry.attempt < state.attempt:
-                outcomes = self._outcomes(str(entry.payload["digest"]))
-                return (entry.attempt, outcomes) if outcomes is not None else None
-        return None
+            if entry.payload.get("name") != rule.name or entry.phase != state.phase:
+                continue
+            before = self._outcomes(str(entry.payload["digest"]))
+            if before is not None:
+                outcomes.update({test: outcome for test, outcome in before.items() if outcome in RAN})
+                attempts.append(entry.attempt)
+            if entry.attempt < state.attempt:
+                break
+        return (attempts[0], outcomes) if attempts else None
 
     def _outcomes(self, digest: str) -> Mapping[str, str] | None:
         content = self._shelf.snapshot(digest)

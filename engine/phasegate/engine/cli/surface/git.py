@@ -43,6 +43,14 @@ def git_uninstall(repo: RepoOption = Path()) -> None:
     git_hooks.uninstall(repo)
 
 
+@git.command("check-push")
+def git_check_push(repo: RepoOption = Path(), home: HomeOption = None) -> None:
+    """Say whether what git tells on standard input to be pushed is what tasks claim; for the hook."""
+    from phasegate.engine.cli import git_hooks
+
+    git_hooks.check_push(home, repo)
+
+
 @git.command("check")
 def git_check(
     task: Annotated[

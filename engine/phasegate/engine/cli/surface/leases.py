@@ -6,12 +6,27 @@ from typing import Annotated
 
 import typer
 
-from phasegate.engine.cli.options import Format, FormatOption, HomeOption, JsonOption, TaskArgument
+from phasegate.engine.cli.options import (
+    EPOCH_MAX,
+    Format,
+    FormatOption,
+    HomeOption,
+    JsonOption,
+    TaskArgument,
+)
 
 PhaseOption = Annotated[
     str | None, typer.Option("--phase", "-P", metavar="PHASE", help="The phase; the current one without it.")
 ]
-HolderOption = Annotated[str, typer.Option("--holder", metavar="NAME", help="Who holds it; you without it.")]
+HolderOption = Annotated[
+    str,
+    typer.Option(
+        "--holder",
+        metavar="LABEL",
+        envvar="PHASEGATE_LEASE_LABEL",
+        help="Which of your workers holds it; the commands under it need the variable.",
+    ),
+]
 TtlOption = Annotated[
     int | None,
     typer.Option(
@@ -19,7 +34,7 @@ TtlOption = Annotated[
     ),
 ]
 EpochArgument = Annotated[
-    int, typer.Argument(metavar="EPOCH", help="The epoch that `acquire` printed.", min=1)
+    int, typer.Argument(metavar="EPOCH", help="The epoch that `acquire` printed.", min=1, max=EPOCH_MAX)
 ]
 
 group = typer.Typer(

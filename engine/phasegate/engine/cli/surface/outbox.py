@@ -51,7 +51,7 @@ def add(
 def list_(
     task: Annotated[str | None, typer.Option("--task", metavar="T", help="Only this task's.")] = None,
     state: Annotated[
-        str | None, typer.Option("--state", metavar="S", help="Only those pending, delivered or failed.")
+        str | None, typer.Option("--state", metavar="S", help="Only those in this state, such as pending.")
     ] = None,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,

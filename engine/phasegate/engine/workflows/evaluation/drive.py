@@ -20,7 +20,6 @@ from pathlib import Path
 
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.results import Result
-from phasegate.engine.core.commands import RecordWitness
 from phasegate.engine.core.errors import Conflict, IntegrityError
 from phasegate.engine.core.events import (
     RunEnded,
@@ -36,7 +35,6 @@ from phasegate.engine.workflows.evaluation.live import LiveView
 from phasegate.engine.workflows.evaluation.order import PROCESS, Order, choose_task, resolve
 from phasegate.engine.workflows.evaluation.outcome import RunOutcome, close, outcome_of
 from phasegate.engine.workflows.evaluation.records import Records
-from phasegate.policies.model import Witness
 from phasegate.validators.interface import Finding
 
 _NS_PER_MS = 1_000_000
@@ -192,14 +190,11 @@ class _Driver:
             self._record(state, StepStarted(step=step, total=total))
 
     def _record(self, state: TaskState, *events: RunnerEvent) -> None:
-        self._checked(self._engine.record_progress(self._task, state.phase, state.attempt, events))
+        self._checked(self._engine.runners.progress(self._task, state.phase, state.attempt, events))
 
     def _finish(self, state: TaskState, finished: StepFinished, produced: Sequence[Produced]) -> None:
-        offers = [
-            self._engine.offer(self._task, item.name, item.content, Witness.RUNNER) for item in produced
-        ]
-        command = RecordWitness(state.phase, state.attempt, finished, tuple(offers))
-        self._checked(self._engine.record_witness(self._task, command))
+        contents = {item.name: item.content for item in produced}
+        self._checked(self._engine.runners.record(self._task, state.phase, state.attempt, finished, contents))
 
     def _end(self, outcome: str, findings: Sequence[Finding]) -> None:
         state = self._engine.state(self._task)
