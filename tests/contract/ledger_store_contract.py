@@ -60,6 +60,15 @@ class LedgerStoreContract:
         assert store.head() == (3, written[2].hash, at(2))
         assert all(parse(entry.bytes) == entry for entry in written)
 
+    def test_given_a_size_then_the_head_asked_for_has_at_least_that_size_and_is_one_of_the_chain(self, store):
+        for number in range(1, 4):
+            store.append([draft(number)], at=at(number))
+            head = store.head(at_least=number)
+            entry = store.get(head.size)
+            assert head.size >= number
+            assert entry is not None
+            assert head == (entry.seq, entry.hash, entry.at)
+
     def test_given_appends_then_the_raw_rows_verify(self, store):
         store.append([draft(n) for n in range(300)], at=at(1))
         rows = list(store.raw())

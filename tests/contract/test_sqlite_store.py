@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -59,6 +60,15 @@ class TestSqliteStore(LedgerStoreContract):
         store = SqliteStore.create(path, LEDGER, at=CREATED)
         yield store
         store.close()
+
+
+def test_given_another_writer_then_an_end_it_knows_is_not_given_for_a_later_size(path, store):
+    store.append([draft(1)], at=CREATED)
+    with closing(SqliteStore.open(path)) as other:
+        other.append([draft(2)], at=CREATED)
+    assert store.head(at_least=1).size == 1
+    assert store.head(at_least=2) == store.head()
+    assert store.head().size == 2
 
 
 def test_given_a_file_there_already_then_create_refuses_and_leaves_it(path):

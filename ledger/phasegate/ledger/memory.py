@@ -91,8 +91,8 @@ class MemoryStore(Leasing):
                     self._rows[kind, key] = Row(kind, key, self._head.size, body)
             return entries
 
-    def head(self) -> Head:
-        """Return size, hash and time of the chain's end."""
+    def head(self, at_least: int | None = None) -> Head:  # noqa: ARG002 - it always knows the end
+        """Return size, hash and time of the chain's end. See `Store.head`."""
         with self._mutex:
             self._check_open()
             return self._head

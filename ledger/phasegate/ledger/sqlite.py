@@ -160,8 +160,11 @@ class SqliteStore(Leasing):
 
         return self._transact(work)
 
-    def head(self) -> Head:
-        """Return size, hash and time of the chain's end."""
+    def head(self, at_least: int | None = None) -> Head:
+        """Return size, hash and time of the chain's end, or a known earlier one. See `Store.head`."""
+        known = self._head
+        if at_least is not None and known is not None and known.size >= at_least:
+            return known
         rows = self._file.query(_LAST)
         return head_after(_parsed(RawEntry(*rows[0]))) if rows else genesis(self._created_at)
 

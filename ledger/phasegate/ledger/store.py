@@ -99,8 +99,13 @@ class Store(Protocol):
         """
         ...
 
-    def head(self) -> Head:
-        """Return size, hash and time of the chain's end."""
+    def head(self, at_least: int | None = None) -> Head:
+        """Return size, hash and time of the chain's end.
+
+        Args:
+            at_least: An earlier end will do, one that this store knows without reading, if it has at least
+                so many entries.
+        """
         ...
 
     def get(self, seq: int) -> Entry | None:

@@ -279,7 +279,7 @@ class CommandPath:
             events, extra = (self._violation(decision), *decision.consequences), ()
         events = tuple(self._with_diary(task, state, recorded) for recorded in events)
         events, statements = self._notary.attest(
-            task, process, state, events, actor=self.actor, at=at, head=self._store.head
+            task, process, state, events, actor=self.actor, at=at, head=lambda: self._store.head(version)
         )
         if not events and state is not None:
             return Result(state, ())

@@ -62,8 +62,8 @@ class Notary:
             events: what is to be committed.
             actor: who asked for it.
             at: when it was decided.
-            head: reads where the ledger ends. It is read after the state, so what is signed holds all that
-                the task had been through; another's entries may still come between it and the commit.
+            head: gives an end of the ledger that holds all the task has been through; the entries of others
+                may still come between it and the commit.
         """
         first = events[0] if events else None
         if first is None or state is None or not isinstance(first.event, GatePassed | WitnessRecorded):

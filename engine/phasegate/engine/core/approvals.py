@@ -134,6 +134,8 @@ def approval_findings(process: Process, state: TaskState) -> tuple[Finding, ...]
 
     Findings: `approval.rejected`, `approval.changes_requested`, `approval.missing`.
     """
+    if not state.approvals and not process.phase(state.phase).approvals:
+        return ()
     here = [a for a in state.approvals if (a.phase, a.attempt) == (state.phase, state.attempt)]
     found = [_objection(state, item) for item in here if item.decision in _STANDING]
     rules = [r for r in process.phase(state.phase).approvals if not r.risks or state.risk in r.risks]

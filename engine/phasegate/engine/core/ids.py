@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import unicodedata
@@ -72,6 +73,7 @@ def parse_line(text: str, what: str, chars_max: int) -> str:
     return text
 
 
+@functools.lru_cache(maxsize=1024)
 def trace_id(ledger: str, task: str) -> str:
     """Trace id of a task, 32 hex digits: every span of one task falls into one trace.
 

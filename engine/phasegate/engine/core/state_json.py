@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any, Final
 
 from phasegate.engine.core.delivering import Delivery
@@ -19,62 +20,51 @@ from phasegate.engine.core.state import (
     TaskState,
 )
 
-_OPTIONAL: Final = frozenset({"milestone", "risk", "repository", "base_commit", "paused", "escalated"})
-_COMPOSED: Final = frozenset(
-    {
-        "baselines",
-        "attested",
-        "approvals",
-        "depends_on",
-        "workers",
-        "previous",
-        "outbox",
-        "effect_phases",
-        "broken_glass",
-        "loop",
-    }
-)
-_REBUILT: Final = _COMPOSED | {"evidence", "status", "completed"}
+_OPTIONAL: Final = ("milestone", "risk", "repository", "base_commit", "paused", "escalated")
+_PARTS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "baselines": lambda held: {phase: item._asdict() for phase, item in held.items()},
+    "attested": lambda held: {phase: item._asdict() for phase, item in held.items()},
+    "approvals": lambda held: [{**item._asdict(), "subjects": dict(item.subjects)} for item in held],
+    "depends_on": list,
+    "workers": lambda held: {phase: list(who) for phase, who in held.items()},
+    "previous": lambda held: {name: list(digests) for name, digests in held.items()},
+    "outbox": lambda held: {key: str(delivery) for key, delivery in held.items()},
+    "effect_phases": dict,
+    "broken_glass": list,
+}
+"""What is written only where there is some, and how it becomes plain data."""
+
+_WRITTEN: Final = frozenset({*_OPTIONAL, *_PARTS, "loop"})
+_ALWAYS: Final = tuple(item.name for item in fields(TaskState) if item.name not in _WRITTEN)
+_always: Final = attrgetter(*_ALWAYS)
+_REBUILT: Final = frozenset({*_PARTS, "loop", "evidence", "status", "completed"})
 _EVIDENCE_FIELDS: Final = tuple(item.name for item in fields(Evidence))
+_evidence: Final = attrgetter(*_EVIDENCE_FIELDS)
 
 
 def to_json(state: TaskState) -> dict[str, Any]:
     """The state as plain data, for a projection row or a program; what has its default is left out."""
-    data = {item.name: getattr(state, item.name) for item in fields(state) if item.name not in _COMPOSED}
-    optional = {name: value for name, value in data.items() if name in _OPTIONAL and value}
-    always = {name: value for name, value in data.items() if name not in _OPTIONAL}
-    return {
-        **always,
-        **optional,
-        "status": str(state.status),
-        "attempts": dict(state.attempts),
-        "completed": list(state.completed),
-        "violations": dict(state.violations),
-        "evidence": {name: _evidence_json(item) for name, item in state.evidence.items()},
-        **_composed_json(state),
+    data: dict[str, Any] = dict(zip(_ALWAYS, _always(state), strict=True))
+    data["status"] = str(state.status)
+    data["attempts"] = dict(state.attempts)
+    data["completed"] = list(state.completed)
+    data["violations"] = dict(state.violations)
+    data["evidence"] = {
+        name: dict(zip(_EVIDENCE_FIELDS, _evidence(item), strict=True))
+        for name, item in state.evidence.items()
     }
-
-
-def _composed_json(state: TaskState) -> dict[str, Any]:
-    composed: dict[str, Any] = {
-        "baselines": {phase: item._asdict() for phase, item in state.baselines.items()},
-        "attested": {phase: item._asdict() for phase, item in state.attested.items()},
-        "approvals": [{**item._asdict(), "subjects": dict(item.subjects)} for item in state.approvals],
-        "depends_on": list(state.depends_on),
-        "workers": {phase: list(who) for phase, who in state.workers.items()},
-        "previous": {name: list(digests) for name, digests in state.previous.items()},
-        "outbox": {key: str(delivery) for key, delivery in state.outbox.items()},
-        "effect_phases": dict(state.effect_phases),
-        "broken_glass": list(state.broken_glass) if state.broken_glass else None,
-        "loop": {
-            "streaks": dict(state.loop.streaks),
-            "recent": list(state.loop.recent),
-            "progress_at": state.loop.progress_at,
-        }
-        if state.loop != NO_LOOP
-        else None,
-    }
-    return {name: value for name, value in composed.items() if value}
+    for name in _OPTIONAL:
+        value = getattr(state, name)
+        if value:
+            data[name] = value
+    for name, plain in _PARTS.items():
+        value = getattr(state, name)
+        if value:
+            data[name] = plain(value)
+    if state.loop != NO_LOOP:
+        streaks, recent, progress_at = state.loop
+        data["loop"] = {"streaks": dict(streaks), "recent": list(recent), "progress_at": progress_at}
+    return data
 
 
 def from_json(data: Mapping[str, Any]) -> TaskState:
@@ -106,7 +96,3 @@ def _loop(data: Mapping[str, Any] | None) -> Loop:
     if not data:
         return NO_LOOP
     return Loop(data["streaks"], tuple(data["recent"]), data["progress_at"])
-
-
-def _evidence_json(item: Evidence) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in _EVIDENCE_FIELDS}
