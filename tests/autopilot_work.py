@@ -15,8 +15,8 @@ from engine_drivers import Ran, cli
 from small_repository import SmallRepository
 
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.keys import Role, create_key
-from phasegate.engine.app.people import Decision
+from phasegate.engine.app.people.deciding import Decision
+from phasegate.engine.app.people.keys import Role, create_key
 from phasegate.engine.app.results import Result, Witnessed
 
 TASK = "IMP-27"

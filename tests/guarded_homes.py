@@ -10,9 +10,9 @@ from typing import Any
 import apsw
 from small_processes import claimed
 
-from phasegate.engine.app.audit import audit
+from phasegate.engine.app.audit.audit import audit
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.keys import Role, create_key
+from phasegate.engine.app.people.keys import Role, create_key
 from phasegate.policies.model import ApprovalRule, CheckRule, EvidenceRule, PhaseRule, Process
 
 TASK = "T-1"

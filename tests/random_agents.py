@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.keys import Role, create_key
-from phasegate.engine.app.people import Decision
+from phasegate.engine.app.people.deciding import Decision
+from phasegate.engine.app.people.keys import Role, create_key
 from phasegate.engine.app.results import Result
 from phasegate.engine.core.commands import AttestPrompt
 from phasegate.engine.core.errors import EngineError

@@ -13,7 +13,7 @@ from engine_drivers import NINE_PHASES, entries, look
 from racing_workers import race
 from small_processes import claimed, process_of
 
-from phasegate.engine.app.audit import audit
+from phasegate.engine.app.audit.audit import audit
 from phasegate.engine.app.engine import Engine
 from phasegate.ledger.sqlite import SqliteStore
 from phasegate.policies.model import Process

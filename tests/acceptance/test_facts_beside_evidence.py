@@ -11,7 +11,7 @@ import pytest
 from engine_drivers import validate_checkpoint
 from small_repository import SmallRepository
 
-from phasegate.engine.app.audit import audit
+from phasegate.engine.app.audit.audit import audit
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.core.errors import BadInput
 from phasegate.policies.loader import parse_process

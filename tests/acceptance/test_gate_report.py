@@ -10,6 +10,7 @@ from guarded_homes import Clock
 from small_processes import three_phases
 
 from phasegate.engine.app.engine import Engine
+from phasegate.policies.model import LeaseRule
 
 TASK = "T-1"
 
@@ -66,3 +67,24 @@ def test_a_lease_that_has_expired_or_is_of_another_phase_is_in_nobody_s_way(tmp_
         clock.go(seconds=11)
 
         assert "lease.held" not in [finding.code for finding in engine.gate(TASK).findings]
+
+
+def test_an_epoch_that_counts_no_more_and_a_lease_that_is_wanted_shut_it(tmp_path: Path) -> None:
+    process = three_phases().model_copy(update={"lease": LeaseRule(required=True)})
+    root = tmp_path / "state"
+    with Engine.init(root) as engine:
+        engine.open_task(TASK, process)
+        epoch = engine.leases.acquire(TASK).epoch
+        (tmp_path / "a.md").write_text("done")
+    with Engine.open(root, lease=epoch) as holder:
+        assert holder.add_evidence(TASK, [tmp_path / "a.md"]).accepted
+        assert holder.gate(TASK).open
+        holder.leases.release(TASK, epoch)
+
+    for lease, code in ((epoch, "lease.stale"), (epoch + 1, "lease.stale"), (None, "lease.required")):
+        with Engine.open(root, lease=lease) as engine:
+            report = engine.gate(TASK)
+
+            assert (report.open, [finding.code for finding in report.findings]) == (False, [code])
+            assert "engine lease acquire" in report.findings[0].remedy
+            assert not engine.advance(TASK).accepted

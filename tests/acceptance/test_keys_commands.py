@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from engine_drivers import cli
+from small_processes import three_phases
 
 from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.people.keys import Role
+from phasegate.engine.core.errors import BadInput
 from phasegate.engine.statements import VerifyKey
 
 
@@ -68,4 +71,19 @@ def test_nobody_registers_a_key_as_the_engine(tmp_path: Path) -> None:
 
     assert (ran.code, "remedy: " in ran.err) == (2, True), ran
     with Engine.open(tmp_path / "state") as engine:
+        with pytest.raises(BadInput, match="as `engine`"):
+            engine.registrations.register(vkey, Role.ENGINE)
         assert engine.store.head() == head
+
+
+def test_a_person_s_key_that_is_unknown_or_missing_says_how_to_get_one(tmp_path: Path) -> None:
+    with Engine.init(tmp_path / "state") as engine:
+        engine.open_task("T-1", three_phases())
+    file, _ = create(tmp_path, "mallory")
+    at = ("--reason", "x", "--home", str(tmp_path / "state"))
+
+    for more in ((), ("--role", "reviewer")):
+        unknown = cli("approve", "T-1", "--key", file, *more, *at)
+        assert (unknown.code, "engine keys register" in unknown.err) == (2, True), unknown
+    missing = cli("approve", "T-1", "--key", str(tmp_path / "nobody.key"), *at)
+    assert (missing.code, "engine keys create" in missing.err) == (2, True), missing

@@ -264,7 +264,7 @@ def test_only_what_was_committed_under_a_lease_names_its_epoch(place: Guarded) -
 
 
 def test_people_need_no_lease_and_are_stopped_by_none(strict: Guarded) -> None:
-    from phasegate.engine.app.people import Decision
+    from phasegate.engine.app.people.deciding import Decision
 
     acquire(strict, "one")
     with strict.engine() as engine:

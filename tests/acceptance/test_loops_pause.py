@@ -14,7 +14,7 @@ from engine_drivers import cli, entries
 from guarded_homes import TASK, Guarded, assert_sound, guarded, guarded_home
 
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.people import Decision
+from phasegate.engine.app.people.deciding import Decision
 from phasegate.engine.app.results import Result
 from phasegate.engine.core.errors import Conflict
 from phasegate.engine.core.state import Status

@@ -14,7 +14,7 @@ from engine_drivers import cli, entries
 from guarded_homes import Guarded, assert_sound, guarded, guarded_home
 from small_processes import claimed
 
-from phasegate.engine.app.people import Decision
+from phasegate.engine.app.people.deciding import Decision
 from phasegate.engine.app.results import Result
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.events import BaselineRecorded

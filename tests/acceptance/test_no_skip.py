@@ -8,7 +8,7 @@ import autopilot_artifacts as artifacts
 import pytest
 from engine_drivers import NINE_PHASES, Driver, cli, entries, expect_refusal, look
 
-from phasegate.engine.app.audit import audit
+from phasegate.engine.app.audit.audit import audit
 from phasegate.engine.app.engine import Engine
 
 pytestmark = pytest.mark.attack

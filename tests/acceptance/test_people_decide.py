@@ -16,8 +16,8 @@ from engine_drivers import cli, entries
 from guarded_homes import TASK, Guarded, assert_sound, guarded, guarded_home
 
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.keys import KeyRefused, Role, create_key, load_key
-from phasegate.engine.app.people import Decision
+from phasegate.engine.app.people.deciding import Decision
+from phasegate.engine.app.people.keys import KeyRefused, Role, create_key, load_key
 from phasegate.engine.app.results import Result
 from phasegate.engine.core.commands import AttestPrompt, CheckLoop, NoteJournal, UpdateBaseline
 from phasegate.engine.core.errors import BadInput, EngineError, IntegrityError
@@ -105,8 +105,8 @@ def test_a_reviewers_approval_of_the_current_rubric_opens_the_gate(place: Guarde
 
 
 def test_a_key_that_nobody_registered_decides_nothing(place: Guarded) -> None:
-    nothing_written(place, lambda: decide(place, "mallory", role=Role.REVIEWER), StatementError)
-    nothing_written(place, lambda: decide(place, "mallory"), BadInput)
+    nothing_written(place, lambda: decide(place, "mallory", role=Role.REVIEWER), KeyRefused)
+    nothing_written(place, lambda: decide(place, "mallory"), KeyRefused)
     nothing_written(place, lambda: submit(place, envelope(place, "mallory")), StatementError)
     shut(place, "approval.missing")
 
@@ -114,7 +114,7 @@ def test_a_key_that_nobody_registered_decides_nothing(place: Guarded) -> None:
 def test_a_key_with_the_name_of_a_registered_one_decides_nothing(place: Guarded, tmp_path: Path) -> None:
     place.keys["rita"] = tmp_path / "other-rita.key"
     create_key(place.keys["rita"], "rita")
-    nothing_written(place, lambda: decide(place, "rita", role=Role.REVIEWER), StatementError)
+    nothing_written(place, lambda: decide(place, "rita", role=Role.REVIEWER), KeyRefused)
     shut(place, "approval.missing")
 
 
@@ -441,7 +441,7 @@ def test_only_an_operator_registers_another_key(place: Guarded, signer: str | No
             )
 
     nothing_written(place, attack, BadInput)
-    nothing_written(place, lambda: decide(place, "mallory", role=Role.REVIEWER), StatementError)
+    nothing_written(place, lambda: decide(place, "mallory", role=Role.REVIEWER), KeyRefused)
 
 
 def test_one_key_under_two_names_is_refused(place: Guarded) -> None:
@@ -453,7 +453,7 @@ def test_one_key_under_two_names_is_refused(place: Guarded) -> None:
 def test_a_key_put_into_the_folder_by_hand_is_not_registered(place: Guarded) -> None:
     folder = place.root / "keys" / "operators"
     (folder / "mallory.vkey").write_text(f"{vkey_of(place, 'mallory')}\nroles reviewer operator\n")
-    nothing_written(place, lambda: decide(place, "mallory", role=Role.REVIEWER), StatementError)
+    nothing_written(place, lambda: decide(place, "mallory", role=Role.REVIEWER), KeyRefused)
 
 
 EDITS = {

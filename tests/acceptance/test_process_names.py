@@ -103,6 +103,15 @@ def test_a_home_whose_marker_is_damaged_passes_nothing(home: Path, tmp_path: Pat
         assert (ran.code, "restore it from a backup" in ran.err) == (4, True), ran
 
 
+def test_a_home_whose_ledger_is_gone_passes_nothing_and_is_not_begun_anew(home: Path) -> None:
+    for file in home.glob("ledger.db*"):
+        file.unlink()
+
+    for ran in (validate_checkpoint("--home", str(home)), cli("status", "--home", str(home))):
+        assert (ran.code, "restore the home from a backup" in ran.err) == (4, True), ran
+        assert "engine init" not in ran.err
+
+
 @pytest.mark.parametrize("to", [("--to", "STRATEGIZE"), ()])
 def test_a_phase_that_cannot_go_back_says_what_to_do_instead(
     home: Path, tmp_path: Path, to: tuple[str, ...]

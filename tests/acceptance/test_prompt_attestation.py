@@ -12,7 +12,7 @@ from attested_processes import FREE, STRICT, WARNED, attested, evidence
 from engine_drivers import ApiDriver, Driver, Ran, cli, entries, expect_refusal, look
 
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.keys import Role, create_key
+from phasegate.engine.app.people.keys import Role, create_key
 from phasegate.engine.core.errors import EngineError
 from phasegate.telemetry.metrics import Counters
 from phasegate.telemetry.names import Counter

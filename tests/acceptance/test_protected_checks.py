@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from small_repository import CHANGED, CHANGED_TESTS, SOURCE, TESTS, SmallRepository
 
-from phasegate.engine.app.audit import audit
+from phasegate.engine.app.audit.audit import audit
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.results import Result, Witnessed
 from phasegate.policies.model import Process

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from random_agents import Agents
 
-from phasegate.engine.app.audit import audit
+from phasegate.engine.app.audit.audit import audit
 from phasegate.engine.core.state import Status
 from phasegate.ledger.entry import Entry
 

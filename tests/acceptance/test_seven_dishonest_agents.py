@@ -14,7 +14,7 @@ import pytest
 from autopilot_work import TASK, Work
 
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.keys import Role
+from phasegate.engine.app.people.keys import Role
 from phasegate.engine.app.results import Result
 from phasegate.engine.core.events import Kind
 from phasegate.engine.core.state import Status

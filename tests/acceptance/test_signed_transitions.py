@@ -10,9 +10,9 @@ import pytest
 from engine_drivers import NINE_PHASES
 
 from phasegate.engine import Engine
-from phasegate.engine.app.audit import audit
-from phasegate.engine.app.keys import KeyRing
+from phasegate.engine.app.audit.audit import audit
 from phasegate.engine.app.notary import STATEMENT_ROW
+from phasegate.engine.app.people.keys import KeyRing
 from phasegate.engine.statements.dsse import verify
 from phasegate.engine.statements.transition import Transition
 

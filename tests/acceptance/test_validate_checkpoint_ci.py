@@ -17,8 +17,8 @@ from jsonschema import Draft7Validator
 
 from phasegate.engine.app.bundle.export import write_bundle
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.keys import Role, create_key
-from phasegate.engine.app.people import Decision
+from phasegate.engine.app.people.deciding import Decision
+from phasegate.engine.app.people.keys import Role, create_key
 from phasegate.engine.core.errors import NotEvaluated
 from phasegate.policies.model import FlagMode
 from phasegate.validators.report_formats import test_results_of as results_of_report

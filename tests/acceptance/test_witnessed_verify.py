@@ -16,7 +16,7 @@ from engine_drivers import NINE_PHASES, Driver, Outcome, entries, expect_refusal
 
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.home import find_home
-from phasegate.engine.app.keys import KeyRefused, create_key
+from phasegate.engine.app.people.keys import KeyRefused, create_key
 from phasegate.engine.app.recorded import recorded
 from phasegate.engine.app.system import local_actor
 from phasegate.engine.core.errors import BadInput

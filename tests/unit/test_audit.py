@@ -11,7 +11,7 @@ import pytest
 from decider_spec import digest, given, passing
 from small_processes import claimed, process_of, three_phases
 
-from phasegate.engine.app.audit import Audit, audit
+from phasegate.engine.app.audit.audit import Audit, audit
 from phasegate.engine.app.command_path import TASK_ROW
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.core.errors import BadInput

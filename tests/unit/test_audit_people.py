@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from small_processes import claimed
 
-from phasegate.engine.app.audit import NO_TERMS, Terms, audit, audit_bundle
+from phasegate.engine.app.audit.audit import NO_TERMS, Terms, audit, audit_bundle
 from phasegate.engine.app.bundle.content import read_bundle
 from phasegate.engine.app.bundle.export import export_bundle
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.keys import Role, create_key, load_key
 from phasegate.engine.app.notary import STATEMENT_ROW
-from phasegate.engine.app.people import Decision
+from phasegate.engine.app.people.deciding import Decision
+from phasegate.engine.app.people.keys import Role, create_key, load_key
 from phasegate.engine.core.events import (
     ApprovalRecorded,
     Event,
@@ -152,7 +152,7 @@ def test_a_signature_that_is_not_there_is_missed(engine, statement) -> None:
 
 
 def test_a_statement_signed_by_nobody_registered_is_named(engine) -> None:
-    from phasegate.engine.app.signing_off import signed_off
+    from phasegate.engine.app.people.signing_off import signed_off
 
     class Anyone:
         def roles_of(self, key_id: str) -> frozenset[Role]:

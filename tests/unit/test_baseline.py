@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metrics_ledger import DAYS, END, WHOLE, three_days
 
-from phasegate.engine.app.audit import audit
+from phasegate.engine.app.audit.audit import audit
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.recorded import recorded
 from phasegate.engine.core.errors import BadInput, IntegrityError

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from small_processes import claimed, process_of
 
-from phasegate.engine.app.audit import EXIT_NOT_EVALUATED, EXIT_PASS, Terms, audit, audit_bundle
+from phasegate.engine.app.audit.audit import EXIT_NOT_EVALUATED, EXIT_PASS, Terms, audit, audit_bundle
 from phasegate.engine.app.bundle import archive
 from phasegate.engine.app.bundle.archive import pack, unpack
 from phasegate.engine.app.bundle.content import ENTRIES, KEY, MANIFEST, STATE, SUMS, read_bundle, sums

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from outbox_receiver import HOST, Receiver, receiver
 
-from phasegate.engine.app.delivery import (
+from phasegate.engine.app.outbox.delivery import (
     RESPONSE_BYTES_MAX,
     HttpSender,
     Letter,

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from guarded_homes import TASK, Guarded, guarded, guarded_home
 
-from phasegate.engine.app.audit import audit
+from phasegate.engine.app.audit.audit import audit
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.results import Result
 from phasegate.engine.core.errors import BadInput, IntegrityError

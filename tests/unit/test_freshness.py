@@ -6,7 +6,12 @@ import json
 
 import pytest
 
-from phasegate.engine.app.freshness import Description, freshness_findings, mapped_by_policy, mapped_by_task
+from phasegate.engine.app.audit.freshness import (
+    Description,
+    freshness_findings,
+    mapped_by_policy,
+    mapped_by_task,
+)
 
 HOUR_S = 3_600
 

@@ -8,8 +8,8 @@ import pytest
 from checkpoint_work import CheckpointWork
 from small_repository import SmallRepository
 
-from phasegate.engine.app.git_commit import open_commit
-from phasegate.engine.app.git_running import GitUnavailable
+from phasegate.engine.app.git.commit import open_commit
+from phasegate.engine.app.git.running import GitUnavailable
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from phasegate.engine.app import git_running
-from phasegate.engine.app.git_truth import (
+from phasegate.engine.app.git import running as git_running
+from phasegate.engine.app.git.truth import (
     GitUnavailable,
     PathStatus,
     phase_rules,

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from engine_drivers import NINE_PHASES, cli
 
-from phasegate.engine.app.attacks import Triage, judged, read_triage, run_attacks
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.integrity import summary_of
 from phasegate.engine.app.journal import LINES_MAX, SUMMARY_CHARS_MAX
+from phasegate.engine.app.measuring.attacks import Triage, judged, read_triage, run_attacks
+from phasegate.engine.app.measuring.integrity import summary_of
 from phasegate.engine.core.errors import BadInput, NotEvaluated
 
 KNOWN = {"t::late": Triage("the clock is coarse", "olga")}

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from valid_statements import ALICE, ENGINE, STRANGER
 
-from phasegate.engine.app import key_files
-from phasegate.engine.app.keys import (
+from phasegate.engine.app.people import key_files
+from phasegate.engine.app.people.keys import (
     KeyFault,
     KeyRefused,
     KeyRing,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +63,27 @@ def test_given_what_belongs_to_somebody_else_when_cleared_then_it_stays(
     remove_leftovers(tmp_path)
 
     assert theirs.exists()
+
+
+def test_given_a_folder_that_a_running_process_names_when_cleared_then_it_stays(tmp_path: Path) -> None:
+    used = folder(tmp_path, "phasegate-sandbox-used", age_s=2 * LEFTOVER_AGE_S)
+    left = folder(tmp_path, "phasegate-sandbox-left", age_s=2 * LEFTOVER_AGE_S)
+    argv = [sys.executable, "-c", "import sys; sys.stdin.read()", "phasegate-sandbox-used"]
+
+    with subprocess.Popen(argv, stdin=subprocess.PIPE) as worker:
+        remove_leftovers(tmp_path)
+        worker.communicate()
+
+    assert (used.exists(), left.exists()) == (True, False)
+
+
+def test_given_the_names_of_scratch_folders_in_the_source_then_each_is_cleared_away() -> None:
+    sources = Path(leftovers.__file__).parents[1].rglob("*.py")
+    found = {
+        name for source in sources for name in re.findall(r'prefix="(phasegate-[a-z-]+)"', source.read_text())
+    }
+
+    assert found == set(PREFIXES)
 
 
 def test_given_no_folder_when_cleared_then_nothing_happens(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from phasegate.engine.app.markers import FILE_BYTES_MAX, MarkerRules, marker_findings
+from phasegate.engine.app.audit.markers import FILE_BYTES_MAX, MarkerRules, marker_findings
 
 RULES = MarkerRules()
 

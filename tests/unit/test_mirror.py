@@ -12,8 +12,8 @@ import pytest
 from engine_drivers import cli
 from small_repository import SmallRepository
 
-from phasegate.engine.app.mirror import Mirror, read_only_mirror, reopen
-from phasegate.engine.app.runner_environment import runner_environment
+from phasegate.engine.app.git.mirror import Mirror, read_only_mirror, reopen
+from phasegate.engine.app.witnessing.runner_environment import runner_environment
 from phasegate.engine.core.errors import BadInput
 
 TOKEN = "ghp_plantedT0kenThatNobodyMaySee"

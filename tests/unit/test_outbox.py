@@ -12,11 +12,11 @@ import pytest
 from guarded_homes import Clock
 from small_processes import claimed, process_of, three_phases
 
-from phasegate.engine.app.delivery import Letter, Reply
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.outbox import BODY_BYTES_MAX, BUSY, Outbox
-from phasegate.engine.app.outbox_policy import OUTBOX_POLICY, load_outbox_policy
-from phasegate.engine.app.outbox_rows import OUTBOX_ROW
+from phasegate.engine.app.outbox.delivery import Letter, Reply
+from phasegate.engine.app.outbox.outbox import BODY_BYTES_MAX, BUSY, Outbox
+from phasegate.engine.app.outbox.policy import OUTBOX_POLICY, load_outbox_policy
+from phasegate.engine.app.outbox.rows import OUTBOX_ROW
 from phasegate.engine.core.delivering import Delivery
 from phasegate.engine.core.errors import BadInput, Conflict
 from phasegate.engine.core.outbox_events import (
@@ -211,8 +211,8 @@ def test_for_a_task_that_was_stopped_nothing_is_sent(work: Work, ending: str, tm
 
 def stop(engine: Engine, folder: Path, ending: str) -> None:
     """Let an operator stop the task."""
-    from phasegate.engine.app.keys import Role, create_key
-    from phasegate.engine.app.people import Decision
+    from phasegate.engine.app.people.deciding import Decision
+    from phasegate.engine.app.people.keys import Role, create_key
 
     key = create_key(folder / "ann", "ann")
     engine.registrations.register(key.public_vkey, Role.OPERATOR)

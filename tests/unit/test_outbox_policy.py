@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phasegate.engine.app.outbox_policy import (
+from phasegate.engine.app.outbox.policy import (
     OUTBOX_POLICY,
     Destination,
     OutboxPolicy,

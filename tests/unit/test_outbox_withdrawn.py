@@ -11,10 +11,10 @@ from decider_spec import TASK, digest, given
 from guarded_homes import Clock
 from small_processes import claimed, process_of
 
-from phasegate.engine.app.delivery import Letter, Reply
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.outbox import Outbox
-from phasegate.engine.app.outbox_policy import OUTBOX_POLICY
+from phasegate.engine.app.outbox.delivery import Letter, Reply
+from phasegate.engine.app.outbox.outbox import Outbox
+from phasegate.engine.app.outbox.policy import OUTBOX_POLICY
 from phasegate.engine.app.recorded import recorded
 from phasegate.engine.core.delivering import Delivery
 from phasegate.engine.core.errors import BadInput
@@ -210,6 +210,51 @@ def test_a_passed_gate_whose_effect_is_missing_is_a_fault(work: Work, *, more: b
     (fault,) = faults_without(work, "outbox.enqueued")
 
     assert fault == f"the gate of B passed, and its `open_pr` to `{URL}` was not enqueued"
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        ("gate.passed", "the gate of B passed, and B was not completed with it"),
+        ("phase.completed", "B was completed, and nothing was entered with it"),
+        ("phase.entered", f"the gate of B passed, and its `open_pr` to `{URL}` was not enqueued"),
+    ],
+)
+def test_entries_that_end_while_a_phase_is_left_are_a_fault(work: Work, last: str, told: str) -> None:
+    work.passes("A")
+    work.passes("B")
+    entries = list(work.engine.history(TASK))
+    end = max(index for index, entry in enumerate(entries) if entry.type == last)
+
+    replay = Replay(process(), TASK)
+    replay.run((entry.seq, recorded(entry)) for entry in entries[: end + 1])
+
+    assert [fault.message for fault in replay.faults] == [told]
+
+
+def test_another_body_under_the_same_effect_does_not_stand_for_the_gate_s_own(tmp_path: Path) -> None:
+    named = EffectRule(effect="webhook", destination=URL, body="B.md")
+    first, second, third = process().phases
+    tells = process().model_copy(
+        update={"phases": (first, second.model_copy(update={"effects": (named,)}), third)}
+    )
+    clock = Clock()
+    with Engine.init(tmp_path / "state", clock=clock) as engine:
+        engine.open_task(TASK, tells)
+        work = Work(engine, clock, tmp_path)
+        work.passes("A")
+        work.outbox.enqueue(TASK, "webhook", URL, b"something else")
+        work.passes("B")
+        own, gates = [entry for entry in engine.history(TASK) if entry.type == "outbox.enqueued"]
+        assert (own.payload["gate"], gates.payload["gate"]) == ("", "B")
+        faults = []
+        for left_out in (None, gates):
+            replay = Replay(tells, TASK)
+            kept = [entry for entry in engine.history(TASK) if entry != left_out]
+            replay.run((entry.seq, recorded(entry)) for entry in kept)
+            faults.append([fault.message for fault in replay.faults])
+
+    assert faults == [[], [f"the gate of B passed, and its `webhook` to `{URL}` was not enqueued"]]
 
 
 def _written(path: Path) -> Path:

@@ -10,8 +10,8 @@ import pytest
 from attested_processes import FREE, STRICT, WARNED, attested, evidence
 
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.keys import KeyRefused, Role, create_key
 from phasegate.engine.app.notary import STATEMENT_ROW
+from phasegate.engine.app.people.keys import KeyRefused, Role, create_key
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.state import TaskState
 from phasegate.engine.prompts.canonical import HEADER_END

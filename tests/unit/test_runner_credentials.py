@@ -11,7 +11,12 @@ import pytest
 from small_processes import with_witness
 
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.runner_credentials import credential_key, dumpable, not_looked_into
+from phasegate.engine.app.witnessing.credentials import (
+    credential_key,
+    dumpable,
+    not_looked_into,
+    refuse_credentials,
+)
 from phasegate.engine.core.errors import BadInput
 
 TOKEN = "PLANTED-t0ken"
@@ -26,6 +31,12 @@ SECRETS = [
     ("credential.helper", "store"),
     ("credential.https://github.com.helper", "!f() { echo password=x; }; f"),
     ("http.proxy", f"http://u:{TOKEN}@proxy:8080"),
+    ("http.proxy", f"u:{TOKEN}@proxy:8080"),
+    ("core.sshCommand", "ssh -i /home/ann/.ssh/deploy"),
+    ("core.askPass", "/usr/bin/tell-it"),
+    ("github.token", TOKEN),
+    ("github.oauth-token", TOKEN),
+    ("sendemail.smtpPass", TOKEN),
 ]
 HARMLESS = [
     ("remote.origin.url", "https://github.com/acme/app"),
@@ -33,6 +44,10 @@ HARMLESS = [
     ("remote.origin.url", "ssh://git@github.com/acme/app"),
     ("user.email", "a@example.org"),
     ("credential.helper", ""),
+    ("core.sshCommand", ""),
+    ("http.proxy", "http://proxy:8080"),
+    ("user.signingKey", "0xABCD"),
+    ("credential.username", "ann"),
 ]
 
 
@@ -78,6 +93,35 @@ def test_included_files_and_folders_below_count_and_other_folders_do_not(
     assert credential_key(tmp_path) == ""
 
 
+@pytest.mark.parametrize(
+    "place",
+    ["modules/lib/config", "modules/lib/modules/inner/config", "worktrees/other/config.worktree"],
+)
+def test_settings_of_submodules_and_other_worktrees_count(repository: Path, place: str) -> None:
+    file = repository / ".git" / place
+    file.parent.mkdir(parents=True)
+    refuse_credentials(repository)
+    git(repository, "config", "--file", str(file), *SECRETS[0])
+
+    with pytest.raises(BadInput, match="extraheader") as caught:
+        refuse_credentials(repository)
+
+    assert f"config --file {file} --unset-all" in caught.value.remedy
+    assert TOKEN not in f"{caught.value.message} {caught.value.remedy}"
+
+
+def test_settings_that_cannot_be_read_are_not_taken_for_harmless(repository: Path, tmp_path: Path) -> None:
+    with (repository / ".git" / "config").open("a") as file:
+        file.write(f"[http]\n\textraheader = {TOKEN}\n[broken\n")
+
+    with pytest.raises(BadInput, match="cannot be read") as caught:
+        refuse_credentials(repository)
+
+    assert TOKEN not in caught.value.message
+    assert "engine mirror make" in caught.value.remedy
+    refuse_credentials(tmp_path, tmp_path / "nowhere")
+
+
 @pytest.mark.parametrize("hermetic", [False, True])
 def test_nothing_is_run_beside_such_a_setting(repository: Path, tmp_path: Path, *, hermetic: bool) -> None:
     git(repository, "config", *SECRETS[0])
@@ -117,7 +161,7 @@ def test_the_engine_is_not_looked_into_while_any_command_runs() -> None:
 
 PROBE = """
 import ctypes, os
-from phasegate.engine.app.runner_credentials import PR_SET_DUMPABLE, not_looked_into
+from phasegate.engine.app.witnessing.credentials import PR_SET_DUMPABLE, not_looked_into
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)

@@ -529,7 +529,7 @@ def test_a_statement_is_frozen():
 def test_signing_and_verifying_statements_does_not_import_securesystemslib():
     code = (
         "import sys; import phasegate.engine.statements as s; print('pydantic' in sys.modules);"
-        "from phasegate.engine.statements.dsse import sign, verify; import phasegate.engine.app.keys;"
+        "from phasegate.engine.statements.dsse import sign, verify; import phasegate.engine.app.people.keys;"
         "print([n for n in ('securesystemslib', 'cryptography', 'jsonschema') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -9,9 +9,19 @@ import configparser
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from phasegate.validators.errors import MalformedJsonError
+from phasegate.validators.runner_options import (
+    OTHER_RUNNERS,
+    PASSING_ON,
+    RUNNERS,
+    Risk,
+    of_argument,
+    of_other_runner,
+    takes_next,
+)
 from phasegate.validators.shell_words import ASSIGNMENT, SEPARATORS, words_of
 from phasegate.validators.strict_json import parse
 
@@ -24,35 +34,16 @@ DEFAULT_CONFIGURATION = (
 
 _INI_SECTIONS = re.compile(r"(?:tool:)?pytest|pytest|coverage:.*|testenv.*|tox|unittest")
 _PACKAGE_FIELDS = ("scripts", "jest", "vitest", "mocha", "ava", "nyc", "c8")
-_RUNNERS = re.compile(r"(?:.*/)?(?:pytest|py[.]test)(?:-?[0-9.]{0,6})?(?:[.]exe)?")
-_OTHER_RUNNERS = re.compile(
-    r"(?:.*/)?(?:unittest|nose2|trial|jest|vitest|mocha|ava|npm|npx|yarn|pnpm|go|cargo|rspec|phpunit)"
-)
-_SELECTION = (
-    "-k", "-m", "--deselect", "--ignore", "--ignore-glob", "--lf", "--last-failed", "--sw", "--stepwise",
-    "--stepwise-skip", "--sw-skip", "--co", "--collect-only", "--setup-only", "--setup-plan", "--fixtures",
-    "--markers", "--version", "--help", "-h", "--last-failed-no-failures", "--lfnf",
-)  # fmt: skip
-_OTHER_SELECTION = frozenset(
-    {"-k", "-t", "-g", "--grep", "--testNamePattern", "--testPathPattern", "--testPathPatterns",
-     "--onlyChanged", "--changedSince", "--findRelatedTests", "--related", "--changed", "--shard", "-run",
-     "-skip", "--filter"}
-)  # fmt: skip
-_WITH_VALUE = frozenset(
-    {"-p", "-c", "-o", "-k", "-m", "-n", "-r", "-W", "--junitxml", "--junit-xml", "--junit-prefix", "--cov",
-     "--cov-report", "--cov-config", "--cov-context", "--rootdir", "--confcutdir", "--basetemp",
-     "--config-file", "--override-ini", "--import-mode", "--maxfail", "--durations", "--tb", "--color",
-     "--dist", "--timeout", "--log-file", "--log-level", "--report-log", "--html", "--ignore",
-     "--ignore-glob", "--deselect"}
-)  # fmt: skip
-_TEST_FILE = re.compile(
-    r".*[.](?:py|pyc|js|mjs|cjs|jsx|ts|mts|cts|tsx|go|rs|java|kt|rb|php)|.*[*?\[].*", re.DOTALL
-)
-_STOPPING = re.compile(r"-x|--exitfirst|--maxfail=[0-9]+|--sw|--stepwise")
-_STOPPING_WORD = re.compile(rf"(?<!\S)(?:{_STOPPING.pattern})(?!\S)")
-_CONFIGURATION = ("-c", "--config-file", "-o", "--override-ini", "--rootdir", "--confcutdir")
 _SHELL_MARKS = " ;&|\n"
-_NOTHING = ("/dev/null", ".", "")
+_DEPTH_MAX = 4
+_CHANGING_FOLDER = frozenset({"cd", "-C", "--chdir", "--directory", "--prefix", "--project", "--cwd", "--dir"})
+_DECIDING = re.compile(
+    r"PATH|HOME|SHELL|TMPDIR|VIRTUAL_ENV|XDG_.*|JAVA_HOME|GO(?:ROOT|MODCACHE)|RUSTUP_.*|PYENV_.*|RBENV_.*|NVM_.*"
+    r"|ASDF_.*"
+)
+"""Variables that a command has from its caller, and that decide which programs it finds."""
+_OF_ARGUMENTS = re.compile(r"TEST|ARG|OPT(?!IM)", re.IGNORECASE)
+"""Names of variables whose value a makefile may hand to the runner."""
 _BEFORE_COMMANDS = frozenset(
     {"env", "exec", "time", "nice", "command", "sudo", "xvfb-run", "uv", "run", "poetry"}
 )
@@ -62,11 +53,11 @@ _INTERPRETERS = re.compile(
 _MAKES = {"make": ("Makefile", "makefile", "GNUmakefile"), "just": ("justfile", "Justfile")}
 
 
-class Risk(NamedTuple):
-    """An argument that can change outcomes: `plugin`, `selection`, `configuration` or `environment`."""
+class _Looks(NamedTuple):
+    """What is asked about names and paths."""
 
-    kind: str
-    argument: str
+    is_dropped: Callable[[str], bool]
+    is_inside: Callable[[str], bool]
 
 
 def outcome_part(path: str, content: bytes) -> Any:
@@ -116,22 +107,7 @@ def command_risks(
         is_dropped: whether a variable is one that changes outcomes and is kept from commands.
         is_inside: whether a path of the command lies in the working tree.
     """
-    return tuple(dict.fromkeys(_risks(list(argv), is_dropped, is_inside, depth=0)))
-
-
-def without_stopping(argv: Sequence[str]) -> tuple[str, ...]:
-    """A test command without what ends it at the first failure (`-x` of pytest and its like)."""
-    found: list[str] = []
-    runner = False
-    for argument in argv:
-        runner = runner or _RUNNERS.fullmatch(argument) is not None
-        if runner and _STOPPING.fullmatch(argument):
-            continue
-        if any(mark in argument for mark in _SHELL_MARKS) and "pytest" in argument:
-            found.append(_STOPPING_WORD.sub("", argument))
-        else:
-            found.append(argument)
-    return tuple(found)
+    return tuple(dict.fromkeys(_risks(list(argv), _Looks(is_dropped, is_inside), depth=0)))
 
 
 def command_programs(argv: Sequence[str]) -> tuple[str, ...]:
@@ -168,74 +144,59 @@ def _programs(words: list[str]) -> Iterator[str]:
             awaited = ""
 
 
-def _risks(
-    argv: list[str], is_dropped: Callable[[str], bool], is_inside: Callable[[str], bool], *, depth: int
-) -> Iterator[Risk]:
+def _risks(words: list[str], looks: _Looks, depth: int) -> Iterator[Risk]:
     runner = ""
     place = 0
-    while place < len(argv):
-        argument = argv[place]
-        following = argv[place + 1] if place + 1 < len(argv) else ""
+    while place < len(words):
+        word = words[place]
+        following = words[place + 1] if place + 1 < len(words) else ""
         place += 1
-        if depth == 0 and any(mark in argument for mark in _SHELL_MARKS):
-            yield from _risks(words_of(argument), is_dropped, is_inside, depth=1)
-            continue
-        if argument in SEPARATORS:
+        if word in SEPARATORS:
             runner = ""
-        if not runner:
-            yield from _of_environment(argument, following, is_dropped, is_inside)
-        if _RUNNERS.fullmatch(argument):
+        elif depth < _DEPTH_MAX and any(mark in word for mark in _SHELL_MARKS):
+            yield from _risks(words_of(word), looks, depth + 1)
+            yield from _of_handed_on(word)
+            continue
+        if runner != "pytest":
+            yield from _of_environment(word, following, looks)
+        if RUNNERS.fullmatch(word):
             runner = "pytest"
         elif runner == "pytest":
-            yield from _of_argument(argument, following)
-            place += argument in _WITH_VALUE
-        elif _OTHER_RUNNERS.fullmatch(argument):
-            runner = argument
+            yield from of_argument(word, following)
+            place += takes_next(word)
+        elif OTHER_RUNNERS.fullmatch(word):
+            runner = word.rpartition("/")[2]
+        elif runner in PASSING_ON and word == "--":
+            runner = "pytest"
         elif runner:
-            yield from _of_other_runner(argument, following)
+            yield from of_other_runner(runner, word, following)
 
 
-def _of_environment(
-    argument: str, following: str, is_dropped: Callable[[str], bool], is_inside: Callable[[str], bool]
-) -> Iterator[Risk]:
+def _of_environment(word: str, following: str, looks: _Looks) -> Iterator[Risk]:
     """Variables that change outcomes, and ways out of the working tree, which is where a trial is made."""
-    assigned = ASSIGNMENT.match(argument)
-    if assigned and assigned["name"] == "PYTHONPATH":
-        if not all(is_inside(entry) for entry in assigned["value"].split(":") if entry):
-            yield Risk("environment", argument)
-    elif assigned and is_dropped(assigned["name"]):
-        yield Risk("environment", argument)
-    elif (
-        argument in {"cd", "-C", "--chdir", "--directory", "--prefix"}
-        and following
-        and not is_inside(following)
-    ):
-        yield Risk("environment", f"{argument} {following}")
+    assigned = ASSIGNMENT.fullmatch(word)
+    option, joined, value = word.partition("=")
+    if assigned:
+        yield from _of_assignment(assigned["name"], assigned["value"], word, looks)
+    elif option in _CHANGING_FOLDER and not looks.is_inside(value if joined else following or "."):
+        yield Risk("environment", word if joined else f"{word} {following}")
+    elif word[:2] == "-C" and word[2:] and not looks.is_inside(word[2:]):
+        yield Risk("environment", word)
 
 
-def _of_other_runner(argument: str, following: str) -> Iterator[Risk]:
-    option, joined, _ = argument.partition("=")
-    if option in _OTHER_SELECTION:
-        yield Risk("selection", argument if joined else f"{argument} {following}".strip())
-    elif not argument.startswith("-") and _TEST_FILE.fullmatch(argument):
-        yield Risk("selection", argument)
+def _of_assignment(name: str, value: str, word: str, looks: _Looks) -> Iterator[Risk]:
+    if name == "PYTHONPATH":
+        if not all(looks.is_inside(entry) for entry in value.split(":") if entry):
+            yield Risk("environment", word)
+    elif looks.is_dropped(name) or _DECIDING.fullmatch(name):
+        yield Risk("environment", word)
+    else:
+        yield from _of_handed_on(word)
 
 
-def _of_argument(argument: str, following: str) -> Iterator[Risk]:
-    option, joined, value = argument.partition("=")
-    shown = f"{argument} {following}".strip() if not joined else argument
-    if argument.startswith("-p") and not argument.startswith("--"):
-        plugin = argument[2:] or following
-        if not plugin.lstrip("=").startswith("no:"):
-            yield Risk("plugin", f"-p {plugin}")
-        return
-    short = argument[:2] if argument[:1] == "-" and argument[:2] != "--" else option
-    if not argument.startswith("-"):
-        if "::" in argument or _TEST_FILE.fullmatch(argument):
-            yield Risk("selection", argument)
-    elif short in _SELECTION or "::" in argument:
-        yield Risk("selection", argument if "::" in argument else shown)
-    elif short in _CONFIGURATION:
-        given = value if joined else (argument[2:] if short not in {argument, option} else following)
-        if given not in _NOTHING:
-            yield Risk("configuration", shown)
+def _of_handed_on(word: str) -> Iterator[Risk]:
+    """Arguments in a variable that a makefile may hand to the runner."""
+    assigned = ASSIGNMENT.fullmatch(word)
+    words = words_of(assigned["value"]) if assigned and _OF_ARGUMENTS.search(assigned["name"]) else []
+    for here, after in pairwise([*words, ""]):
+        yield from of_argument(here, after)

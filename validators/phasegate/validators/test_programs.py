@@ -5,123 +5,98 @@ Pure: it is given arguments. What stands in one argument for a shell is read as 
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from phasegate.validators.shell_words import SEPARATORS, is_assignment, words_of
+from phasegate.validators.known_programs import (
+    BEFORE_COMMANDS,
+    CODE_OPTIONS,
+    INLINE_OF,
+    INTERPRETERS,
+    MAKES,
+    PYTHON,
+    SHELL,
+    is_known_command,
+)
+from phasegate.validators.shell_words import (
+    ASSIGNMENT,
+    REDIRECTION,
+    SEPARATORS,
+    is_assignment,
+    starts_others,
+    words_of,
+)
 
-KNOWN_COMMANDS = frozenset(
-    {
-        *(
-            "pytest",
-            "py.test",
-            "tox",
-            "nox",
-            "coverage",
-            "hatch",
-            "pdm",
-            "poetry",
-            "uv",
-            "pipenv",
-            "trial",
-            "nose2",
-        ),
-        *(
-            "node",
-            "deno",
-            "bun",
-            "npm",
-            "npx",
-            "yarn",
-            "pnpm",
-            "jest",
-            "vitest",
-            "mocha",
-            "ava",
-            "c8",
-            "nyc",
-            "tsc",
-        ),
-        *(
-            "go",
-            "gotestsum",
-            "cargo",
-            "cargo-nextest",
-            "rustc",
-            "mvn",
-            "gradle",
-            "ant",
-            "sbt",
-            "java",
-            "javac",
-        ),
-        *("dotnet", "ruby", "rake", "rspec", "bundle", "perl", "prove", "php", "phpunit", "composer"),
-        *("make", "gmake", "ninja", "cmake", "ctest", "meson", "bazel", "bazelisk", "just", "swift", "mix"),
-        *("env", "time", "nice", "timeout", "xvfb-run", "mkdir", "echo"),
-    }
-)
-"""Interpreters, runners of tests and builders, and what prepares a folder for them."""
-KNOWN_MODULES = frozenset(
-    {
-        "pytest",
-        "unittest",
-        "coverage",
-        "tox",
-        "nox",
-        "nose2",
-        "xmlrunner",
-        "twisted.trial",
-        "compileall",
-        "build",
-    }
-)
-"""Modules that an interpreter may be started with by `-m`."""
-BUILTINS = frozenset(
-    {":", "cd", "command", "echo", "exec", "exit", "export", "set", "true", "umask", "unset", "wait"}
-)
-_BEFORE_COMMANDS = frozenset(
-    {"env", "exec", "time", "nice", "command", "timeout", "xvfb-run", "npx", "uv", "poetry", "pdm", "hatch",
-     "pipenv", "bundle", "run"}
-)  # fmt: skip
-_PYTHON = re.compile(r"(?:python|pypy)[0-9.]{0,6}(?:[.]exe)?")
-_SHELL = re.compile(r"(?:sh|bash|dash|zsh)(?:[.]exe)?")
 _PYTHON_OPTION = re.compile(r"-[bBdEhiIOPqsSuvVx]*(?P<letter>[cmWX])(?P<rest>.*)", re.DOTALL)
-_OTHERS = frozenset({"node", "deno", "bun", "ruby", "perl", "php", "coverage"})
-_INLINE = frozenset({"-e", "--eval", "-p", "--print", "-r", "--require", "--import", "-"})
+_MAKE_OPTION = re.compile(r"-[bBdeiknpqrRsStvw]*(?P<letter>[fCIEjlodW])(?P<rest>.*)", re.DOTALL)
+_MAKE_LONG = {"--file": "f", "--makefile": "f", "--justfile": "f", "--directory": "C", "--include-dir": "I",
+              "--eval": "E", "--set": "E", "--shell": "E", "--shell-arg": "E", "--working-directory": "I"}  # fmt: skip
+_OF_ENV = re.compile(r"-[a-zA-Z0]*[SC].*|--[sc].*", re.DOTALL)
+_OF_OTHERS = re.compile(r"--(?:call|python|with|directory|project|from|env-file)[^=]*(?:=.*)?|-c.*", re.DOTALL)
+_STARTUP = re.compile(r"--(?:rc|init-)file(?:=.*)?", re.DOTALL)
 _NUMBER = re.compile(r"[0-9.]+[smhd]?")
-_REDIRECTION = re.compile(r"[0-9]*[<>]+[&|]?")
+_ENDS_AT_ONCE = frozenset({"--version", "-V", "-VV", "--help"})
+_WITHOUT_SCRIPT = frozenset({"report", "xml", "json", "html", "combine", "erase", "lcov", "test", "--test"})
+_SOURCE_LIKE = re.compile(
+    r".*[.](?:py|pth|pyc|js|mjs|cjs|jsx|ts|mts|cts|tsx|go|rs|java|kt|kts|rb|c|cc|cpp|cxx|h|hh|hpp|cs|php|swift"
+    r"|scala|sh|bash|pl|toml|cfg|ini|mk|gradle)|(?:.*/)?(?:[Mm]akefile|GNUmakefile|[Jj]ustfile|package[.]json"
+    r"|[.]coveragerc)",
+    re.DOTALL,
+)
 _DEPTH_MAX = 4
 
 
 class Program(NamedTuple):
-    """Something that runs: `command`, `script`, `module` or `inline` (code in an argument)."""
+    """Something that runs, or brings in what does.
+
+    Attributes:
+        kind: `command`, `script`, `module`; `inline` (code in an argument or from the input), `value` (of a
+            variable, which may name a program), `makefile` (the folder of one), `written` (a source that the
+            shell is told to write).
+        name: as the command names it.
+        folder: where `cd` led before, from the command's own folder.
+    """
 
     kind: str
     name: str
-
-
-def is_known_command(name: str) -> bool:
-    """Whether a command of this name interprets, tests or builds."""
-    return name in KNOWN_COMMANDS or any(kind.fullmatch(name) for kind in (_PYTHON, _SHELL))
+    folder: str = ""
 
 
 def programs_of(argv: Sequence[str]) -> tuple[Program, ...]:
     """What a command starts, as far as its arguments tell."""
-    return tuple(dict.fromkeys(_Reading(list(argv), 0).programs()))
+    return tuple(dict.fromkeys(_Reading(list(argv), 0, "").programs()))
 
 
 class _Reading:
     """Words read from left to right."""
 
-    def __init__(self, words: list[str], depth: int) -> None:
+    def __init__(self, words: list[str], depth: int, folder: str) -> None:
         self._words = words
         self._place = 0
         self._depth = depth
+        self._folder = folder
+        self._before: list[str] = []
+        self._written: list[Program] = []
 
     def programs(self) -> Iterator[Program]:
         while self._place < len(self._words):
-            yield from self._command()
+            for program in self._command():
+                yield program._replace(folder=program.folder or self._folder)
+            while self._next():
+                pass
+            self._separated()
+        yield from self._written
+
+    def _separated(self) -> None:
+        """Step over a separator; what `cd` did within brackets ends with them."""
+        word = self._words[self._place] if self._place < len(self._words) else ""
+        self._place += 1
+        if word == "(":
+            self._before.append(self._folder)
+        elif word == ")" and self._before:
+            self._folder = self._before.pop()
 
     def _next(self) -> str:
         """The next word of this command; empty at its end."""
@@ -130,36 +105,56 @@ class _Reading:
             if word in SEPARATORS:
                 return ""
             self._place += 1
-            if not _REDIRECTION.fullmatch(word):
+            if not REDIRECTION.fullmatch(word):
                 return word or "''"
+            target = self._words[self._place] if self._place < len(self._words) else ""
+            if ">" in word and _SOURCE_LIKE.fullmatch(target):
+                self._written.append(Program("written", f"> {target}", self._folder))
             self._place += 1
         return ""
 
     def _command(self) -> Iterator[Program]:
+        name = ""
         while word := self._next():
-            if is_assignment(word) or word.startswith("-") or _NUMBER.fullmatch(word):
-                continue
-            name = word.rpartition("/")[2]
-            if word != "run":
-                yield Program("command", word)
-            if name not in _BEFORE_COMMANDS:
-                yield from self._arguments(name)
-                break
-        while self._next():
-            pass
-        self._place += 1
+            assigned = ASSIGNMENT.fullmatch(word)
+            if assigned:
+                yield Program("value", assigned["value"])
+            elif name and (_OF_ENV if name == "env" else _OF_OTHERS).fullmatch(word):
+                yield Program("inline", word)
+            elif not word.startswith("-") and not _NUMBER.fullmatch(word):
+                name = word.rpartition("/")[2]
+                if word != "run":
+                    yield Program("command", word)
+                if name not in BEFORE_COMMANDS:
+                    yield from self._arguments(name)
+                    return
 
     def _arguments(self, name: str) -> Iterator[Program]:
-        if _PYTHON.fullmatch(name):
-            yield from self._of_python()
-        elif _SHELL.fullmatch(name):
-            yield from self._of_shell()
-        elif name in _OTHERS:
-            yield from self._of_other()
+        if name == "cd":
+            yield from self._of_cd()
+        elif PYTHON.fullmatch(name):
+            yield from self._of_python(name)
+        elif SHELL.fullmatch(name):
+            yield from self._of_shell(name)
+        elif name in MAKES:
+            yield from self._of_make()
+        elif name in INTERPRETERS:
+            yield from self._of_interpreter(name)
+        elif name == "export" or (is_known_command(name) and name not in {"pytest", "py.test", "echo"}):
+            yield from self._of_runner()
 
-    def _of_python(self) -> Iterator[Program]:
+    def _of_cd(self) -> Iterator[Program]:
+        where = self._next()
+        self._folder = posixpath.join(self._folder, where or "$HOME")
+        following = self._words[self._place] if self._place < len(self._words) else ""
+        if following in {"|", "||", "&", "|&"}:
+            yield Program("inline", f"cd {where} {following}")  # whether it takes effect is not known
+
+    def _of_python(self, name: str) -> Iterator[Program]:
         while word := self._next():
             option = _PYTHON_OPTION.fullmatch(word)
+            if word in _ENDS_AT_ONCE:
+                return
             if word == "-" or (option and option["letter"] == "c"):
                 yield Program("inline", word)
                 return
@@ -171,38 +166,85 @@ class _Reading:
             elif not word.startswith("-"):
                 yield Program("script", word)
                 return
+        yield Program("inline", name)  # code from its input
 
     def _module(self, name: str) -> Iterator[Program]:
         yield Program("module", name)
         if name == "coverage":
-            yield from self._of_other()
+            yield from self._of_interpreter(name)
 
-    def _of_shell(self) -> Iterator[Program]:
+    def _of_shell(self, name: str) -> Iterator[Program]:
         while word := self._next():
-            if word.startswith("-") and not word.startswith("--") and "c" in word:
-                text = self._next()
-                if self._depth >= _DEPTH_MAX:
-                    yield Program("inline", text)
-                    return
-                yield from _Reading(words_of(text), self._depth + 1).programs()
+            if word in _ENDS_AT_ONCE:
                 return
-            if word == "-s":
+            if _STARTUP.fullmatch(word):
                 yield Program("inline", word)
+            elif word.startswith("-") and not word.startswith("--") and "c" in word:
+                yield from self._of_text(self._next())
                 return
-            if not word.startswith(("-", "+")):
+            elif not word.startswith(("-", "+")):
                 yield Program("script", word)
                 return
+        yield Program("inline", name)
 
-    def _of_other(self) -> Iterator[Program]:
+    def _of_text(self, text: str) -> Iterator[Program]:
+        if self._depth >= _DEPTH_MAX or starts_others(text):
+            yield Program("inline", text)
+        if self._depth < _DEPTH_MAX:
+            yield from _Reading(words_of(text), self._depth + 1, self._folder).programs()
+
+    def _of_make(self) -> Iterator[Program]:
+        folder, file = ".", ""
         while word := self._next():
-            if word == "-m":
+            long, joined, value = word.partition("=")
+            option = _MAKE_OPTION.fullmatch(word)
+            letter = _MAKE_LONG.get(long, "") or (option["letter"] if option else "")
+            if is_assignment(word):
+                yield Program("value", value)
+            elif letter in {"I", "E"}:
+                yield Program("inline", word)
+            elif letter in {"f", "C"}:
+                rest = value if long in _MAKE_LONG and joined else option["rest"] if option else ""
+                given = rest or self._next()
+                folder, file = (posixpath.join(folder, given), file) if letter == "C" else (folder, given)
+        yield Program("script", posixpath.join(folder, file)) if file else Program("makefile", folder)
+
+    def _of_interpreter(self, name: str) -> Iterator[Program]:
+        while word := self._next():
+            if word == "-m" and name == "coverage":
                 yield Program("module", self._next())
                 return
-            if word in _INLINE:
+            if INLINE_OF[name].fullmatch(word):
                 yield Program("inline", word)
                 return
-            if word in {"report", "xml", "json", "html", "combine", "erase", "lcov", "test"}:
+            code = list(self._code(word))
+            yield from code
+            if word in _WITHOUT_SCRIPT or word in _ENDS_AT_ONCE:
+                yield from self._of_runner()
                 return
-            if not word.startswith("-") and word != "run":
+            if not code and not word.startswith("-") and word != "run":
                 yield Program("script", word)
                 return
+        if name != "coverage":
+            yield Program("inline", name)
+
+    def _of_runner(self) -> Iterator[Program]:
+        while word := self._next():
+            if is_assignment(word):
+                yield Program("value", word.partition("=")[2])
+            elif word in {"exec", "x", "dlx"} or word.startswith("+"):
+                yield Program("inline", word)
+            else:
+                yield from self._code(word)
+
+    def _code(self, word: str) -> Iterator[Program]:
+        """What an option of a runner brings in: only a path counts, since runners have names of their own."""
+        option, joined, value = word.partition("=")
+        if option not in CODE_OPTIONS and word[:2] == "-r" and word[2:]:
+            option, joined, value = "-r", "=", word[2:]
+        if option in CODE_OPTIONS:
+            following = self._words[self._place] if self._place < len(self._words) else ""
+            value = value if joined else following
+            if re.search(r"[/.=]", value) and not value.startswith("-"):
+                self._place += not joined
+                yield Program("script", value)

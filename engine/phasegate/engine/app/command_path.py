@@ -19,7 +19,7 @@ from phasegate.engine.app.bindings import BINDING_ROW, Bindings
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.loop_diary import DIARY_ENTRIES_MAX, loop_diary
 from phasegate.engine.app.notary import Notary
-from phasegate.engine.app.outbox_rows import outbox_rows
+from phasegate.engine.app.outbox.rows import outbox_rows
 from phasegate.engine.app.recorded import LEASE_FIELD
 from phasegate.engine.app.recorded import STATE_FIELD as STATE_FIELD  # noqa: PLC0414 - read with what writes it
 from phasegate.engine.app.recorded import recorded as recorded  # noqa: PLC0414 - read with what writes it

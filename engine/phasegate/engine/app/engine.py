@@ -16,23 +16,23 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from phasegate.engine.app.command_path import CommandPath
-from phasegate.engine.app.effect_bodies import effect_bodies
 from phasegate.engine.app.evidence import Shelf
-from phasegate.engine.app.flags import Flags
 from phasegate.engine.app.gate_report import gate_report
+from phasegate.engine.app.git.repository import base_of
 from phasegate.engine.app.home import Home, create_home, find_home, mark_home, marked_ledger
 from phasegate.engine.app.journal import Journal
-from phasegate.engine.app.keys import KeyRing
 from phasegate.engine.app.leases import Leases
 from phasegate.engine.app.leftovers import remove_leftovers
-from phasegate.engine.app.milestones import Milestones
 from phasegate.engine.app.notary import Notary
-from phasegate.engine.app.outbox import Outbox
-from phasegate.engine.app.people import People, key_actor
-from phasegate.engine.app.prompts import Prompts
+from phasegate.engine.app.outbox.effect_bodies import effect_bodies
+from phasegate.engine.app.outbox.outbox import Outbox
+from phasegate.engine.app.people.deciding import People, key_actor
+from phasegate.engine.app.people.flags import Flags
+from phasegate.engine.app.people.keys import KeyRing
+from phasegate.engine.app.people.milestones import Milestones
+from phasegate.engine.app.people.registrations import Registrations
+from phasegate.engine.app.prompting.prompts import Prompts
 from phasegate.engine.app.recording import Runners, offer_facts, record_witness, settle
-from phasegate.engine.app.registrations import Registrations
-from phasegate.engine.app.repository import base_of
 from phasegate.engine.app.results import GateReport, Result, Witnessed
 from phasegate.engine.app.system import SystemClock, SystemIds, local_actor
 from phasegate.engine.app.witnessing.witnesses import Asked, Witnesses
@@ -60,7 +60,7 @@ from phasegate.engine.core.ports import Clock, Ids
 from phasegate.engine.core.state import Evidence, TaskState
 from phasegate.engine.statements.ports import Signer
 from phasegate.ledger.entry import Entry
-from phasegate.ledger.errors import StoreExists
+from phasegate.ledger.errors import StoreExists, StoreMissing
 from phasegate.ledger.objects import ObjectStore
 from phasegate.ledger.sqlite import SqliteStore
 from phasegate.ledger.store import Store
@@ -68,9 +68,9 @@ from phasegate.policies.loader import imitates, load_process
 from phasegate.policies.model import Process, Witness
 
 if TYPE_CHECKING:
-    from phasegate.engine.app.baselines import Baselines
-    from phasegate.engine.app.integrity import Integrity
-    from phasegate.engine.app.metrics import Metrics
+    from phasegate.engine.app.measuring.baselines import Baselines
+    from phasegate.engine.app.measuring.integrity import Integrity
+    from phasegate.engine.app.measuring.metrics import Metrics
 
 
 class Engine:
@@ -174,11 +174,16 @@ class Engine:
 
         Raises:
             HomeMissing: there is none.
-            IntegrityError: its marker is damaged, or of another ledger.
+            IntegrityError: its marker is damaged, or its ledger is gone or another than the marker's.
             KeyRefused: the key cannot be read or is not registered.
         """
         home = find_home(root, os.environ, Path.cwd())
-        store = SqliteStore.open(home.ledger, readonly=readonly)
+        try:
+            store = SqliteStore.open(home.ledger, readonly=readonly)
+        except StoreMissing as error:
+            raise IntegrityError(
+                f"`{home.root}` is a home, and its ledger is gone", "restore the home from a backup"
+            ) from error
         if store.ledger != marked_ledger(home):
             store.close()
             raise IntegrityError(
@@ -215,21 +220,21 @@ class Engine:
     @cached_property
     def metrics(self) -> Metrics:
         """Counters and objectives."""
-        from phasegate.engine.app.metrics import Metrics  # noqa: PLC0415
+        from phasegate.engine.app.measuring.metrics import Metrics  # noqa: PLC0415
 
         return Metrics(self.store, self.clock)
 
     @cached_property
     def baselines(self) -> Baselines:
         """Normal ranges of the metrics, recorded and compared."""
-        from phasegate.engine.app.baselines import Baselines  # noqa: PLC0415
+        from phasegate.engine.app.measuring.baselines import Baselines  # noqa: PLC0415
 
         return Baselines(self._path, self._shelf, self.store, self.metrics)
 
     @cached_property
     def integrity(self) -> Integrity:
         """Every attack on enforcement, as one batch."""
-        from phasegate.engine.app.integrity import Integrity  # noqa: PLC0415
+        from phasegate.engine.app.measuring.integrity import Integrity  # noqa: PLC0415
 
         return Integrity(self._path, self._shelf, self.journal)
 
@@ -380,7 +385,7 @@ class Engine:
         state = self.state(task)
         process = self.process(state.process_digest)
         findings = examine(process, state, self._seen_gate(process, state))
-        return gate_report(process, state, findings, self.leases.in_the_way(state))
+        return gate_report(process, state, findings, self.leases.in_the_way(process, state))
 
     def process(self, digest: str) -> Process:
         """The definition with this digest, as it was when a task was opened under it."""

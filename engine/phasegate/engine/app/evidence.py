@@ -15,9 +15,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from phasegate.engine.app.companions import companions
+from phasegate.engine.app.git.repository import look
 from phasegate.engine.app.home import Home
 from phasegate.engine.app.paths import decode_path, encode_path
-from phasegate.engine.app.repository import look
 from phasegate.engine.core.commands import Offer
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.facts import EvidenceFact, GateFacts

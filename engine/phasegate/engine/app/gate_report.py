@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from phasegate.engine.app.results import GateReport
 from phasegate.engine.core.state import Status, TaskState
-from phasegate.ledger.leases import Lease
 from phasegate.policies.model import Process
 from phasegate.validators.interface import Finding
 
 
 def gate_report(
-    process: Process, state: TaskState, found: tuple[Finding, ...], other: Lease | None
+    process: Process, state: TaskState, found: tuple[Finding, ...], lease: Finding | None
 ) -> GateReport:
     """The report on the gate of the current phase.
 
@@ -20,13 +19,13 @@ def gate_report(
         process: the process.
         state: the task.
         found: what the gate has to say.
-        other: live lease of somebody else on the phase; None without one.
+        lease: what a lease, or the want of one, has against it; None for nothing.
     """
-    findings = (*_before_any_gate(state, other), *found)
+    findings = (*_before_any_gate(state, lease), *found)
     return GateReport(state.task, state.phase, state.attempt, process.next_phases(state.phase), findings)
 
 
-def _before_any_gate(state: TaskState, other: Lease | None) -> Iterator[Finding]:
+def _before_any_gate(state: TaskState, lease: Finding | None) -> Iterator[Finding]:
     task, phase = state.task, state.phase
     if state.status is Status.PAUSED:
         text, remedy = (
@@ -37,7 +36,5 @@ def _before_any_gate(state: TaskState, other: Lease | None) -> Iterator[Finding]
     if state.status.final:
         text, remedy = f"task `{task}` is {state.status}", "open a new task for further work"
         yield Finding(f"task.{state.status}", "", phase, text, remedy)
-    elif other is not None:
-        text = f"{phase} is leased by `{other.holder}`, epoch {other.epoch}"
-        remedy = f"wait for it, see `engine lease list {task}`; if it is yours, give `--lease {other.epoch}`"
-        yield Finding("lease.held", "", phase, text, remedy)
+    elif lease is not None:
+        yield lease

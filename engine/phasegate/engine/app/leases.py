@@ -15,9 +15,10 @@ from phasegate.engine.core.ids import TaskId, parse_phase, parse_task_id
 from phasegate.engine.core.ports import Clock
 from phasegate.engine.core.state import TaskState
 from phasegate.ledger.errors import LeaseHeld, LeaseInvalid, LeaseLost
-from phasegate.ledger.leases import Lease
+from phasegate.ledger.leases import Fence, Lease, check_fence
 from phasegate.ledger.store import Store
-from phasegate.policies.model import LeaseRule
+from phasegate.policies.model import LeaseRule, Process
+from phasegate.validators.interface import Finding
 
 
 class Leases:
@@ -110,13 +111,31 @@ class Leases:
         """Whether a lease is held now."""
         return lease.live(self._now_ms())
 
-    def in_the_way(self, state: TaskState) -> Lease | None:
-        """The lease on a task's current phase that refuses our commands; None when there is none."""
-        now, epoch, holder = self._now_ms(), self._path.epoch, self._path.holder
-        for lease in self._store.leases(parse_task_id(state.task)):
-            ours = lease.epoch == epoch and lease.holder == holder
-            if lease.phase == state.phase and lease.live(now) and not ours:
-                return lease
+    def in_the_way(self, process: Process, state: TaskState) -> Finding | None:
+        """What a lease, or the want of one, has against our commands in a task's current phase.
+
+        Findings: `lease.held`, `lease.stale`, `lease.required`.
+        """
+        task, phase, now, epoch = state.task, state.phase, self._now_ms(), self._path.epoch
+        found = next((it for it in self._store.leases(parse_task_id(task)) if it.phase == phase), None)
+        if (
+            found is not None
+            and found.live(now)
+            and (found.epoch, found.holder) != (epoch, self._path.holder)
+        ):
+            text = f"{phase} is leased by `{found.holder}`, epoch {found.epoch}"
+            remedy = (
+                f"wait for it, see `engine lease list {task}`; if it is yours, give `--lease {found.epoch}`"
+            )
+            return Finding("lease.held", "", phase, text, remedy)
+        try:
+            check_fence(found, Fence(task, phase, epoch, now, self._path.holder), now)
+        except LeaseLost as error:
+            return Finding("lease.stale", "", phase, str(error), f"take it: `engine lease acquire {task}`")
+        if process.lease.required and epoch is None:
+            text = f"{phase} is worked on under a lease, and none was given"
+            remedy = f"take it: `engine lease acquire {task}`, then give `--lease EPOCH`"
+            return Finding("lease.required", "", phase, text, remedy)
         return None
 
     def _place(self, task: str, phase: str | None) -> tuple[TaskId, str, LeaseRule]:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
-from phasegate.engine.app.checkpoint import Checkpoint
+from phasegate.engine.app.audit.checkpoint import Checkpoint
 from phasegate.validators.interface import Finding, Severity
 
 WORDS: Final = {

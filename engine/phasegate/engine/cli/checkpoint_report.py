@@ -10,8 +10,8 @@ from typing import Any
 
 from rich.text import Text
 
-from phasegate.engine.app.audit import TaskAudit
-from phasegate.engine.app.checkpoint import Checkpoint, Request, check, stopped
+from phasegate.engine.app.audit.audit import TaskAudit
+from phasegate.engine.app.audit.checkpoint import Checkpoint, Request, check, stopped
 from phasegate.engine.app.results import TRUST_EMBEDDED
 from phasegate.engine.cli.checkpoint_formats import WORDS, github, junit, markdown, sarif
 from phasegate.engine.cli.output import console, finding_json, print_findings, print_json, print_jsonl, say

@@ -10,10 +10,10 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
-from phasegate.engine.app.commit_gate import commit_gate
-from phasegate.engine.app.git_hooks import Action, Hook, hooks_folder
+from phasegate.engine.app.git.commit_gate import commit_gate
+from phasegate.engine.app.git.hooks import Action, Hook, hooks_folder
+from phasegate.engine.app.git.push_gate import NOTHING_CLAIMED, push_gate
 from phasegate.engine.app.home import find_home
-from phasegate.engine.app.push_gate import NOTHING_CLAIMED, push_gate
 from phasegate.engine.cli.checkpoint_report import print_checkpoint
 from phasegate.engine.cli.output import console, print_findings, say
 from phasegate.engine.cli.session import session

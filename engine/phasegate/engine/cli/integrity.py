@@ -12,7 +12,7 @@ from phasegate.engine.cli.output import print_json, print_jsonl, print_rows, say
 from phasegate.engine.cli.session import session
 
 if TYPE_CHECKING:
-    from phasegate.engine.app.integrity import Attached
+    from phasegate.engine.app.measuring.integrity import Attached
 
 EXIT_FAILED: Final = 1
 
@@ -36,7 +36,7 @@ def run(
 
 
 def _tell(done: Attached) -> None:
-    from phasegate.engine.app.integrity import summary_of
+    from phasegate.engine.app.measuring.integrity import summary_of
 
     batch = done.batch
     rows = [

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from phasegate.engine.app.keys import Role, create_key, load_vkey
+from phasegate.engine.app.people.keys import Role, create_key, load_vkey
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_rows, say
 from phasegate.engine.cli.people import parse_role
 from phasegate.engine.cli.session import session
-from phasegate.engine.core.errors import BadInput
 
 
 def init(home: Path | None) -> None:
@@ -38,13 +37,9 @@ def working_tree(file: Path) -> Path | None:
 def register(home: Path | None, vkey: str, role: str, key: Path | None) -> None:
     """Register a public key, given as text or as a file, for a role."""
     wanted = parse_role(role)
-    if wanted is Role.ENGINE:
-        raise BadInput(
-            "nobody registers a key as `engine`", "the engine has its own: `engine keys show` lists it"
-        )
     text = vkey if "+" in vkey and not Path(vkey).is_file() else load_vkey(Path(vkey)).vkey
     with session(home) as engine:
-        if wanted is not Role.OPERATOR and not engine.registrations.has_operator():
+        if wanted not in {Role.OPERATOR, Role.ENGINE} and not engine.registrations.has_operator():
             say(
                 "warning: no operator is registered, so anyone who can run this command can register keys "
                 "until one is;\nregister an operator first: `engine keys register VKEY --role operator`"

@@ -15,7 +15,7 @@ from phasegate.engine.cli.session import session
 from phasegate.engine.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from phasegate.engine.app.metrics import Measured
+    from phasegate.engine.app.measuring.metrics import Measured
     from phasegate.telemetry.baseline import Comparison, Range
     from phasegate.telemetry.slo import Slo
 

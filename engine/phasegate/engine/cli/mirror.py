@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from phasegate.engine.app.mirror import read_only_mirror
+from phasegate.engine.app.git.mirror import read_only_mirror
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import print_json, print_rows
 

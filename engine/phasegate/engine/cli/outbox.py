@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from phasegate.engine.app.outbox import BODY_BYTES_MAX, Tried, Waiting
+from phasegate.engine.app.outbox.outbox import BODY_BYTES_MAX, Tried, Waiting
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import print_json, print_jsonl, print_rows
 from phasegate.engine.cli.session import EXIT_FAILED, session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from phasegate.engine.app.people import Decision, Role
+from phasegate.engine.app.people.deciding import Decision, Role
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.session import session
 from phasegate.engine.cli.tasks import answer

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import typer
 
-from phasegate.engine.app.attesting import Attestation
 from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.prompting.attesting import Attestation
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import print_json, print_jsonl, print_rows, say
 from phasegate.engine.cli.session import session

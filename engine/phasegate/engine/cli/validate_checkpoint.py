@@ -71,7 +71,7 @@ def validate(
     Exit code: 0 all claims hold, 1 some do not, 2 usage, 3 nothing is claimed or not evaluated,
     4 the ledger or the bundle does not hold.
     """
-    from phasegate.engine.app.checkpoint import Request
+    from phasegate.engine.app.audit.checkpoint import Request
     from phasegate.engine.cli.checkpoint_report import report
 
     def request() -> Request:

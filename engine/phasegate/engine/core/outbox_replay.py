@@ -23,7 +23,7 @@ from phasegate.engine.core.outbox_events import (
 )
 from phasegate.engine.core.outboxing import TELLING
 from phasegate.engine.core.state import TaskState
-from phasegate.policies.model import Process
+from phasegate.policies.model import EffectRule, Process
 
 _UNDELIVERED = (Delivery.PENDING, Delivery.FAILED)
 
@@ -39,7 +39,7 @@ class OutboxReplay:
     process: Process
     _owed: list[tuple[str, str, str]] = field(default_factory=list)
     _undone: set[str] = field(default_factory=set)
-    _seen: set[tuple[str, str, str, int]] = field(default_factory=set)
+    _seen: set[tuple[str, str, str, str, int]] = field(default_factory=set)
 
     def overdue(self, event: Event | None) -> str:
         """What should have been in the place of this event; None for the end of the entries."""
@@ -71,7 +71,9 @@ class OutboxReplay:
         """Take note of an event, given the state before it and the event before it."""
         phase, attempt, event = recorded
         if isinstance(event, OutboxEnqueued):
-            self._seen.add((event.effect, event.destination, phase, attempt))
+            # With the bytes, and without: what a document says of a transition is not known here.
+            for body in (event.body, ""):
+                self._seen.add((event.effect, event.destination, body, phase, attempt))
             self._owed = [
                 owed for owed in self._owed if owed != (event.gate, event.effect, event.destination)
             ]
@@ -93,7 +95,8 @@ class OutboxReplay:
         self._owed = [
             (left.phase, rule.effect, rule.destination)
             for rule in (self.process.phase(left.phase).effects if known else ())
-            if (rule.effect, rule.destination, left.phase, left.attempt) not in self._seen
+            if (rule.effect, rule.destination, _bytes_of(rule, left), left.phase, left.attempt)
+            not in self._seen
         ]
 
     def _enqueued_fault(self, state: TaskState, event: OutboxEnqueued) -> str:
@@ -111,3 +114,9 @@ class OutboxReplay:
             return f"`{event.effect}` was enqueued for {event.gate}, whose gate was not passed"
         named = any(rule.effect == event.effect for rule in self.process.phase(event.gate).effects)
         return "" if named else f"the process names no `{event.effect}` for {event.gate}"
+
+
+def _bytes_of(rule: EffectRule, left: TaskState) -> str:
+    """Digest of the evidence that a rule sends; empty where it sends a document."""
+    evidence = left.evidence.get(rule.body)
+    return evidence.digest if evidence else ""

@@ -92,7 +92,8 @@ class Replay:
         """Walk the whole history, pairs of sequence number and event; returns the final state."""
         seq = 0
         for seq, recorded in history:
-            messages = (self._outbox.overdue(recorded.event), self._fault(recorded))
+            event = recorded.event
+            messages = (self._cut_short(event), self._outbox.overdue(event), self._fault(recorded))
             self.faults.extend(Fault(seq, message) for message in messages if message)
             before = self.state
             try:
@@ -103,9 +104,24 @@ class Replay:
                 self.faults.append(Fault(seq, str(error)))
                 return self.state
             self._remember(before, seq, recorded)
-        missing = self._outbox.overdue(None)
-        self.faults.extend([Fault(seq, missing)] if missing else [])
+        missing = (self._cut_short(None), self._outbox.overdue(None))
+        self.faults.extend(Fault(seq, message) for message in missing if message)
         return self.state
+
+    def _cut_short(self, event: Event | None) -> str:
+        """What should have been in the place of this event; None for the end of the entries.
+
+        A phase is left in one commit. Entries that end within it claim the phase without what follows from
+        it: the phase that is entered, and the side effects.
+        """
+        if self._previous is None:
+            return ""
+        phase, _, before = self._previous
+        if isinstance(before, GatePassed) and not isinstance(event, PhaseCompleted):
+            return f"the gate of {phase} passed, and {phase} was not completed with it"
+        if isinstance(before, PhaseCompleted) and not isinstance(event, PhaseEntered | TaskCompleted):
+            return f"{phase} was completed, and nothing was entered with it"
+        return ""
 
     def _remember(self, before: TaskState | None, seq: int, recorded: Recorded) -> None:
         self._outbox.remember(before, recorded, self._previous.event if self._previous else None)
@@ -151,7 +167,7 @@ class Replay:
         if isinstance(event, PhaseCompleted):
             return self._completion_fault(state, event)
         if isinstance(event, TaskCompleted):
-            return self._task_completion_fault(state)
+            return self._task_completion_fault(state, event)
         return self._side_fault(state, event)
 
     def _side_fault(self, state: TaskState, event: Event) -> str:
@@ -283,8 +299,9 @@ class Replay:
         allowed = event.next in options if options else not event.next
         return "" if allowed else f"{state.phase} does not lead to `{event.next}`"
 
-    def _task_completion_fault(self, state: TaskState) -> str:
+    def _task_completion_fault(self, state: TaskState, event: TaskCompleted) -> str:
         before = self._previous.event if self._previous else None
-        if isinstance(before, PhaseCompleted) and not self.process.next_phases(state.phase):
-            return ""
-        return "completed without passing the last gate"
+        if not isinstance(before, PhaseCompleted) or self.process.next_phases(state.phase):
+            return "completed without passing the last gate"
+        done = len(state.completed)
+        return "" if event.phases == done else f"completed with {event.phases} phases, and {done} were passed"

@@ -155,7 +155,7 @@ class SigningKey:
             raise KeyRefused(
                 KeyFault.NOT_PRIVATE,
                 f"a private key begins with `{_PRIVATE_PREFIX}` and this does not",
-                "give the file that `engine keys init` made, not the public part",
+                "give the file that `engine keys create` made, not the public part",
             )
         name, key_hash, seed = _split(text.removeprefix(_PRIVATE_PREFIX))
         key = cls.from_seed(name, seed)
@@ -194,7 +194,9 @@ def _split(text: str) -> tuple[str, str, bytes]:
         raise _malformed("the part behind the hash is not base64") from None
     if data[:1] != ALGORITHM_ED25519:
         raise KeyRefused(
-            KeyFault.WRONG_ALGORITHM, "the key is not an Ed25519 one", "make one with `engine keys init`"
+            KeyFault.WRONG_ALGORITHM,
+            "the key is not an Ed25519 one",
+            "make one with `engine keys create NAME FILE`",
         )
     if len(data) != 1 + KEY_BYTES:
         raise _malformed(f"an Ed25519 key has {KEY_BYTES} bytes, not {len(data) - 1}")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from phasegate.engine.app.git_truth import PathChange, export
+from phasegate.engine.app.git.truth import PathChange, export
 
 DEPENDENCIES = (".venv", "venv", "node_modules")
 NO_SOURCES = ".phasegate"

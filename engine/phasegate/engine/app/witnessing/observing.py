@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from phasegate.engine.app.evidence import read_regular
-from phasegate.engine.app.git_truth import GitUnavailable, TreeState, tree_state
-from phasegate.engine.app.runner_environment import of_scratch
+from phasegate.engine.app.git.truth import GitUnavailable, TreeState, tree_state
 from phasegate.engine.app.witnessing.environment import digest_of, passed_on
+from phasegate.engine.app.witnessing.runner_environment import of_scratch
 from phasegate.engine.app.witnessing.running import Order, Ran, run
 from phasegate.engine.app.witnessing.sources import Sources, working_tree_of
 from phasegate.engine.core.errors import BadInput

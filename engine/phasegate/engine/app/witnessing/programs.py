@@ -8,15 +8,21 @@ of the system and of the engine's own interpreter. The caller's `PATH` decides w
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from phasegate.engine.app.git_running import SYSTEM_PATH
+from phasegate.engine.app.git.running import SYSTEM_PATH
 from phasegate.engine.app.witnessing.checkout import DEPENDENCIES
-from phasegate.validators.test_programs import BUILTINS, KNOWN_MODULES, Program, is_known_command, programs_of
+from phasegate.validators.known_programs import BUILTINS, KNOWN_MODULES, is_known_command
+from phasegate.validators.shell_words import words_of
+from phasegate.validators.test_programs import Program, programs_of
+
+_MAKEFILES = ("GNUmakefile", "makefile", "Makefile", "justfile", "Justfile", ".justfile", "build.ninja")
+_PYTHONPATH = re.compile(r"\bPYTHONPATH=([^\s;&|\"']*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +43,28 @@ class Places:
 
     def unknown(self, argv: tuple[str, ...]) -> Iterator[str]:
         """The programs that the command starts and that are not known, as it names them."""
+        paths = [entry for word in argv for found in _PYTHONPATH.findall(word) for entry in found.split(":")]
         for program in programs_of(argv):
-            if not self._is_known(program):
+            if not self._is_known(program, [path for path in paths if path]):
                 yield f"-m {program.name}" if program.kind == "module" else program.name
+
+    def files(self, argv: tuple[str, ...]) -> Iterator[str]:
+        """Paths, from the root, of the files in the working tree that the command runs."""
+        for program in programs_of(argv):
+            at = self._at(program)
+            names = [program.name] if program.kind in {"command", "script", "value"} else []
+            if program.kind == "makefile":
+                names = [f"{program.name}/{name}" for name in _MAKEFILES]
+            elif program.kind == "value":
+                names = words_of(program.name)
+            yield from (inside for name in names if (inside := self._inside(name, at)))
 
     def is_inside(self, path: str) -> bool:
         """Whether a path, as the command names it, lies in the working tree and is no folder of dependencies.
 
         A path that begins with another variable than `$PWD` is not known to.
         """
-        for own in ("$PWD", "${PWD}"):
-            path = path.replace(own, str(self.cwd)) if path.startswith(own) else path
+        path = self._plain(path)
         if path in {"$PYTHONPATH", "${PYTHONPATH}"}:
             return True  # the command is given none
         if path.startswith(("$", "~", "`")):
@@ -55,43 +72,80 @@ class Places:
         inside = self._inside(path)
         return inside is not None and inside.partition("/")[0] not in DEPENDENCIES
 
-    def _is_known(self, program: Program) -> bool:
-        if program.kind == "inline":
-            return False
-        if program.kind == "module":
-            path = program.name.replace(".", "/")
-            own = [f"{path}.py", f"{path}/__main__.py"]
-            standing = [file for file in own if (self.cwd / file).exists()]
-            if standing:
-                return all(self._is_of_base(file) for file in standing)
-            return program.name in KNOWN_MODULES
-        if program.kind == "script":
-            return self._is_of_base(program.name) or self._is_of_system(program.name)
-        return self._is_known_command(program.name)
+    def _plain(self, path: str) -> str:
+        """A path with the variable of the working directory replaced."""
+        for own in ("$PWD", "${PWD}"):
+            path = path.replace(own, str(self.cwd)) if path.startswith(own) else path
+        return path
 
-    def _is_known_command(self, name: str) -> bool:
+    def _at(self, program: Program) -> Path:
+        return Path(os.path.normpath(self.cwd / self._plain(program.folder)))
+
+    def _is_known(self, program: Program, python_path: list[str]) -> bool:
+        at = self._at(program)
+        if program.folder and not at.is_dir():
+            return program.kind == "command" and program.name in BUILTINS
+        match program.kind:
+            case "module":
+                return self._is_known_module(program.name, at, python_path)
+            case "script":
+                own = f"{program.name}/__main__.py"  # what an interpreter runs of a folder
+                name = own if os.path.lexists(at / own) else program.name
+                return self._is_of_base(name, at) or self._is_of_system(name, at)
+            case "makefile":
+                own = [f"{program.name}/{name}" for name in _MAKEFILES]
+                return all(self._is_of_base(name, at) for name in own if os.path.lexists(at / name))
+            case "value":
+                return self._is_known_value(program.name, at)
+            case "command":
+                return self._is_known_command(program.name, at)
+        return False
+
+    def _is_known_module(self, name: str, at: Path, python_path: list[str]) -> bool:
+        path = name.replace(".", "/")
+        own = [at / f"{path}.py", at / path]
+        own += [at / self._plain(entry) / file for entry in python_path for file in (f"{path}.py", path)]
+        standing = [file for file in own if file.exists()]
+        mains = [file / "__main__.py" if file.is_dir() else file for file in standing]
+        if standing:
+            return all(self._is_of_base(str(file), at) for file in mains)
+        return name in KNOWN_MODULES
+
+    def _is_known_value(self, value: str, at: Path) -> bool:
+        """Whether a variable's value is no program, or a known one: `PYTHON="./forge -x"` is none."""
+        words = words_of(value)
+        found = shutil.which(words[0], path=self._path()) if words else None
+        if found is None and words and "/" in words[0] and (at / words[0]).is_file():
+            found = str(at / words[0]) if os.access(at / words[0], os.X_OK) else None
+        return found is None or all(self._is_known(program, []) for program in programs_of(words))
+
+    def _is_known_command(self, name: str, at: Path) -> bool:
         if "/" in name:
-            return self._is_of_base(name) or self._is_of_system(name)
-        found = shutil.which(name, path=self.environ.get("PATH", os.defpath))
+            return self._is_of_base(name, at) or self._is_of_system(name, at)
+        found = shutil.which(name, path=self._path())
         if found is None or name in {"cd", "exec", "command"}:
             return name in BUILTINS
-        return self._is_of_system(found)
+        return self._is_of_system(found, at)
 
-    def _is_of_base(self, name: str) -> bool:
-        inside = self._inside(name)
+    def _path(self) -> str:
+        return self.environ.get("PATH", os.defpath)
+
+    def _is_of_base(self, name: str, at: Path) -> bool:
+        inside = self._inside(name, at)
         return bool(inside) and self.is_at_base(inside or "")
 
-    def _is_of_system(self, name: str) -> bool:
+    def _is_of_system(self, name: str, at: Path) -> bool:
         """Whether a path is that of a known command in a folder of the system or of the engine's own."""
-        place = os.path.normpath(self.cwd / name)
+        place = os.path.normpath(at / name)
         folder, _, command = place.rpartition("/")
-        return (is_known_command(command) or command in BUILTINS) and folder in _trusted_folders()
+        return (is_known_command(command) or command in BUILTINS) and folder in trusted_folders()
 
-    def _inside(self, name: str) -> str | None:
-        place = Path(os.path.normpath(self.cwd / name))
+    def _inside(self, name: str, at: Path | None = None) -> str | None:
+        place = Path(os.path.normpath((at or self.cwd) / name))
         return place.relative_to(self.root).as_posix() if place.is_relative_to(self.root) else None
 
 
-def _trusted_folders() -> frozenset[str]:
+def trusted_folders() -> frozenset[str]:
+    """Folders of the system and of the engine's own interpreter."""
     own = (Path(sys.executable).parent, Path(sys.prefix, "bin"), Path(sys.base_prefix, "bin"))
     return frozenset([*SYSTEM_PATH.split(os.pathsep), *map(str, own)])

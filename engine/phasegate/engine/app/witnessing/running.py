@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from phasegate.engine.app.runner_credentials import not_looked_into
+from phasegate.engine.app.witnessing.credentials import not_looked_into
 from phasegate.engine.core.errors import BadInput, NotEvaluated
 
 OUTPUT_BYTES_MAX = 32 * 1024 * 1024

@@ -12,7 +12,7 @@ from phasegate.engine.core.errors import BadInput, NotEvaluated
 from phasegate.policies.model import Witness
 from phasegate.validators.errors import ValidatorError
 from phasegate.validators.report_formats import test_results_of
-from phasegate.validators.test_configuration import without_stopping
+from phasegate.validators.runner_options import without_stopping
 
 WEIGHT = {"passed": 0, "skipped": 1, "failed": 2, "error": 3}
 RAN = frozenset({"passed", "failed", "error"})

@@ -11,7 +11,7 @@ from phasegate.engine.app.command_path import CommandPath
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.paths import decode_path
 from phasegate.engine.app.results import Result, Witnessed
-from phasegate.engine.app.runner_credentials import refuse_credentials
+from phasegate.engine.app.witnessing.credentials import refuse_credentials
 from phasegate.engine.app.witnessing.observing import Job, Observation, observe
 from phasegate.engine.app.witnessing.protecting import Subject, protect
 from phasegate.engine.app.witnessing.recording import as_document, as_witnessed

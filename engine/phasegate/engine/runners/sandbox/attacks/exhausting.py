@@ -20,7 +20,7 @@ EXHAUSTING = (
     Attack("thread_bomb", "import threading, time\ndef f(x):\n    while True:\n"
            "        threading.Thread(target=time.sleep, args=(60,)).start()", DENIED),
     Attack("memory_3_gb", "def f(x):\n    block = bytearray(3 << 30)\n    return len(block)", _MEMORY),
-    Attack("memory_creeping", "def f(x):\n    held = []\n    while True: held.append(bytearray(1 << 24))", _MEMORY),
+    Attack("memory_creeping", "def f(x):\n    held = []\n    while True: held.append(bytearray(1 << 24))", _MEMORY | _TIMEOUT),  # whichever a slow machine comes to first
     Attack("memory_limit_lifted", "import resource\ndef f(x):\n    for which in (resource.RLIMIT_AS, resource.RLIMIT_CPU):\n"
            "        try: resource.setrlimit(which, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
            "        except (ValueError, OSError): pass\n    return bytearray(3 << 30)", _MEMORY),

@@ -1,0 +1,1 @@
+"""Auditing a home or a bundle: replay, signatures, and what the repository under review says."""

@@ -1,0 +1,1 @@
+"""Figures of the ledger, monitoring baselines, and the batch of attacks."""

@@ -1,0 +1,1 @@
+"""People and their keys: who may sign what, decisions, flags, milestones."""

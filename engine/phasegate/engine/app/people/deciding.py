@@ -1,0 +1,167 @@
+"""Decisions of people, signed with their own keys: approve, reject, pause, resume, abort, break glass."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from phasegate.engine.app.command_path import CommandPath
+from phasegate.engine.app.notary import STATEMENT_ROW
+from phasegate.engine.app.people.keys import KeyFault, KeyRefused, Role, SigningKey, load_key
+from phasegate.engine.app.people.registrations import Registrations
+from phasegate.engine.app.results import Result
+from phasegate.engine.core.commands import Decide
+from phasegate.engine.core.errors import BadInput
+from phasegate.engine.core.events import ApprovalRecorded
+from phasegate.engine.core.facts import Facts
+from phasegate.engine.core.ids import REASON_CHARS_MAX, parse_line, parse_task_id
+from phasegate.engine.core.ports import Clock
+from phasegate.engine.core.state import TaskState, is_current
+from phasegate.engine.statements.approval import Approval, Decision
+from phasegate.engine.statements.dsse import sign, verify_signed
+from phasegate.engine.statements.errors import Fault, StatementError
+from phasegate.engine.statements.predicate import Subject
+from phasegate.ledger.store import Projection, Store
+from phasegate.policies.model import Process
+
+
+class People:
+    """What people decide about tasks.
+
+    Args:
+        path: decides and records.
+        store: holds the signed envelopes.
+        keys: who is registered for what.
+        clock: tells the time.
+    """
+
+    def __init__(self, path: CommandPath, store: Store, keys: Registrations, clock: Clock) -> None:
+        self._path = path
+        self._store = store
+        self._keys = keys
+        self._clock = clock
+
+    def decide(
+        self, task: str, decision: Decision, reason: str, key: Path, role: Role | None = None
+    ) -> Result:
+        """Sign a decision about where a task stands, and submit it.
+
+        Args:
+            task: the task.
+            decision: what is decided.
+            reason: why.
+            key: file of the private key of whoever decides.
+            role: the role it is decided in; may be left out when the key has only one.
+
+        Raises:
+            KeyRefused: the key cannot be read or is not registered.
+            BadInput: the role is not given and cannot be told.
+        """
+        signer = _registered(self._keys, key)
+        state = self._path.state(task)
+        approval = Approval(
+            ledger=self._store.ledger,
+            task=state.task,
+            attempt=state.attempt,
+            phase=state.phase,
+            decision=decision,
+            reason=parse_line(reason, "reason", REASON_CHARS_MAX),
+            actor=signer.name,
+            role=role or self._only_role(signer),
+            at=self._clock.now(),
+        )
+        return self.submit(sign(approval.to_statement(self._subjects(state)), signer))
+
+    def submit(self, envelope: bytes) -> Result:
+        """Verify a signed decision, wherever it was made, and let it take effect.
+
+        One that a registered key signed for another, or in a role it does not have, is refused and recorded.
+
+        Raises:
+            StatementError: it is not signed by a registered key.
+            BadInput: it is about another ledger.
+        """
+        verified = verify_signed(envelope, self._keys.verify_keys(), expected_type=Approval)
+        approval = verified.statement.predicate
+        key_id = verified.signers[0]
+        if approval.ledger != self._store.ledger:
+            raise BadInput("the decision is about another ledger", "sign one for this ledger")
+        digest = hashlib.sha256(envelope).hexdigest()
+        command = Decide(
+            decision=str(approval.decision),
+            role=str(approval.role),
+            by=approval.actor,
+            key_id=key_id,
+            reason=approval.reason,
+            phase=approval.phase,
+            attempt=approval.attempt,
+            subjects={item.name: item.digest for item in verified.statement.subject},
+            statement=digest,
+            fault=self._fault(approval, key_id),
+        )
+
+        def gather(_process: Process, _state: TaskState | None) -> Facts:
+            return Facts(seen_before=self._seen_before(approval.task, digest))
+
+        row = Projection(STATEMENT_ROW, digest, envelope)
+        return self._path.run(parse_task_id(approval.task), command, gather, rows=(row,))
+
+    def _fault(self, approval: Approval, key_id: str) -> tuple[str, str] | None:
+        """Why the key that signed may not decide so, and what to do about it; None when it may."""
+        try:
+            approval.check_signer(key_id.partition("+")[0], self._keys.roles_of(key_id))
+        except StatementError as error:
+            if error.fault is not Fault.NOT_AUTHORISED:
+                raise
+            return error.message, error.remedy
+        return None
+
+    def _seen_before(self, task: str, digest: str) -> bool:
+        """Whether an envelope was accepted; the entries are asked too, because a row can be deleted."""
+        if self._store.projection(STATEMENT_ROW, digest) is not None:
+            return True
+        accepted = self._store.entries(task=task, type=ApprovalRecorded.kind)
+        return any(entry.payload["statement"] == digest for entry in accepted)
+
+    def _only_role(self, signer: SigningKey) -> Role:
+        roles = sorted(self._keys.roles_of(signer.verify_key.key_id))
+        if len(roles) != 1:
+            known = ", ".join(roles)
+            raise BadInput(f"the key of `{signer.name}` has these roles: {known}", "say which with `--role`")
+        return roles[0]
+
+    def _subjects(self, state: TaskState) -> tuple[Subject, ...]:
+        """What is decided on: the evidence of the current phase, else the process definition."""
+        current: Mapping[str, str] = {
+            name: item.digest
+            for name, item in state.evidence.items()
+            if item.phase == state.phase and is_current(state, item)
+        }
+        if current:
+            return tuple(Subject(name, digest) for name, digest in current.items())
+        return (Subject(f"process:{state.process}", state.process_digest),)
+
+
+def key_actor(keys: Registrations, file: Path) -> str:
+    """The actor that a private key proves: `key:NAME`.
+
+    Raises:
+        KeyRefused: it cannot be read, or no key of that name and value is registered.
+    """
+    return f"key:{_registered(keys, file).name}"
+
+
+def _registered(keys: Registrations, file: Path) -> SigningKey:
+    """The private key in a file, which must be registered for some role."""
+    key = load_key(file)
+    if not keys.roles_of(key.verify_key.key_id):
+        raise KeyRefused(
+            KeyFault.MISSING,
+            f"the key of `{key.name}` is not registered",
+            "register it: `engine keys register FILE.vkey --role ROLE`",
+        )
+    return key
+
+
+__all__ = ["Decision", "People", "Role", "key_actor"]

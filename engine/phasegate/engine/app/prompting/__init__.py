@@ -1,0 +1,1 @@
+"""Prompts of tasks: made, handed out, compared with their baselines."""

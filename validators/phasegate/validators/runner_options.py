@@ -1,0 +1,129 @@
+"""Options of test runners: which choose among the tests, load plugins, configure, or stop early."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+RUNNERS: Final = re.compile(r"(?:.*/)?(?:pytest|py[.]test)(?:-?[0-9.]{0,6})?(?:[.]exe)?")
+OTHER_RUNNERS: Final = re.compile(
+    r"(?:.*/)?(?:unittest|nose2|trial|jest|vitest|mocha|ava|npm|npx|yarn|pnpm|go|cargo|rspec|phpunit|tox|nox|hatch"
+    r"|pdm|poetry|ctest|mvn|gradle|dotnet|prove|make|gmake|just)"
+)
+PASSING_ON: Final = frozenset({"tox", "nox", "hatch", "pdm", "npm", "yarn", "pnpm"})
+"""Runners that hand what follows `--` to another one."""
+
+_SELECTION = (
+    "-k", "-m", "--deselect", "--ignore", "--ignore-glob", "--lf", "--last-failed", "--sw", "--stepwise",
+    "--stepwise-skip", "--sw-skip", "--co", "--collect-only", "--setup-only", "--setup-plan", "--fixtures",
+    "--markers", "--version", "--help", "-h", "--last-failed-no-failures", "--lfnf", "--pyargs",
+    "--keep-duplicates", "--noconftest", "--doctest-modules",
+)  # fmt: skip
+_OTHER_SELECTION = frozenset(
+    {"-k", "-t", "-g", "--grep", "--testNamePattern", "--testPathPattern", "--testPathPatterns",
+     "--testPathIgnorePatterns", "--onlyChanged", "--onlyFailures", "--changedSince", "--findRelatedTests",
+     "--related", "--changed", "--shard", "--exclude", "--invert", "-run", "-skip", "-short", "--filter",
+     "--tests", "--test", "--lib", "--bins", "--skip", "--no-run", "--passWithNoTests"}
+)  # fmt: skip
+_OF_ONE = {
+    "ctest": re.compile(r"-(?:R|E|L|LE|I|N)|--(?:tests-regex|exclude-regex|label-regex|label-exclude|show-only)"),
+    "mvn": re.compile(r"-D(?:test|it[.]test|skipTests|skipITs|maven[.]test[.].*|groups|excludedGroups)|-pl|-rf"),
+    "gradle": re.compile(r"-x|--exclude-task"),
+    "just": re.compile(r"-n|--dry-run"),
+    **dict.fromkeys(("make", "gmake"), re.compile(r"-[a-zA-Z]*[nqt]|--(?:just-print|dry-run|recon|question|touch)")),
+}
+_NO_SELECTION = {
+    "make": frozenset({"-k", "-t"}), "gmake": frozenset({"-k", "-t"}), "npm": frozenset({"-g"}),
+    "mvn": frozenset({"-t"}), "tox": frozenset({"-k"}),
+}  # fmt: skip
+"""Options of the same name that mean something else there."""
+_WITH_VALUE = frozenset(
+    {"-p", "-c", "-o", "-k", "-m", "-n", "-r", "-W", "--junitxml", "--junit-xml", "--junit-prefix", "--cov",
+     "--cov-report", "--cov-config", "--cov-context", "--rootdir", "--confcutdir", "--basetemp",
+     "--config-file", "--override-ini", "--import-mode", "--maxfail", "--durations", "--tb", "--color",
+     "--dist", "--timeout", "--log-file", "--log-level", "--report-log", "--html", "--ignore",
+     "--ignore-glob", "--deselect"}
+)  # fmt: skip
+_CONFIGURATION = ("-c", "--config-file", "-o", "--override-ini", "--rootdir", "--confcutdir", "--cov-config")
+_TEST_FILE = re.compile(
+    r".*[.](?:py|pyc|js|mjs|cjs|jsx|ts|mts|cts|tsx|go|rs|java|kt|rb|php|t)|.*[*?\[].*", re.DOTALL
+)
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:[.]\w+)*")
+_STOPPING = re.compile(r"-[qvsl]*x[qvsl]*|--exitfirst|--maxfail=[0-9]+|--sw|--stepwise")
+_STOPPING_WORD = re.compile(rf"(?<!\S)(?:{_STOPPING.pattern})(?!\S)")
+_FLAGS = re.compile(r"-[qvxslV]+(?=[a-zA-Z])")
+"""Flags of pytest that may stand before another short option in one word: `-qk` is `-q -k`."""
+_NOTHING = ("/dev/null", ".", "")
+_USUAL = frozenset({".coveragerc", "pyproject.toml", "setup.cfg", "tox.ini"})
+"""Files that configure coverage anyway, and are taken from the base commit."""
+_SHELL_MARKS = " ;&|\n"
+
+
+class Risk(NamedTuple):
+    """An argument that can change outcomes: `plugin`, `selection`, `configuration` or `environment`."""
+
+    kind: str
+    argument: str
+
+
+def takes_next(word: str) -> bool:
+    """Whether an option of pytest takes the word after it as its value."""
+    return _single(word) in _WITH_VALUE
+
+
+def of_argument(word: str, following: str) -> Iterator[Risk]:
+    """What an argument of pytest changes, with the word after it."""
+    word = _single(word)
+    option, joined, value = word.partition("=")
+    shown = word if joined else f"{word} {following}".strip()
+    short = word[:2] if word[:1] == "-" and word[:2] != "--" else option
+    if short == "-p":
+        plugin = word[2:] or following
+        if not plugin.lstrip("=").startswith("no:"):
+            yield Risk("plugin", f"-p {plugin}")
+    elif word.startswith("@"):
+        yield Risk("configuration", word)  # arguments from a file
+    elif not word.startswith("-"):
+        if "::" in word or _TEST_FILE.fullmatch(word):
+            yield Risk("selection", word)
+    elif short in _SELECTION or "::" in word:
+        yield Risk("selection", word if "::" in word else shown)
+    elif short in _CONFIGURATION:
+        given = value if joined else (word[2:] if short not in {word, option} else following)
+        if given not in _NOTHING and not (short == "--cov-config" and given in _USUAL):
+            yield Risk("configuration", shown)
+
+
+def of_other_runner(runner: str, word: str, following: str) -> Iterator[Risk]:
+    """What an argument of another runner changes, with the word after it."""
+    option, joined, _ = word.partition("=")
+    own = _OF_ONE.get(runner)
+    chooses = option in _OTHER_SELECTION and option not in _NO_SELECTION.get(runner, ())
+    if chooses or (own and own.fullmatch(option)):
+        yield Risk("selection", word if joined else f"{word} {following}".strip())
+    elif runner == "unittest" and word != "discover" and _DOTTED.fullmatch(word) and "." in word:
+        yield Risk("selection", word)
+    elif runner not in {"make", "gmake", "just"} and not word.startswith("-") and _TEST_FILE.fullmatch(word):
+        yield Risk("selection", word)
+
+
+def without_stopping(argv: Sequence[str]) -> tuple[str, ...]:
+    """A test command without what ends it at the first failure (`-x` of pytest and its like)."""
+    found: list[str] = []
+    runner = False
+    for argument in argv:
+        runner = runner or RUNNERS.fullmatch(argument) is not None
+        if runner and _STOPPING.fullmatch(argument):
+            continue
+        if any(mark in argument for mark in _SHELL_MARKS) and "pytest" in argument:
+            found.append(_STOPPING_WORD.sub("", argument))
+        else:
+            found.append(argument)
+    return tuple(found)
+
+
+def _single(word: str) -> str:
+    """The last of several short options in one word: `-qkx` is `-kx`."""
+    flags = _FLAGS.match(word)
+    return f"-{word[flags.end() :]}" if flags else word
