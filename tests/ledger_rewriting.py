@@ -13,11 +13,17 @@ from pathlib import Path
 import apsw
 import orjson
 
+from phasegate.engine.app.audit.records import HomeRecords
+from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.notary import STATEMENT_ROW
 from phasegate.engine.app.recorded import STATE_FIELD, recorded
 from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.state import TaskState, begin, evolve
 from phasegate.engine.core.state_json import to_json
+from phasegate.engine.statements.note_keys import VerifyKey
 from phasegate.ledger.entry import ZERO_HASH, Draft, Entry, parse, seal
+from phasegate.ledger.memory import MemoryStore
+from phasegate.ledger.verify import Verification, verify_chain
 
 
 def rechained(entries: Sequence[Entry]) -> tuple[list[Entry], dict[str, tuple[int, bytes]]]:
@@ -42,7 +48,8 @@ def rechained(entries: Sequence[Entry]) -> tuple[list[Entry], dict[str, tuple[in
             payload = {**payload, STATE_FIELD: hashlib.sha256(body).hexdigest()}
             rows[entry.task] = (seq, body)
         draft = Draft(entry.task, entry.phase, entry.attempt, entry.type, entry.actor, entry.trace, payload)
-        made.append(seal(draft, seq, made[-1].hash if made else ZERO_HASH, entry.at, entry.ledger))
+        prev, earliest = (made[-1].hash, made[-1].at) if made else (ZERO_HASH, entry.at)
+        made.append(seal(draft, seq, prev, max(entry.at, earliest), entry.ledger))
     return made, rows
 
 
@@ -53,6 +60,31 @@ def _after(state: TaskState | None, entry: Entry) -> TaskState | None:
         return begin(entry.task, event) if state is None else evolve(state, event)
     except Exception:  # noqa: BLE001 - what no state can follow is for the audit to name
         return state
+
+
+class RewrittenRecords(HomeRecords):
+    """The records of a home with other entries, made to fit in everything that is not signed.
+
+    Args:
+        engine: open over the home.
+        keys: the engine's public keys, from elsewhere.
+        entries: what the ledger is to say.
+    """
+
+    def __init__(self, engine: Engine, keys: Sequence[VerifyKey], entries: Sequence[Entry]) -> None:
+        super().__init__(engine, keys)
+        self._made = rechained(entries)[0]
+        rows = list(engine.store.projections(STATEMENT_ROW))
+        self.store = MemoryStore.holding(engine.store.ledger, self._made, rows)
+
+    def verification(self) -> Verification:
+        """Of the chain that was made."""
+        rows = ((entry.seq, entry.task, entry.type, entry.bytes) for entry in self._made)
+        return verify_chain(rows, ledger=self.store.ledger)
+
+    def state_fault(self, state: TaskState, last: Entry) -> str:
+        """Nothing: whoever writes the entries writes the rows."""
+        return ""
 
 
 def entries_of(home: Path) -> list[Entry]:

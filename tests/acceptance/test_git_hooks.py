@@ -209,6 +209,12 @@ def test_what_is_pushed_is_what_was_tested(repository) -> None:
     assert git(repository, "push", "origin", "--delete", "again").returncode == 0
     git(repository, "commit", "-q", "--allow-empty", "--no-verify", "-m", "the same files")
     assert git(repository, "push", "origin", "main").returncode == 0
+    for tag, commit, passes in (("tested", "main", True), ("untested", "side", False)):
+        git(repository, "tag", "-a", "-m", tag, tag, commit)
+        pushed = git(repository, "push", "origin", tag)
+        assert (pushed.returncode == 0) == passes, pushed.stderr
+    git(repository, "tag", "file", "main:check.py")
+    assert git(repository, "push", "origin", "file").returncode != 0, "what is no commit was not tested"
 
 
 def test_where_nothing_is_claimed_a_push_goes_through_with_a_warning(repository) -> None:
@@ -279,6 +285,29 @@ def test_a_hook_of_a_repository_that_was_moved_refuses(repository) -> None:
     assert (refused.returncode, "install the hook again" in refused.stderr) == (1, True), refused.stderr
     remote(repository)
     assert git(repository, "push", "origin", "main").returncode != 0
+
+
+def test_a_hooks_folder_within_a_repository_that_was_moved_refuses_too(repository) -> None:
+    repository.git("config", "core.hooksPath", ".hooks")
+    opened(repository)
+    installed(repository)
+    assert (repository.root / ".hooks" / "pre-commit").exists()
+    repository.root = repository.root.rename(repository.root.parent / "moved")
+
+    refused = git(repository, "commit", "--allow-empty", "-m", "x")
+
+    assert (refused.returncode, "install the hook again" in refused.stderr) == (1, True), refused.stderr
+
+
+def test_a_hook_whose_home_is_gone_refuses(repository) -> None:
+    opened(repository)
+    installed(repository)
+    remote(repository)
+    home(repository).rename(repository.root.parent / "elsewhere")
+
+    for args in (("commit", "--allow-empty", "-m", "x"), ("push", "origin", "main")):
+        refused = git(repository, *args)
+        assert (refused.returncode != 0, "remedy: " in refused.stderr) == (True, True), refused.stderr
 
 
 def test_a_linked_working_tree_is_of_the_same_repository(repository) -> None:

@@ -304,6 +304,20 @@ def test_a_command_that_chooses_among_the_tests_does_not_get_through(
     assert "protected.selection_in_command" in refused(work)
 
 
+@pytest.mark.parametrize(
+    "text", ["def test_b():\n    assert 0\n", "if 1:\n    def test_b():\n        assert 0\n"]
+)
+def test_modules_beside_the_folder_that_the_command_names_do_not_get_through(work: Work, text: str) -> None:
+    work.repository.change()
+    (work.repository.root / "some").mkdir()
+    work.repository.write("some/test_some.py", "def test_some():\n    assert 1\n")
+    work.repository.write("test_b.py", text)
+
+    assert work.verify("some").passed
+    assert refused(work) == {"protected.module_not_run"}
+    assert "test_b.py" in work.document()["unseen"]
+
+
 def test_a_script_that_runs_the_tests_is_taken_from_the_base_commit(work: Work) -> None:
     work.repository.write("check.py", "import sys\n" + FORGED)
     work.repository.write("src/means.py", BROKEN)

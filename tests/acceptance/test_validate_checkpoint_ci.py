@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
 
+import apsw
 import pytest
 from autopilot_work import TASK as AUTOPILOT_TASK
 from autopilot_work import Work
@@ -101,6 +103,8 @@ def test_without_a_bundle_or_a_home_nothing_is_evaluated(finished, tmp_path, mon
     monkeypatch.chdir(tmp_path)
 
     assert check().code == 3
+    nowhere = check("--home", tmp_path / "nowhere")
+    assert (nowhere.code, "remedy: name a bundle or a home" in nowhere.err) == (3, True), nowhere.err
     assert check("./no.bundle", "--key", finished.root / "engine.vkey").code == 3
     assert "engine task export" in check("no.bundle").err
 
@@ -322,6 +326,18 @@ def test_documents_of_a_task_stand_for_its_files_until_they_change(work) -> None
     assert f"the documents of {TASK}" in late.json["findings"][0]["message"]
 
 
+def test_freshness_by_records_that_do_not_hold_ends_with_integrity(finished, tmp_path) -> None:
+    forger = CheckpointWork(tmp_path / "forged")
+    asked = ["--freshness", "--repo", forger.root, "--json"]
+
+    forged = check(forger.bundle, *asked, "--key", finished.root / "engine.vkey")
+    unvouched = check(forger.bundle, *asked)
+
+    assert forged.code == 4, forged.out
+    assert "does not hold" in " ".join(forged.json["tasks"][0]["faults"])
+    assert (unvouched.code, codes(unvouched)) == (3, {"signatures.not_evaluated"})
+
+
 def test_freshness_of_what_nobody_mapped_is_not_evaluated(finished, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     ran = check("--freshness", "--repo", finished.root, "--json")
@@ -351,6 +367,16 @@ def test_tests_are_run_again_without_secrets(finished) -> None:
     assert ran.code == 0, ran.out
     assert [item["exit_code"] for item in ran.json["reran"]] == [0]
     assert ran.json["reran"][0]["argv"][1:] == ["run_tests.py"]
+
+
+def test_nothing_is_run_again_beside_a_credential_of_the_checkout(work) -> None:
+    work.repository.git("config", "http.https://github.com/.extraheader", "AUTHORIZATION: basic PLANTED")
+
+    ran = check(work.bundle, *terms(work), "--rerun", "--json")
+
+    assert (ran.code, codes(ran), ran.json["reran"]) == (3, {"rerun.not_evaluated"}, [])
+    assert "extraheader" in ran.json["findings"][0]["message"]
+    assert "PLANTED" not in ran.out + ran.err
 
 
 def test_tests_that_fail_now_do_not_pass(work) -> None:
@@ -555,6 +581,22 @@ def test_an_empty_home_never_looks_like_a_pass(tmp_path, format_) -> None:
         assert "not evaluated" in ran.out
 
 
+def of_an_earlier_build(work: CheckpointWork, folder: Path) -> Path:
+    """A home as a release with another table of projections left it."""
+    home = Path(shutil.copytree(work.home, folder / "earlier", symlinks=True, dirs_exist_ok=True))
+    connection = apsw.Connection(str(home / "ledger.db"))
+    connection.execute("UPDATE meta SET value = '3' WHERE name = 'schema_version'")
+    connection.close()
+    return home
+
+
+def test_a_home_of_an_earlier_build_is_refused_with_what_to_do(finished, tmp_path) -> None:
+    home = of_an_earlier_build(finished, tmp_path)
+
+    for ran in (check("--home", home), cli("status", "--home", str(home))):
+        assert (ran.code, "schema version" in ran.err, "remedy: " in ran.err) == (4, True, True), ran.err
+
+
 def unusual(work: CheckpointWork, tmp_path: Path) -> dict[str, tuple[list[object], int]]:
     """Calls that end before there is anything to tell, and their exit codes."""
     damaged = tmp_path / "damaged.bundle"
@@ -566,6 +608,8 @@ def unusual(work: CheckpointWork, tmp_path: Path) -> dict[str, tuple[list[object
         "no such policy": ([work.bundle, "--policy", tmp_path / "none.yaml"], 3),
         "no policy": ([work.bundle, "--policy", work.root / "process.yaml"], 2),
         "damaged": ([damaged], 4),
+        "no such home": (["--home", tmp_path / "nowhere"], 3),
+        "of an earlier build": (["--home", of_an_earlier_build(work, tmp_path)], 4),
     }
 
 

@@ -106,6 +106,14 @@ def test_what_was_honestly_signed_holds(engine) -> None:
     assert found.tasks[0].not_enforced == ("A/sections: observe",)
 
 
+def test_a_key_registered_as_the_engine_s_is_named(engine) -> None:
+    eve = vkey(engine, "eve")
+    key_id = load_key(key(engine, "eve")).verify_key.key_id
+    forge(engine, KeyRegistered(name="eve", key_id=key_id, vkey=eve, role="engine", by="eve", statement=""))
+
+    assert any("registered as the engine's" in fault for fault in faults(engine))
+
+
 def test_a_key_registered_without_an_operators_signature_is_named(engine) -> None:
     eve = vkey(engine, "eve")
     key_id = load_key(key(engine, "eve")).key_id

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 from valid_statements import (
     ALICE,
     APPROVAL,
@@ -480,6 +481,30 @@ def test_given_a_predicate_that_lacks_a_field_or_has_one_more_then_model_and_sch
             wrapped_bytes(payload), expected=PREDICATES[STATEMENTS[name].predicate.TYPE]
         ).fault is (Fault.BAD_PREDICATE)
         assert not schema.is_valid(json.loads(payload)["predicate"])
+
+
+# No 1.0: to JSON Schema that is an integer, to the model, as to the canonical form, it is not.
+ODD = [
+    None, True, 0, -1, 2**53 - 1, 2**53, 1.5, "", "x", "x" * 300, "x" * 301, "x" * 2_001, "A", "PLAN\n", "IMP-1\n",
+    "a" * 64, "A" * 64, "a" * 64 + "\n", "0" * 40, "enforce", "2026-01-01T00:00:00.000000Z", "2026-01-01T00:00:00Z",
+    [], ["x"], ["x"] * 65, ["x"] * 257, {}, {"a": "b"}, {"A": "observe"}, {f"a{i}": "off" for i in range(65)},
+    {f"a{i}": "0" * 64 for i in range(9)},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_given_an_odd_value_in_any_field_then_model_and_schema_say_the_same_of_it(name):
+    predicate = STATEMENTS[name].to_dict()["predicate"]
+    kind = PREDICATES[STATEMENTS[name].predicate.TYPE]
+    schema = Draft202012Validator(predicate_schema(kind.TYPE))
+    for path in fields_of(predicate):
+        for value in ODD:
+            payload = json.loads(payload_of(name, "predicate", *path, value=value))["predicate"]
+            try:
+                fits = bool(kind.model_validate(payload, by_alias=True, by_name=False))
+            except ValidationError:
+                fits = False
+            assert schema.is_valid(payload) == fits, (path, value)
 
 
 def test_given_a_message_about_hostile_input_then_it_stays_one_short_line():

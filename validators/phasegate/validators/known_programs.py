@@ -5,24 +5,27 @@ from __future__ import annotations
 import re
 from typing import Final
 
-KNOWN_COMMANDS: Final = frozenset(
-    """
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+KNOWN_COMMANDS: Final = _words("""
     pytest py.test tox nox coverage hatch pdm poetry uv pipenv trial nose2
     node deno bun npm npx yarn pnpm jest vitest mocha ava c8 nyc tsc
     go gotestsum cargo cargo-nextest rustc mvn gradle ant sbt java javac
     dotnet ruby rake rspec bundle perl prove php phpunit composer
     make gmake ninja cmake ctest meson bazel bazelisk just swift mix
     env time nice timeout xvfb-run mkdir echo
-    """.split()
-)
+    """)
 """Interpreters, runners of tests and builders, and what prepares a folder for them."""
-KNOWN_MODULES: Final = frozenset(
-    "pytest unittest coverage tox nox nose2 xmlrunner twisted.trial compileall build".split()
+KNOWN_MODULES: Final = _words(
+    "pytest unittest coverage tox nox nose2 xmlrunner twisted.trial compileall build"
 )
 """Modules that an interpreter may be started with by `-m`."""
-BUILTINS: Final = frozenset(": cd command echo exec exit export set true umask unset wait".split())
-BEFORE_COMMANDS: Final = frozenset(
-    "env exec time nice command timeout xvfb-run npx uv poetry pdm hatch pipenv bundle c8 nyc run".split()
+BUILTINS: Final = _words(": cd command echo exec exit export set true umask unset wait")
+BEFORE_COMMANDS: Final = _words(
+    "env exec time nice command timeout xvfb-run npx uv poetry pdm hatch pipenv bundle c8 nyc run"
 )
 """Programs whose arguments are another command."""
 MAKES: Final = frozenset({"make", "gmake", "ninja", "just"})
@@ -42,14 +45,12 @@ INLINE_OF: Final = {
     "coverage": re.compile(r"-"),
 }
 """Arguments of interpreters that are code, or bring it in from where no file of the command's says."""
-CODE_OPTIONS: Final = frozenset(
-    """
+CODE_OPTIONS: Final = _words("""
     -exec --exec -toolexec -overlay -modfile --config -c -f --file --require -r --import --loader
     --experimental-loader --test-reporter --reporter --reporters --setupFiles --globalSetup --testRunner
     --script-shell --wrapper --run_under --init-script -I --bootstrap --rcfile --makefile --justfile -P -S
     --testEnvironment --transform --resolver --raw-command
-    """.split()
-)
+    """)
 """Options of runners and interpreters whose value, where it is a path, is code or brings it in."""
 
 

@@ -27,11 +27,17 @@ _OTHER_SELECTION = frozenset(
      "--tests", "--test", "--lib", "--bins", "--skip", "--no-run", "--passWithNoTests"}
 )  # fmt: skip
 _OF_ONE = {
-    "ctest": re.compile(r"-(?:R|E|L|LE|I|N)|--(?:tests-regex|exclude-regex|label-regex|label-exclude|show-only)"),
-    "mvn": re.compile(r"-D(?:test|it[.]test|skipTests|skipITs|maven[.]test[.].*|groups|excludedGroups)|-pl|-rf"),
+    "ctest": re.compile(
+        r"-(?:R|E|L|LE|I|N)|--(?:tests-regex|exclude-regex|label-regex|label-exclude|show-only)"
+    ),
+    "mvn": re.compile(
+        r"-D(?:test|it[.]test|skipTests|skipITs|maven[.]test[.].*|groups|excludedGroups)|-pl|-rf"
+    ),
     "gradle": re.compile(r"-x|--exclude-task"),
     "just": re.compile(r"-n|--dry-run"),
-    **dict.fromkeys(("make", "gmake"), re.compile(r"-[a-zA-Z]*[nqt]|--(?:just-print|dry-run|recon|question|touch)")),
+    **dict.fromkeys(
+        ("make", "gmake"), re.compile(r"-[a-zA-Z]*[nqt]|--(?:just-print|dry-run|recon|question|touch)")
+    ),
 }
 _NO_SELECTION = {
     "make": frozenset({"-k", "-t"}), "gmake": frozenset({"-k", "-t"}), "npm": frozenset({"-g"}),
@@ -49,7 +55,11 @@ _CONFIGURATION = ("-c", "--config-file", "-o", "--override-ini", "--rootdir", "-
 _TEST_FILE = re.compile(
     r".*[.](?:py|pyc|js|mjs|cjs|jsx|ts|mts|cts|tsx|go|rs|java|kt|rb|php|t)|.*[*?\[].*", re.DOTALL
 )
-_DOTTED = re.compile(r"[A-Za-z_]\w*(?:[.]\w+)*")
+_TARGETS = {
+    "unittest": re.compile(rf"{_TEST_FILE.pattern}|[A-Za-z_]\w*(?:[.]\w+)+", re.DOTALL),
+    **dict.fromkeys(("make", "gmake", "just"), re.compile(r"(?!)")),
+}
+"""How arguments look that name some of the tests; a makefile's targets are its own."""
 _STOPPING = re.compile(r"-[qvsl]*x[qvsl]*|--exitfirst|--maxfail=[0-9]+|--sw|--stepwise")
 _STOPPING_WORD = re.compile(rf"(?<!\S)(?:{_STOPPING.pattern})(?!\S)")
 _FLAGS = re.compile(r"-[qvxslV]+(?=[a-zA-Z])")
@@ -102,9 +112,7 @@ def of_other_runner(runner: str, word: str, following: str) -> Iterator[Risk]:
     chooses = option in _OTHER_SELECTION and option not in _NO_SELECTION.get(runner, ())
     if chooses or (own and own.fullmatch(option)):
         yield Risk("selection", word if joined else f"{word} {following}".strip())
-    elif runner == "unittest" and word != "discover" and _DOTTED.fullmatch(word) and "." in word:
-        yield Risk("selection", word)
-    elif runner not in {"make", "gmake", "just"} and not word.startswith("-") and _TEST_FILE.fullmatch(word):
+    elif _TARGETS.get(runner, _TEST_FILE).fullmatch(word) and not word.startswith("-"):
         yield Risk("selection", word)
 
 

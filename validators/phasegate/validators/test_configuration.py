@@ -36,7 +36,9 @@ _INI_SECTIONS = re.compile(r"(?:tool:)?pytest|pytest|coverage:.*|testenv.*|tox|u
 _PACKAGE_FIELDS = ("scripts", "jest", "vitest", "mocha", "ava", "nyc", "c8")
 _SHELL_MARKS = " ;&|\n"
 _DEPTH_MAX = 4
-_CHANGING_FOLDER = frozenset({"cd", "-C", "--chdir", "--directory", "--prefix", "--project", "--cwd", "--dir"})
+_CHANGING_FOLDER = frozenset(
+    {"cd", "-C", "--chdir", "--directory", "--prefix", "--project", "--cwd", "--dir"}
+)
 _DECIDING = re.compile(
     r"PATH|HOME|SHELL|TMPDIR|VIRTUAL_ENV|XDG_.*|JAVA_HOME|GO(?:ROOT|MODCACHE)|RUSTUP_.*|PYENV_.*|RBENV_.*|NVM_.*"
     r"|ASDF_.*"
@@ -120,6 +122,22 @@ def command_programs(argv: Sequence[str]) -> tuple[str, ...]:
         if any(mark in argument for mark in _SHELL_MARKS):
             found.extend(_programs(words_of(argument)))
     return tuple(dict.fromkeys(name for name in found if "\0" not in name))
+
+
+def chosen_paths(argv: Sequence[str], depth: int = 0) -> tuple[str, ...]:
+    """Paths that a command gives to pytest to look for tests in; none where it leaves that to pytest."""
+    found: list[str] = []
+    runner, skip = False, False
+    for word in argv:
+        if word in SEPARATORS:
+            runner = False
+        elif depth < _DEPTH_MAX and any(mark in word for mark in _SHELL_MARKS):
+            found += chosen_paths(words_of(word), depth + 1)
+        elif runner and not skip and not word.startswith("-"):
+            found.append(word.partition("::")[0])
+        skip = runner and not skip and takes_next(word)
+        runner = runner or RUNNERS.fullmatch(word) is not None
+    return tuple(found)
 
 
 def _programs(words: list[str]) -> Iterator[str]:

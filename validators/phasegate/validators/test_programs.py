@@ -31,10 +31,16 @@ from phasegate.validators.shell_words import (
 
 _PYTHON_OPTION = re.compile(r"-[bBdEhiIOPqsSuvVx]*(?P<letter>[cmWX])(?P<rest>.*)", re.DOTALL)
 _MAKE_OPTION = re.compile(r"-[bBdeiknpqrRsStvw]*(?P<letter>[fCIEjlodW])(?P<rest>.*)", re.DOTALL)
-_MAKE_LONG = {"--file": "f", "--makefile": "f", "--justfile": "f", "--directory": "C", "--include-dir": "I",
-              "--eval": "E", "--set": "E", "--shell": "E", "--shell-arg": "E", "--working-directory": "I"}  # fmt: skip
+_MAKE_LONG = {
+    **dict.fromkeys(("--file", "--makefile", "--justfile"), "f"),
+    **dict.fromkeys(("--include-dir", "--working-directory"), "I"),
+    **dict.fromkeys(("--eval", "--set", "--shell", "--shell-arg"), "E"),
+    "--directory": "C",
+}
 _OF_ENV = re.compile(r"-[a-zA-Z0]*[SC].*|--[sc].*", re.DOTALL)
-_OF_OTHERS = re.compile(r"--(?:call|python|with|directory|project|from|env-file)[^=]*(?:=.*)?|-c.*", re.DOTALL)
+_OF_OTHERS = re.compile(
+    r"--(?:call|python|with|directory|project|from|env-file)[^=]*(?:=.*)?|-c.*", re.DOTALL
+)
 _STARTUP = re.compile(r"--(?:rc|init-)file(?:=.*)?", re.DOTALL)
 _NUMBER = re.compile(r"[0-9.]+[smhd]?")
 _ENDS_AT_ONCE = frozenset({"--version", "-V", "-VV", "--help"})

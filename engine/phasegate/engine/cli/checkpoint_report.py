@@ -15,8 +15,9 @@ from phasegate.engine.app.audit.checkpoint import Checkpoint, Request, check, st
 from phasegate.engine.app.results import TRUST_EMBEDDED
 from phasegate.engine.cli.checkpoint_formats import WORDS, github, junit, markdown, sarif
 from phasegate.engine.cli.output import console, finding_json, print_findings, print_json, print_jsonl, say
-from phasegate.engine.cli.session import exit_code_of
+from phasegate.engine.cli.session import exit_code_of, told_by_ledger
 from phasegate.engine.cli.validate_checkpoint import Format
+from phasegate.ledger.errors import LedgerError
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
@@ -33,10 +34,7 @@ def report(request: Callable[[], Request], format_: Format) -> int:
         if format_ is Format.TABLE:
             raise
         code = exit_code_of(error)
-        message = getattr(error, "message", "") or str(error) or repr(error)
-        found = stopped(
-            code, message, getattr(error, "remedy", "") or "see what was printed on standard error"
-        )
+        found = stopped(code, *_told(error))
     match format_:
         case Format.JSON:
             print_json(_checkpoint_json(found))
@@ -54,6 +52,15 @@ def report(request: Callable[[], Request], format_: Format) -> int:
         case Format.TABLE:
             print_checkpoint(found)
     return found.exit_code
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """Message and remedy of an error."""
+    message = getattr(error, "message", "") or str(error) or repr(error)
+    remedy = getattr(error, "remedy", "")
+    if isinstance(error, LedgerError):
+        message, remedy = told_by_ledger(error)
+    return message, remedy or "see what was printed on standard error"
 
 
 def _write(text: str) -> None:

@@ -73,7 +73,8 @@ def exit_code_of(error: Exception) -> int:
         say(f"error: {error}")
         return 2
     if isinstance(error, LedgerError):
-        say(f"error: {error}")
+        message, remedy = told_by_ledger(error)
+        say(f"error: {message}" + (f"\nremedy: {remedy}" if remedy else ""))
         return _ledger_exit_code(error)
     if isinstance(error, OSError):
         say(f"error: {error}\nremedy: make room or give the right to write, then do it again")
@@ -83,6 +84,12 @@ def exit_code_of(error: Exception) -> int:
     if os.environ.get("PHASEGATE_DEBUG"):
         traceback.print_exc(file=sys.stderr)
     return EXIT_BUG
+
+
+def told_by_ledger(error: Exception) -> tuple[str, str]:
+    """What a ledger's error says, and its remedy, which stands behind the last semicolon."""
+    message, parted, remedy = str(error).rpartition("; ")
+    return (message, remedy) if parted else (str(error), "")
 
 
 def _ledger_exit_code(error: Exception) -> int:
@@ -97,11 +104,12 @@ def _ledger_exit_code(error: Exception) -> int:
         StoreBusy,
         StoreCorrupt,
         StoreMissing,
+        UnsupportedSchema,
     )
 
     if isinstance(error, StoreBusy):
         return Conflict.exit_code
-    if isinstance(error, StoreCorrupt | StoreMissing | ObjectCorrupt | ObjectMissing):
+    if isinstance(error, StoreCorrupt | StoreMissing | UnsupportedSchema | ObjectCorrupt | ObjectMissing):
         return IntegrityError.exit_code
     bad = isinstance(error, CanonicalError | EntryError | LeaseInvalid)
     return BadInput.exit_code if bad else NotEvaluated.exit_code

@@ -77,6 +77,10 @@ def _refusal(process: Process, state: TaskState, command: Decide, facts: Facts) 
     if facts.seen_before:
         text, remedy = "this signed decision was accepted before", "sign a new one; each counts once"
         return refuse(state, command, Kind.APPROVAL_REFUSED, text, remedy)
+    if facts.outdated:
+        text = f"`{command.by}` signed a later decision on this task, which was accepted"
+        remedy = "sign a new one if this is what is meant now"
+        return refuse(state, command, Kind.APPROVAL_REFUSED, text, remedy)
     if command.decision not in _JUDGEMENTS and command.role not in STEERING_ROLES:
         text = f"the role `{command.role}` may not {command.decision.replace('_', ' ')} a task"
         remedy = "sign with a key that is registered as operator or supervisor"

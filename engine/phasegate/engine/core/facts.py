@@ -90,6 +90,7 @@ class Facts:
         affected: earliest completed phase whose evidence has changed since; empty when none has.
         opening: what an opening depends on.
         seen_before: whether the signed statement was accepted before.
+        outdated: whether the same key signed a decision on the task later that was accepted before.
         epoch: epoch of the lease the command is made under; None without one.
         effect_bodies: digest of what each side effect of a passed gate would send, by `EFFECT DESTINATION`.
         ledger: id of the ledger it is decided for.
@@ -103,6 +104,7 @@ class Facts:
     affected: str = ""
     opening: OpeningFacts = field(default_factory=OpeningFacts)
     seen_before: bool = False
+    outdated: bool = False
     epoch: int | None = None
     effect_bodies: Mapping[str, str] = field(default_factory=dict)
     ledger: str = ""

@@ -319,8 +319,12 @@ class Auditor:
 
 
 def _mode(gate: GatePassed, phase: str, check: CheckRule) -> FlagMode:
-    """The mode the check's flag had when the gate was passed: an audit judges by the rules of then."""
-    return FlagMode(gate.flags.get(f"{phase}/{check.use}", FlagMode.ENFORCE))
+    """The mode the check's flag had when the gate was passed: an audit judges by the rules of then.
+
+    A word that is no mode, which the engine never wrote, counts as none; that nobody signed it is a fault.
+    """
+    said = gate.flags.get(f"{phase}/{check.use}", FlagMode.ENFORCE)
+    return FlagMode(said) if said in set(FlagMode) else FlagMode.ENFORCE
 
 
 def _broken_glass(phase: str, *, accepted: bool) -> Finding:

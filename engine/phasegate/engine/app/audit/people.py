@@ -59,6 +59,8 @@ class People:
     faults: list[str] = field(default_factory=list)
     _keys: list[tuple[int, VerifyKey, Role]] = field(default_factory=list)
     _flags: list[tuple[int, str, str]] = field(default_factory=list)
+    _spent: set[str] = field(default_factory=set)
+    _decided: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def read(self) -> None:
         """Walk the ledger's own stream once."""
@@ -73,6 +75,7 @@ class People:
 
     def faults_of(self, task: str, process: str, history: Iterable[tuple[int, Recorded]]) -> Iterator[str]:
         """What is wrong with what people signed about a task under a process of that name."""
+        self._decided.clear()
         for seq, event in history:
             fault = self._task_fault(task, process, seq, event)
             if fault:
@@ -91,7 +94,10 @@ class People:
                 self._keys.append((entry.seq, key, role))
         elif isinstance(event, FlagSet):
             fault = self._signed_off_fault(entry.seq, event, f"flag:{event.flag}={event.mode}")
+            if not fault and event.statement in self._spent:
+                fault = f"the signature for flag `{event.flag}` at `{event.mode}` was recorded before"
             if not fault:
+                self._spent.add(event.statement)
                 self._flags.append((entry.seq, event.flag, str(event.mode)))
         elif isinstance(event, MilestoneApproved):
             what = f"milestone:{event.process}/{event.milestone}"
@@ -159,7 +165,16 @@ class People:
         subjects = {item.name: item.digest for item in statement.subject}
         if signed != noted or said.actor != approval.by or subjects != dict(approval.subjects):
             return f"the decision of `{approval.by}` is not the one that was signed"
-        return ""
+        return self._order_fault(approval, said.at)
+
+    def _order_fault(self, approval: ApprovalRecorded, at: str) -> str:
+        """Each decision counts once, and none after a later one of the same key."""
+        before = self._decided.setdefault(approval.key_id, {})
+        again, late = approval.statement in before, at < max(before.values(), default="")
+        before[approval.statement] = at
+        if again:
+            return f"the decision of `{approval.by}` was recorded before"
+        return f"the decision of `{approval.by}` comes after one they signed later" if late else ""
 
     def _verified(self, seq: int, digest: str, key_id: str | None = None) -> Statement[Approval] | str:
         """The statement if one who was registered then signed it in their role, else what is wrong."""

@@ -170,6 +170,9 @@ class BundleRecords:
         if found.ok and (not found.entries or parse(self._bundle.entries[0]).at != noted.created_at):
             text = "its first entry is missing or not of the time that its manifest says"
             return found._replace(ok=False, problem=Problem(1, "head_mismatch", text))
+        if found.ok and not any(parse(data).task == self.task for data in self._bundle.entries):
+            text = f"it has no entry of task `{self.task}`, which its manifest names"
+            return found._replace(ok=False, problem=Problem(None, "head_mismatch", text))
         return found
 
     def signed_head(self) -> tuple[int, str]:

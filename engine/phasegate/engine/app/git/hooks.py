@@ -2,7 +2,7 @@
 
 A hook that was there is kept as `NAME.phasegate-previous` and runs first; what it refuses stays refused. In
 a hooks folder that many repositories share (`core.hooksPath`), ours act only in the one they were installed
-for.
+for. A folder within the repository is its own: git looks for a relative `core.hooksPath` in each.
 They fail closed: where the engine is gone or the repository was moved, they refuse and say what to do.
 Hooks are early warning. Whoever works in the repository can pass them by; the gate in CI cannot be.
 """
@@ -30,6 +30,7 @@ HOOK_MODE: Final = 0o755
 GIT_TIMEOUT_S: Final = 30
 _MARK: Final = "# Hook of phasegate, made by `engine git install`, sha256 "
 _HOOK_BYTES_MAX: Final = 1_000_000
+_GIT_FOLDER: Final = ".git"
 
 _SCRIPT: Final = """\
 # `engine git uninstall` removes it and puts back what was there before.
@@ -87,7 +88,8 @@ class HooksFolder:
     @property
     def is_shared(self) -> bool:
         """Whether it lies elsewhere than in the repository, so that others may have it as well."""
-        return self.folder.resolve() != (self.repository / "hooks").resolve()
+        whole = self.repository.parent if self.repository.name == _GIT_FOLDER else self.repository
+        return not self.folder.resolve().is_relative_to(whole.resolve())
 
     def install(self, hooks: Iterable[Hook], home: Path, *, force: bool = False) -> Iterator[Action]:
         """Install hooks; a second time changes nothing.

@@ -102,7 +102,10 @@ class People:
         )
 
         def gather(_process: Process, _state: TaskState | None) -> Facts:
-            return Facts(seen_before=self._seen_before(approval.task, digest))
+            return Facts(
+                seen_before=self._seen_before(approval.task, digest),
+                outdated=self._outdated(approval, key_id),
+            )
 
         row = Projection(STATEMENT_ROW, digest, envelope)
         return self._path.run(parse_task_id(approval.task), command, gather, rows=(row,))
@@ -123,6 +126,17 @@ class People:
             return True
         accepted = self._store.entries(task=task, type=ApprovalRecorded.kind)
         return any(entry.payload["statement"] == digest for entry in accepted)
+
+    def _outdated(self, approval: Approval, key_id: str) -> bool:
+        """Whether the key signed a later decision on the task: an old approval must not undo an objection."""
+        for entry in self._store.entries(task=approval.task, type=ApprovalRecorded.kind):
+            row = self._store.projection(STATEMENT_ROW, str(entry.payload["statement"]))
+            if entry.payload["key_id"] != key_id or row is None:
+                continue
+            earlier = verify_signed(row.body, self._keys.verify_keys(), expected_type=Approval)
+            if earlier.statement.predicate.at > approval.at:
+                return True
+        return False
 
     def _only_role(self, signer: SigningKey) -> Role:
         roles = sorted(self._keys.roles_of(signer.verify_key.key_id))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phasegate.engine.app.git.truth import PathChange, export
+from phasegate.engine.app.witnessing.sources import Sources
 
 DEPENDENCIES = (".venv", "venv", "node_modules")
 NO_SOURCES = ".phasegate"
@@ -65,6 +66,10 @@ class Checkouts:
         for name in DEPENDENCIES:
             if (self.root / name).is_dir() and not os.path.lexists(target / name):
                 (target / name).symlink_to((self.root / name).resolve(), target_is_directory=True)
+
+    def marks(self) -> tuple[Sources, Sources]:
+        """What changes when a source of either folder does."""
+        return Sources.seen(self.base, None, ()), Sources.seen(self.stands, None, ())
 
     def at_base(self, path: str) -> bytes | None:
         """Bytes of a file of the base commit; None when it has none there, or a link."""

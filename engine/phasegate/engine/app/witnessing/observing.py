@@ -50,6 +50,7 @@ class Job:
         home: the engine's own folder, which is no part of the working tree.
         root: the folder whose source files are to stay as they are while it runs; by default the working tree
             that `cwd` lies in.
+        path: where it finds programs; None for the `PATH` of `environ`.
     """
 
     argv: tuple[str, ...]
@@ -61,6 +62,7 @@ class Job:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     home: Path | None = None
     root: Path | None = None
+    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ def observe(job: Job, *, look_at_git: bool = True) -> Observation:
     if not job.argv:
         raise BadInput("no command was given", "give the command to run, after `--`")
     environ, dropped = passed_on(job.environ)
+    environ.update({} if job.path is None else {"PATH": job.path})
     before = _tree(job) if look_at_git else _NO_TREE
     with _placed(job, environ) as placed:
         files = {kind: path for kind, path in placed.reports.items() if path != STDOUT}

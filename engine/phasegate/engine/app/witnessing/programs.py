@@ -2,7 +2,7 @@
 
 A program of the author's own can write any report. One is known here by where it lies: in the repository's
 base commit, where the change cannot have made it, or among the interpreters, runners and builders in folders
-of the system and of the engine's own interpreter. The caller's `PATH` decides what is run, not what is known.
+of the system and of the engine's own interpreter. A bare name stands for what the caller's `PATH` leads to.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from phasegate.engine.app.git.running import SYSTEM_PATH
 from phasegate.engine.app.witnessing.checkout import DEPENDENCIES
+from phasegate.validators.globs import Globs
 from phasegate.validators.known_programs import BUILTINS, KNOWN_MODULES, is_known_command
 from phasegate.validators.shell_words import words_of
 from phasegate.validators.test_programs import Program, programs_of
@@ -59,6 +60,10 @@ class Places:
                 names = words_of(program.name)
             yield from (inside for name in names if (inside := self._inside(name, at)))
 
+    def below(self, path: str) -> str:
+        """A path of the command from the root; itself where it leads elsewhere."""
+        return self._inside(self._plain(path)) or path
+
     def is_inside(self, path: str) -> bool:
         """Whether a path, as the command names it, lies in the working tree and is no folder of dependencies.
 
@@ -89,8 +94,8 @@ class Places:
             case "module":
                 return self._is_known_module(program.name, at, python_path)
             case "script":
-                own = f"{program.name}/__main__.py"  # what an interpreter runs of a folder
-                name = own if os.path.lexists(at / own) else program.name
+                main = f"{program.name}/__main__.py"  # what an interpreter runs of a folder
+                name = main if os.path.lexists(at / main) else program.name
                 return self._is_of_base(name, at) or self._is_of_system(name, at)
             case "makefile":
                 own = [f"{program.name}/{name}" for name in _MAKEFILES]
@@ -143,6 +148,26 @@ class Places:
     def _inside(self, name: str, at: Path | None = None) -> str | None:
         place = Path(os.path.normpath((at or self.cwd) / name))
         return place.relative_to(self.root).as_posix() if place.is_relative_to(self.root) else None
+
+
+def ordered_path(path: str, programs: Globs) -> str:
+    """The folders of a `PATH`, those of the system and of named programs before all others.
+
+    A makefile or a script's first line says `python` and not where that lies. No folder of the author's own
+    may put another program in its place.
+    """
+    folders = [folder for folder in dict.fromkeys(path.split(os.pathsep)) if Path(folder).is_absolute()]
+    trusted = trusted_folders()
+    first = [folder for folder in folders if folder in trusted or _holds(folder, programs)]
+    first += [folder for folder in SYSTEM_PATH.split(os.pathsep) if folder not in first]
+    return os.pathsep.join([*first, *(folder for folder in folders if folder not in first)])
+
+
+def _holds(folder: str, programs: Globs) -> bool:
+    try:
+        return bool(programs) and any(programs.matches(str(place)[1:]) for place in Path(folder).iterdir())
+    except OSError:
+        return False
 
 
 def trusted_folders() -> frozenset[str]:

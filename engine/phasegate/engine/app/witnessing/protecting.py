@@ -8,9 +8,9 @@ and those again with some of them made to fail. The validator `protected_checks`
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,24 +21,30 @@ from phasegate.engine.app.witnessing.checkout import Checkouts, check_out, conte
 from phasegate.engine.app.witnessing.environment import is_dropped
 from phasegate.engine.app.witnessing.observing import Job, Observation
 from phasegate.engine.app.witnessing.programs import Places
+from phasegate.engine.app.witnessing.protected_document import (
+    LISTED_MAX,
+    differing,
+    empty,
+    lost_tests,
+    printable,
+    suite,
+)
 from phasegate.engine.app.witnessing.test_modules import TestModule, parts_of, read_module
-from phasegate.engine.app.witnessing.trials import RAN, Command, Trial, outcomes_of
+from phasegate.engine.app.witnessing.trials import Command, Trial, outcomes_of
 from phasegate.engine.core.errors import BadInput
 from phasegate.validators.change_tests import DEFAULT_TESTS
 from phasegate.validators.errors import ValidatorError
 from phasegate.validators.globs import Globs, globs
 from phasegate.validators.parameters import count
-from phasegate.validators.protected_checks import SCHEMA_ID
 from phasegate.validators.test_configuration import (
     DEFAULT_CONFIGURATION,
+    chosen_paths,
     command_programs,
     command_risks,
     outcome_part,
 )
 from phasegate.validators.test_text import Measure, measure
 
-LISTED_MAX = 1_000
-TEXT_CHARS_MAX = 500
 LIMIT_BASE_S, LIMIT_FACTOR = 60, 20
 _NOTHING = Measure(0, 0, 0)
 
@@ -74,7 +80,7 @@ def protect(subject: Subject) -> dict[str, Any]:
     Raises:
         ValidatorError: a parameter of the check is of the wrong shape.
     """
-    document = _empty(subject)
+    document = empty(subject.base)
     tests = globs(subject.params, "tests", DEFAULT_TESTS)
     configuration = globs(subject.params, "configuration", DEFAULT_CONFIGURATION)
     if subject.repository is None or not subject.base:
@@ -82,30 +88,27 @@ def protect(subject: Subject) -> dict[str, Any]:
     try:
         witnessed = outcomes_of(subject.seen)
     except (ValidatorError, BadInput) as error:
-        return {**document, "problem": _text(str(error))}
-    document.update(_suite(subject, witnessed))
+        return {**document, "problem": printable(str(error))}
+    document.update(suite(subject.previous, witnessed))
     try:
         with tempfile.TemporaryDirectory(prefix="phasegate-protected-") as folder:
             checkouts = check_out(subject.repository, subject.base, Path(folder).resolve(), subject.job.home)
-            trials = _Trials(subject, checkouts, tests, configuration, Path(folder).resolve())
+            trials = _Trials(subject, checkouts, tests, configuration)
             document.update(trials.document(witnessed))
         if tree_state(subject.repository, subject.job.home).tree != subject.seen.after.tree:
             document["problem"] = "the working tree changed while the checks ran"
     except (GitUnavailable, OSError, ValueError) as error:
-        return {**document, "problem": _text(f"the repository cannot be checked out: {error}")}
+        return {**document, "problem": printable(f"the repository cannot be checked out: {error}")}
     return document
 
 
 class _Trials:
     """The trials of one change."""
 
-    def __init__(
-        self, subject: Subject, checkouts: Checkouts, tests: Globs, configuration: Globs, folder: Path
-    ) -> None:
+    def __init__(self, subject: Subject, checkouts: Checkouts, tests: Globs, configuration: Globs) -> None:
         self._checkouts = checkouts
         self._tests = tests
         self._configuration = configuration
-        self._folder = folder
         self._subject = subject
         root = checkouts.root.resolve()
         self._places = Places(root, subject.job.cwd.resolve(), subject.job.environ, self._at_base)
@@ -116,12 +119,8 @@ class _Trials:
 
     def document(self, witnessed: Mapping[str, str]) -> dict[str, Any]:
         configuration, tests = self._kept_configuration(), self._kept_tests()
-        planted = self._planted(configuration, witnessed)
-        # Nobody is to tell by the place of a run in the row whether tests were made to fail in it.
-        canary_first = bool(self._subject.entropy(1)[0] & 1)
-        broken = [planted.run()] if canary_first else []
-        plain = self._attempt("plain", configuration)
-        broken = broken or [planted.run()]
+        before = self._checkouts.marks()
+        plain, broken, seen, unseen = self._plain_and_broken(configuration, witnessed)
         runs = [plain]
         lost: list[dict[str, str]] = []
         if self._base_has_tests():
@@ -130,8 +129,11 @@ class _Trials:
             same = content_key(self._checkouts, protected) == content_key(self._checkouts, configuration)
             kept = plain if same else self._attempt("protected", protected)
             runs += [base] if same else [base, kept]
-            lost = [] if base.problem or kept.problem else _lost(base.outcomes, kept.outcomes)
+            lost = [] if base.problem or kept.problem else lost_tests(base.outcomes, kept.outcomes)
+        runs += broken
+        written = self._checkouts.marks() != before
         return {
+            "problem": "the tests wrote into the files that the checks are made from" if written else "",
             "command": self._risks(),
             "tree": self._checkouts.tree,
             "tests": list(self._changed_tests())[:LISTED_MAX],
@@ -140,7 +142,7 @@ class _Trials:
             "unseen": unseen,
             "rewritten": self._rewritten(runs)[:LISTED_MAX],
             "lost": lost[:LISTED_MAX],
-            "differing": [] if plain.problem else _differing(witnessed, plain.outcomes)[:LISTED_MAX],
+            "differing": [] if plain.problem else differing(witnessed, plain.outcomes)[:LISTED_MAX],
             "canary": seen,
         }
 
@@ -189,7 +191,7 @@ class _Trials:
                 continue
             gone = change.status is PathStatus.DELETED or not self._is_test(change.path)
             yield {
-                "path": _text(before),
+                "path": printable(before),
                 "change": "deleted" if gone else "changed",
                 "before": measure(self._checkouts.at_base(before) or b"")._asdict(),
                 "after": (_NOTHING if gone else self._measured(change))._asdict(),
@@ -200,53 +202,70 @@ class _Trials:
 
     def _named(self, path: str, is_at_base: bool) -> dict[str, str]:  # noqa: FBT001 - the value of a mapping
         if not is_at_base:
-            return {"path": _text(path), "change": "added"}
+            return {"path": printable(path), "change": "added"}
         stands = os.path.lexists(self._checkouts.stands / path)
-        return {"path": _text(path), "change": "changed" if stands else "removed"}
+        return {"path": printable(path), "change": "changed" if stands else "removed"}
 
     # -- running --------------------------------------------------------------------------------------
 
     def _attempt_base(self) -> Trial:
-        target = self._folder / "at-base"
-        self._checkouts.then(target)
-        return self._ended("base", target)
+        with _place() as target:
+            self._checkouts.then(target)
+            return self._command.attempt("base", target)
 
     def _attempt(self, name: str, kept: Mapping[str, bool]) -> Trial:
-        target = self._folder / name
-        self._checkouts.now(target, kept)
-        return self._ended(name, target)
+        with _place() as target:
+            self._checkouts.now(target, kept)
+            return self._command.attempt(name, target)
 
-    def _ended(self, name: str, target: Path, *, to_the_end: bool = False) -> Trial:
-        try:
-            return self._command.attempt(name, target, to_the_end=to_the_end)
-        finally:
-            shutil.rmtree(target, ignore_errors=True)
+    def _plain_and_broken(
+        self, kept: Mapping[str, bool], witnessed: Mapping[str, str]
+    ) -> tuple[Trial, list[Trial], dict[str, Any], list[str]]:
+        """The run as it is and the one with tests that must fail, what that showed, and modules not told of.
+
+        Which of the two is first is drawn: nobody is to tell the one by its place in the row.
+        """
+        if self._subject.entropy(1)[0] & 1:
+            broken = self._planted(kept, witnessed)
+            return (self._attempt("plain", kept), *broken)
+        plain = self._attempt("plain", kept)
+        return (plain, *self._planted(kept, witnessed))
 
     def _planted(
-        self, kept: Mapping[str, bool], plain: Trial, witnessed: Mapping[str, str]
+        self, kept: Mapping[str, bool], witnessed: Mapping[str, str]
     ) -> tuple[list[Trial], dict[str, Any], list[str]]:
         """The trial with tests that must fail, what it showed, and the modules that no report tells of."""
-        target = self._folder / "canary"
-        self._checkouts.now(target, kept)
+        with _place() as target:
+            self._checkouts.now(target, kept)
+            own, modules = self._test_modules(target)
+            unseen = [printable(module.path) for module in self._not_told_of(modules, witnessed)]
+            entropy = self._subject.entropy
+            planted: canary.Planted | None = canary.break_tests(target, modules, witnessed, entropy)
+            planted = planted or canary.plant(target, own, f"q{entropy(6).hex()}")
+            if not planted.modules:
+                return [], dict(canary.NONE), unseen[:LISTED_MAX]
+            trial = self._command.attempt("canary", target, to_the_end=True)
+        seen: dict[str, Any] = dict(canary.NONE) if trial.problem else planted.read(trial.outcomes)
+        seen["others"] = [printable(test) for test in seen["others"]]
+        return [trial], seen, unseen[:LISTED_MAX]
+
+    def _not_told_of(
+        self, modules: Iterable[TestModule], witnessed: Mapping[str, str]
+    ) -> Iterator[TestModule]:
+        """Modules that the report should tell of and does not: with tests, or beside the chosen paths."""
+        ids = [parts_of(test) for test in witnessed]
+        chosen = [self._places.below(path) for path in chosen_paths(self._subject.job.argv)]
+        for module in modules:
+            beside = module.functions and chosen and not any(map(Path(module.path).is_relative_to, chosen))
+            if (module.is_to_be_told_of or beside) and not module.is_told_of(ids):
+                yield module
+
+    def _test_modules(self, folder: Path) -> tuple[list[str], list[TestModule]]:
         paths = (
-            str(Path(at, name).relative_to(target)) for at, _, names in os.walk(target) for name in names
+            str(Path(at, name).relative_to(folder)) for at, _, names in os.walk(folder) for name in names
         )
         own = sorted(path for path in paths if self._is_test(path))
-        modules = list(_modules(target, own))
-        ids = [parts_of(test) for test in witnessed]
-        unseen = [
-            _text(module.path) for module in modules if module.is_to_be_told_of and not module.is_told_of(ids)
-        ]
-        entropy = self._subject.entropy
-        planted: canary.Planted | None = canary.break_tests(target, modules, plain.outcomes, entropy)
-        planted = planted or canary.plant(target, own, f"q{entropy(6).hex()}")
-        if not planted.modules:
-            shutil.rmtree(target, ignore_errors=True)
-            return [], dict(canary.NONE), unseen[:LISTED_MAX]
-        trial = self._ended("canary", target, to_the_end=True)
-        seen: dict[str, Any] = dict(canary.NONE) if trial.problem else planted.read(trial.outcomes)
-        seen["others"] = [_text(test) for test in seen["others"]]
-        return [trial], seen, unseen[:LISTED_MAX]
+        return own, list(_modules(folder, own))
 
     # -- what the command is --------------------------------------------------------------------------
 
@@ -256,13 +275,20 @@ class _Trials:
             (risk.kind, risk.argument) for risk in command_risks(argv, is_dropped, self._places.is_inside)
         ]
         risks += [("program", name) for name in self._places.unknown(argv)]
-        return [{"kind": kind, "argument": _text(argument)} for kind, argument in risks[:LISTED_MAX]]
+        return [{"kind": kind, "argument": printable(argument)} for kind, argument in risks[:LISTED_MAX]]
 
     def _rewritten(self, runs: Iterable[Trial]) -> list[dict[str, str]]:
         """Source files that were written while a command ran, and the name of the run."""
         found = [("witnessed", path) for path in self._subject.seen.rewritten]
         found += [(run.name, path) for run in runs for path in run.rewritten]
-        return [{"run": run, "path": _text(path)} for run, path in found]
+        return [{"run": run, "path": printable(path)} for run, path in found]
+
+
+@contextmanager
+def _place() -> Iterator[Path]:
+    """A path for a checkout. All trials have such a one, so that none is known by its name or neighbours."""
+    with tempfile.TemporaryDirectory(prefix="phasegate-trial-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder).resolve() / "tree"
 
 
 def _modules(folder: Path, paths: Iterable[str]) -> Iterable[TestModule]:
@@ -274,59 +300,6 @@ def _modules(folder: Path, paths: Iterable[str]) -> Iterable[TestModule]:
                 yield module
 
 
-def _empty(subject: Subject) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA_ID,
-        "base": subject.base,
-        "tree": "",
-        "problem": "",
-        "tests": [],
-        "configuration": [],
-        "command": [],
-        "runs": [],
-        "unseen": [],
-        "rewritten": [],
-        "lost": [],
-        "differing": [],
-        "canary": dict(canary.NONE),
-        "witnessed": {"tests": 0, "ran": 0},
-        "previous": {"attempt": 0, "ran": 0, "gone": []},
-    }
-
-
-def _suite(subject: Subject, witnessed: Mapping[str, str]) -> dict[str, Any]:
-    """The size of the suite, and of the one of the latest earlier attempt."""
-    ran = {test for test, outcome in witnessed.items() if outcome in RAN}
-    attempt, outcomes = subject.previous or (0, {})
-    before = {test for test, outcome in outcomes.items() if outcome in RAN}
-    return {
-        "witnessed": {"tests": len(witnessed), "ran": len(ran)},
-        "previous": {
-            "attempt": attempt,
-            "ran": len(before),
-            "gone": [_text(test) for test in sorted(before - ran)[:LISTED_MAX]],
-        },
-    }
-
-
-def _lost(base: Mapping[str, str], now: Mapping[str, str]) -> list[dict[str, str]]:
-    """Tests of the base commit that fail now, and those that passed there and do not run now."""
-    found = []
-    for test in sorted({*base, *now}):
-        before, after = base.get(test, "gone"), now.get(test, "gone")
-        if after in {"failed", "error"} or (before == "passed" and after != "passed"):
-            found.append({"id": _text(test), "base": before, "now": after})
-    return found
-
-
-def _differing(witnessed: Mapping[str, str], plain: Mapping[str, str]) -> list[dict[str, str]]:
-    return [
-        {"id": _text(test), "witnessed": one, "plain": other}
-        for test in sorted({*witnessed, *plain})
-        if (one := witnessed.get(test, "gone")) != (other := plain.get(test, "gone"))
-    ]
-
-
 def _runners(job: Job, root: Path) -> Iterable[str]:
     """Files of the repository that the command runs: a script that runs the tests configures them."""
     cwd = job.cwd.resolve()
@@ -334,8 +307,3 @@ def _runners(job: Job, root: Path) -> Iterable[str]:
         place = Path(os.path.normpath(cwd / word))
         if place != root and place.is_relative_to(root):
             yield str(place.relative_to(root))
-
-
-def _text(text: str) -> str:
-    """Text a JSON document can hold, bounded."""
-    return text.encode("utf-8", "backslashreplace").decode()[:TEXT_CHARS_MAX] or "-"

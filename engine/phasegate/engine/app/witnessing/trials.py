@@ -112,7 +112,7 @@ class Command:
         argv = [argument.replace(str(self.root), str(folder)) for argument in argv]
         environ = {**job.environ, "PWD": str(cwd)}
         return Job(tuple(argv), cwd, reports, echo=False, hermetic=job.hermetic, limit_s=self.limit_s,
-                   environ=environ, root=folder)  # fmt: skip
+                   environ=environ, root=folder, path=job.path)  # fmt: skip
 
     def _report(self, path: Path, folder: Path, cwd: Path, outside: Path) -> Path:
         """Where a trial's report arrives: a relative path stays, another is moved along."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from phasegate.engine.app.paths import decode_path
 from phasegate.engine.app.results import Result, Witnessed
 from phasegate.engine.app.witnessing.credentials import refuse_credentials
 from phasegate.engine.app.witnessing.observing import Job, Observation, observe
+from phasegate.engine.app.witnessing.programs import ordered_path
 from phasegate.engine.app.witnessing.protecting import Subject, protect
 from phasegate.engine.app.witnessing.recording import as_document, as_witnessed
 from phasegate.engine.app.witnessing.trials import RAN, worst
@@ -25,6 +27,7 @@ from phasegate.engine.core.state import TaskState
 from phasegate.ledger.store import Store
 from phasegate.policies.model import EvidenceRule, Process, Witness
 from phasegate.validators.errors import MalformedJsonError, ValidatorError
+from phasegate.validators.globs import globs
 from phasegate.validators.strict_json import parse
 
 CHECK = "protected_checks"
@@ -85,6 +88,7 @@ class Witnesses:
         refused = self._path.run(name, RecordWitness(phase, attempt, None, ()))
         if not refused.accepted:
             return Witnessed(refused, None, ())
+        process = self._path.process(before.process_digest)
         job = Job(
             tuple(asked.argv),
             asked.cwd or Path.cwd(),
@@ -92,11 +96,11 @@ class Witnesses:
             asked.echo,
             asked.hermetic,
             home=self._home,
+            path=_path(process, phase),
         )
         refuse_credentials(job.cwd, *([decode_path(before.repository)] if before.repository else []))
         started_at = self._clock.now()
         seen = observe(job)
-        process = self._path.process(before.process_digest)
         protected = self._protected(process, before, job, seen)
         event, offers, problems = as_witnessed(self._shelf, process, before, seen, started_at, protected)
         result = self._record(task, RecordWitness(phase, attempt, event, tuple(offers)))
@@ -119,9 +123,7 @@ class Witnesses:
         try:
             return as_document(protect(subject))
         except ValidatorError as error:
-            raise BadInput(
-                f"the check `{CHECK}` cannot be used: {error}", "correct its parameters in the process"
-            ) from error
+            raise _unusable(error) from error
 
     def _previous(self, state: TaskState, rule: EvidenceRule | None) -> tuple[int, Mapping[str, str]] | None:
         """The tests that ran in the latest earlier attempt, in every run of this one; and which attempt."""
@@ -146,6 +148,21 @@ class Witnesses:
             return None if content is None else worst(parse(content)["cases"])
         except (MalformedJsonError, KeyError, TypeError):
             return None
+
+
+def _path(process: Process, phase: str) -> str | None:
+    """Where a command of a phase with protected checks finds programs; None for where its caller does."""
+    rule = next((rule for rule in process.phase(phase).evidence if rule.witness is Witness.PROTECTED), None)
+    if rule is None:
+        return None
+    try:
+        return ordered_path(os.environ.get("PATH", os.defpath), globs(_params(rule), "programs"))
+    except ValidatorError as error:
+        raise _unusable(error) from error
+
+
+def _unusable(error: ValidatorError) -> BadInput:
+    return BadInput(f"the check `{CHECK}` cannot be used: {error}", "correct its parameters in the process")
 
 
 def _params(rule: EvidenceRule) -> Mapping[str, Any]:

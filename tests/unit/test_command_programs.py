@@ -1,0 +1,155 @@
+"""The programs a test command starts, which of them are known, and where they are looked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from phasegate.engine.app.witnessing.environment import is_dropped
+from phasegate.engine.app.witnessing.observing import Job, observe
+from phasegate.engine.app.witnessing.programs import Places, ordered_path
+from phasegate.engine.app.witnessing.trials import Command
+from phasegate.validators.globs import Globs
+from phasegate.validators.test_configuration import command_risks
+
+PY = sys.executable
+OF_BASE = {"Makefile", "check.py", "tools", "tools/check.py", "tests", "run.sh"}
+
+
+@pytest.fixture
+def places(tmp_path):
+    """Given a working tree with files of the base commit and others."""
+    for name in ("tools", "tests", "own", "src"):
+        (tmp_path / name).mkdir()
+    for name in ("Makefile", "check.py", "tools/check.py", "run.sh", "own/check.py", "forge.py", "evil.mk"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "own" / "Makefile").write_text("")
+    (tmp_path / "src" / "pytest.py").write_text("")
+    (tmp_path / "tests" / "__main__.py").write_text("")
+    (tmp_path / "forge").write_text("#!/bin/sh\n")
+    (tmp_path / "forge").chmod(0o755)
+    return Places(tmp_path, tmp_path, os.environ, OF_BASE.__contains__)
+
+
+HONEST = [
+    [PY, "-m", "pytest", "-q", "tests/"],
+    [PY, "check.py", "-p", "x"],
+    ["sh", "-c", f"mkdir -p build && {PY} -m pytest --junitxml build/j.xml > build/log.txt 2>&1"],
+    ["sh", "-c", f"cd tools && {PY} check.py"],
+    ["sh", "-c", f"(cd own; true); {PY} check.py"],
+    ["sh", "-c", f"{PY} -m coverage run -m pytest && {PY} -m coverage json -o build/c.json"],
+    ["sh", "run.sh"],
+    ["./run.sh"],
+    ["env", "PYTHONPATH=tools", "MODE=hello world", PY, "-m", "pytest"],
+    [PY, "-m", "pytest", "--cov-config=.coveragerc", "-qx"],
+    [PY, "--version"],
+]
+
+
+@pytest.mark.parametrize("argv", HONEST, ids=" ".join)
+def test_given_an_honest_command_then_each_program_is_known_and_nothing_is_a_risk(places, argv) -> None:
+    assert list(places.unknown(tuple(argv))) == []
+    assert command_risks(argv, is_dropped, places.is_inside) == ()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [PY, "forge.py"], [PY, "-"], [PY], [PY, "-c", "1"], [PY, "tests"], ["./forge"],
+        ["sh", "-c", f'{PY} -m pytest "--junitxml=$(./forge)"'],
+        ["sh", "-c", f"{PY} -m pytest `./forge`"],
+        ["sh", "-c", f"{PY} -m pytest <(./forge)"],
+        ["sh", "-c", f"{PY} < forge.py"],
+        ["sh", "-c", f"echo 'print(1)' | {PY}"],
+        ["sh", "-c", "echo ./forge | sh"],
+        ["sh", "-c", "true a#b; ./forge"],
+        ["sh", "-c", "true\n./forge\n'"],
+        ["sh", "-c", "sh -c 'sh -c ./forge'"],
+        ["sh", "-c", "echo x > conftest.py; true"],
+        ["sh", "-c", f"cd own && {PY} check.py"],
+        ["sh", "-c", f"cd gone; {PY} check.py"],
+        ["sh", "-c", f"cd own || {PY} check.py"],
+        ["bash", "--init-file", "forge", "-i"],
+        ["env", "-S./forge x"], ["env", "--split-string=./forge"], ["env", "-C", "own", PY, "check.py"],
+        ["env", "PYTHON=./forge", "sh", "run.sh"],
+        ["env", f"PYTHON={PY} forge.py", "sh", "run.sh"],
+        ["env", "PYTHONPATH=src", PY, "-m", "pytest"],
+        ["make", "test", "PYTHON=./forge"], ["make", "-fevil.mk"], ["make", "--file", "evil.mk"],
+        ["make", "-C", "own"], ["make", "--eval=all:;./forge"], ["make", "-I", "own"],
+        ["node", "--import=./forge.js", "--test"], ["node", "-r./forge.js", "--test"],
+        ["node", "--test-reporter", "./forge.js", "--test"],
+        ["go", "test", "-exec", "./forge", "./..."], ["cargo", "+own", "test"],
+        ["npx", "--call=./forge"], ["perl", "-Iown", "-MForge", "t.pl"], ["java", "-javaagent:x.jar", "A"],
+        [PY, "-m", "coverage", "run", "--rcfile=own/rc", "-m", "pytest"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_given_a_program_slipped_in_then_it_is_not_known(places, argv) -> None:
+    missing_here = {"node", "go", "cargo", "npx", "java"}  # unknown themselves where they are not installed
+
+    assert set(places.unknown(tuple(argv))) - missing_here != set()
+
+
+@pytest.mark.parametrize(
+    ("argv", "kind"),
+    [
+        ("pytest -qk fast", "selection"),
+        ("pytest -qp helping", "plugin"),
+        ("pytest -xvo python_files=a.py", "configuration"),
+        ("pytest @arguments", "configuration"),
+        ("pytest --cov-config=own.rc", "configuration"),
+        ("pytest --pyargs means", "selection"),
+        ("python -m unittest tests.test_a", "selection"),
+        ("tox -e py -- -k fast", "selection"),
+        ("make test TESTARGS=-k", "selection"),
+        ("ctest -R fast", "selection"),
+        ("mvn -DskipTests test", "selection"),
+        ("make -n test", "selection"),
+        ("env PATH=own:/usr/bin make test", "environment"),
+        ("env HOME=own pytest", "environment"),
+        ("env LD_LIBRARY_PATH=own pytest", "environment"),
+        ("env RUBYOPT=-rforge rspec", "environment"),
+        ("env --chdir=/elsewhere pytest", "environment"),
+        ("make -C/elsewhere test", "environment"),
+    ],
+)
+def test_given_an_argument_that_changes_outcomes_then_it_is_a_risk_at_any_depth(argv, kind) -> None:
+    nested = ["sh", "-c", f"true; X=1 sh -c '{argv}'"]
+
+    assert {risk.kind for risk in command_risks(argv.split(), is_dropped)} == {kind}
+    assert {risk.kind for risk in command_risks(nested, is_dropped)} == {kind}
+
+
+def test_given_a_command_then_the_files_of_the_tree_that_it_runs_are_named(places) -> None:
+    files = set(places.files(("sh", "-c", f"cd own && {PY} check.py && make -f ../evil.mk X=./deep")))
+
+    assert files >= {"own/check.py", "evil.mk", "own/deep"}
+
+
+def test_given_a_folder_of_ones_own_in_the_path_then_programs_of_the_system_come_first(tmp_path) -> None:
+    (tmp_path / "sh").write_text("#!/bin/sh\necho forged\n")
+    (tmp_path / "sh").chmod(0o755)
+    own = str(tmp_path)
+    path = ordered_path(f"{own}:relative::/usr/bin:/bin", Globs())
+
+    assert path.split(":")[0] == "/usr/bin"
+    assert path.split(":")[-1] == own
+    assert "relative" not in path.split(":")
+    assert ordered_path(f"{own}:/usr/bin", Globs((f"{own[1:]}/*",))).split(":")[0] == own
+    environ = {"PATH": f"{own}:/usr/bin:/bin"}
+    ran = observe(
+        Job(("env", "sh", "-c", "echo plain"), tmp_path, {}, echo=False, environ=environ, path=path)
+    )
+    assert ran.ran.stdout == b"plain\n"
+
+
+def test_given_a_trial_then_it_finds_programs_where_the_command_did(tmp_path) -> None:
+    (tmp_path / "tree").mkdir()
+    job = Job(("sh", "-c", "echo $PATH"), tmp_path, {}, echo=False, path="/bin:/usr/bin")
+    kept = []
+
+    Command(job, tmp_path, 60, lambda content: str(kept.append(content))).attempt("plain", tmp_path / "tree")
+
+    assert kept[-1] == b"/bin:/usr/bin\n"
