@@ -65,11 +65,13 @@ class Witnessed:
         result: what was recorded; refused when the task is not in the phase, and then nothing was run.
         event: what was seen; None when nothing was run.
         problems: why a report does not count as evidence.
+        notes: what else the caller should know, such as programs that were found in another place.
     """
 
     result: Result
     event: WitnessRecorded | None
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -33,7 +33,15 @@ def witness(home: Path | None, format_: Format, task: str, asked: Asked, lease: 
     else:
         event = payload(witnessed.event) if witnessed.event else None
         body = result_json(witnessed.result, head.size, head.hash)
-        print_json({**body, "witnessed": event, "problems": witnessed.problems, "passed": witnessed.passed})
+        print_json(
+            {
+                **body,
+                "witnessed": event,
+                "problems": witnessed.problems,
+                "notes": witnessed.notes,
+                "passed": witnessed.passed,
+            }
+        )
     if not witnessed.passed:
         raise typer.Exit(EXIT_REFUSED)
 
@@ -50,6 +58,8 @@ def _print(task: str, witnessed: Witnessed) -> None:
     console().print(Text(text, "green" if witnessed.passed else "red"))
     for problem in witnessed.problems:
         console().print(Text(f"  {problem}", "red"))
+    for note in witnessed.notes:
+        console().print(Text(f"  note: {note}", "yellow"))
     if witnessed.event.dropped:
         console().print(Text(f"  not passed on: {', '.join(witnessed.event.dropped)}", "dim"))
     if not witnessed.result.accepted:

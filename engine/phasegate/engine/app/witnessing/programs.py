@@ -23,6 +23,8 @@ from phasegate.validators.shell_words import words_of
 from phasegate.validators.test_programs import Program, programs_of
 
 _MAKEFILES = ("GNUmakefile", "makefile", "Makefile", "justfile", "Justfile", ".justfile", "build.ninja")
+SAID = ("python", "python3", "pytest", "node", "npm", "go", "cargo", "java", "ruby")
+"""Programs of which it is said where they were found, if that is another place than the caller expects."""
 _PYTHONPATH = re.compile(r"\bPYTHONPATH=([^\s;&|\"']*)")
 
 
@@ -161,6 +163,19 @@ def ordered_path(path: str, programs: Globs) -> str:
     first = [folder for folder in folders if folder in trusted or _holds(folder, programs)]
     first += [folder for folder in SYSTEM_PATH.split(os.pathsep) if folder not in first]
     return os.pathsep.join([*first, *(folder for folder in folders if folder not in first)])
+
+
+def found_elsewhere(before: str, now: str) -> tuple[str, ...]:
+    """What to tell of interpreters and runners that one `PATH` finds in another place than another does."""
+    told = []
+    for name in SAID:
+        own, other = shutil.which(name, path=before), shutil.which(name, path=now)
+        if own and own != other:
+            told.append(
+                f"`{name}` was `{other}` and not your `{own}`; to use yours, name `{own[1:]}` under "
+                "`programs` of the check `protected_checks` in the process"
+            )
+    return tuple(told)
 
 
 def _holds(folder: str, programs: Globs) -> bool:

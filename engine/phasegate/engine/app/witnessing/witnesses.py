@@ -14,7 +14,7 @@ from phasegate.engine.app.paths import decode_path
 from phasegate.engine.app.results import Result, Witnessed
 from phasegate.engine.app.witnessing.credentials import refuse_credentials
 from phasegate.engine.app.witnessing.observing import Job, Observation, observe
-from phasegate.engine.app.witnessing.programs import ordered_path
+from phasegate.engine.app.witnessing.programs import found_elsewhere, ordered_path
 from phasegate.engine.app.witnessing.protecting import Subject, protect
 from phasegate.engine.app.witnessing.recording import as_document, as_witnessed
 from phasegate.engine.app.witnessing.trials import RAN, worst
@@ -104,7 +104,8 @@ class Witnesses:
         protected = self._protected(process, before, job, seen)
         event, offers, problems = as_witnessed(self._shelf, process, before, seen, started_at, protected)
         result = self._record(task, RecordWitness(phase, attempt, event, tuple(offers)))
-        return Witnessed(result, _as_recorded(result, event), problems)
+        notes = () if job.path is None else found_elsewhere(_callers_path(), job.path)
+        return Witnessed(result, _as_recorded(result, event), problems, notes)
 
     def _protected(self, process: Process, state: TaskState, job: Job, seen: Observation) -> bytes | None:
         """The document of the protected checks; None where the phase does not ask for it or no tests ran."""
@@ -156,9 +157,13 @@ def _path(process: Process, phase: str) -> str | None:
     if rule is None:
         return None
     try:
-        return ordered_path(os.environ.get("PATH", os.defpath), globs(_params(rule), "programs"))
+        return ordered_path(_callers_path(), globs(_params(rule), "programs"))
     except ValidatorError as error:
         raise _unusable(error) from error
+
+
+def _callers_path() -> str:
+    return os.environ.get("PATH", os.defpath)
 
 
 def _unusable(error: ValidatorError) -> BadInput:
