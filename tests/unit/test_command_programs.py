@@ -9,7 +9,7 @@ import pytest
 
 from phasegate.engine.app.witnessing.environment import is_dropped
 from phasegate.engine.app.witnessing.observing import Job, observe
-from phasegate.engine.app.witnessing.programs import Places, ordered_path
+from phasegate.engine.app.witnessing.programs import Places, found_elsewhere, ordered_path
 from phasegate.engine.app.witnessing.trials import Command
 from phasegate.validators.globs import Globs
 from phasegate.validators.test_configuration import command_risks
@@ -153,3 +153,16 @@ def test_given_a_trial_then_it_finds_programs_where_the_command_did(tmp_path) ->
     Command(job, tmp_path, 60, lambda content: str(kept.append(content))).attempt("plain", tmp_path / "tree")
 
     assert kept[-1] == b"/bin:/usr/bin\n"
+
+
+def test_a_runner_that_is_found_in_another_place_is_told_with_what_to_do(tmp_path: Path) -> None:
+    for folder in ("own", "system"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "pytest").write_text("#!/bin/sh\n")
+        (tmp_path / folder / "pytest").chmod(0o755)
+    own, system = str(tmp_path / "own"), str(tmp_path / "system")
+
+    assert found_elsewhere(own, own) == ()
+    (told,) = found_elsewhere(own, f"{system}:{own}")
+    assert f"`{system}/pytest`" in told
+    assert f"name `{own[1:]}/pytest` under `programs`" in told
