@@ -56,11 +56,22 @@ def travelled(value: object, bounds: Bounds = BOUNDS) -> object:
     return decode(Encoder(bounds, strict=False).encode(value), bounds)
 
 
+def in_order(value: object) -> str:
+    """The text of a value. A set's own depends on how it came to be; NaN is not equal to itself, so text it is."""
+    if isinstance(value, set | frozenset):
+        return f"{type(value).__name__}({sorted(map(repr, value))})"
+    if isinstance(value, dict):
+        return f"dict({[(repr(key), in_order(item)) for key, item in value.items()]})"
+    if isinstance(value, list | tuple):
+        return f"{type(value).__name__}({[in_order(item) for item in value]})"
+    return repr(value)
+
+
 @given(VALUES)
 def test_given_a_plain_value_when_it_travels_then_it_is_the_same_in_type_and_text(value: object) -> None:
     arrived = travelled(value)
     assert type(arrived) is type(value)
-    assert repr(arrived) == repr(value) or arrived == value
+    assert in_order(arrived) == in_order(value)
 
 
 @pytest.mark.parametrize(

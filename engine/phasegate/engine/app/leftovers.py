@@ -17,7 +17,7 @@ from typing import Final
 
 PREFIXES: Final = tuple(
     f"phasegate-{name}-"
-    for name in ("home", "git", "scratch", "protected", "rerun", "attacks", "sandbox", "bait")
+    for name in ("home", "git", "scratch", "protected", "trial", "rerun", "attacks", "sandbox", "bait")
 )
 LEFTOVER_AGE_S: Final = 24 * 60 * 60
 
