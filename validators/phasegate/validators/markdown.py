@@ -14,6 +14,8 @@ _CLOSING_HASHES = re.compile(r"(?:^|[ \t])#+$")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)$")
 _NOT_A_PARAGRAPH = re.compile(r"(?: {4}|\t| {0,3}(?:[-*+>|]|[0-9]{1,9}[.)])(?:\s|$))")
+_BETWEEN = re.compile(r"[\W_]+")
+"""What is neither letter nor digit in any script; `str.isalnum` says the same, one character at a time."""
 _NUMBERING = re.compile(r"^[0-9]{1,4}(?:\.[0-9]{1,4}){0,5}[.):]?\s+")
 _COMMENT_OPEN = "<!--"
 _COMMENT_CLOSE = "-->"
@@ -55,7 +57,7 @@ class Section:
 def section_key(title: str) -> str:
     """Return what spellings of one title have in common: `2. Non-goals:` and `non goals` give `nongoals`."""
     unnumbered = _NUMBERING.sub("", title.strip())
-    return "".join(character for character in unnumbered.casefold() if character.isalnum())
+    return _BETWEEN.sub("", unnumbered.casefold())
 
 
 def sections_of(text: str) -> tuple[Section, ...]:

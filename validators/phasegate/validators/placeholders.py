@@ -26,6 +26,7 @@ _PHRASES = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _LEADING_MARK = re.compile(r"(?:tbd|tba|to-?do|fix-?me)\b", re.IGNORECASE)
+_LETTER = re.compile(r"[^\W_]")
 _LOREM = re.compile(r"\blorem\s+ipsum\b", re.IGNORECASE)
 _TEMPLATE_MARK = re.compile(r"(?:<[^<>]*>|\{\{[^{}]*\}\}|\[[^\[\]]*\])")
 _END_MARKS = " .!?:;\u2026"
@@ -59,4 +60,4 @@ def is_placeholder(lines: Iterable[str]) -> bool:
 
 def words_in(lines: Iterable[str]) -> list[str]:
     """Return the words of lines: runs without white space that hold a letter or a digit."""
-    return [word for line in lines for word in line.split() if any(map(str.isalnum, word))]
+    return [word for line in lines for word in line.split() if word.isalnum() or _LETTER.search(word)]

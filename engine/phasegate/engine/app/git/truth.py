@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,6 +53,8 @@ CHANGES_MAX = 100_000
 SUBMODULES_MAX = 64
 SUBMODULE_DEPTH_MAX = 4
 
+_SETTINGS = "[core]\n\tbare = false\n\tautocrlf = false\n"
+"""Of a repository of our own: as a bare one it would refuse to look at a working tree."""
 _NO_CONVERSION = b"* -text -crlf -eol -ident -filter -working-tree-encoding\n"
 
 _SPECIAL = re.compile(rb"[*?\[\\]")
@@ -147,7 +149,8 @@ def snapshot(repo: Path, base: str, patch: bytes | None = None, without: Path | 
             tree = scratch.working_tree(_outside(real.root, changes, without))
             check = None if patch is None else scratch.check_patch(base, patch)
             is_ancestor = _descends(scratch, base, real.head)
-        nested = _submodule_changes(real, changes, base, depth=0)
+            pinned = scratch.submodules(base)
+        nested = _submodule_changes(real, changes, pinned, depth=0)
     except GitUnavailable as error:
         return Truth(base=base, problem=str(error))
     ordered = tuple(sorted((*changes, *nested), key=lambda change: change.path))
@@ -221,10 +224,10 @@ def _find(repo: Path) -> _Repository:
     if not repo.is_dir():
         raise GitUnavailable("there is no such folder")
     where = ("-C", str(repo))
-    shown = run_git(
-        (*where, "rev-parse", "--path-format=absolute", "--show-toplevel", "--git-path", "objects"), {}
-    )
-    root, _, objects = shown.rstrip(b"\n").rpartition(b"\n")
+    asked = ("--show-toplevel", "--git-path", "objects", "--show-object-format")
+    shown = run_git((*where, "rev-parse", "--path-format=absolute", *asked), {})
+    paths, _, object_format = shown.rstrip(b"\n").rpartition(b"\n")
+    root, _, objects = paths.rpartition(b"\n")
     # Names with a line end inside make more lines than two; then neither can be told from the other.
     if not root or b"\n" in root:
         raise GitUnavailable("the folder is in no working tree of git")
@@ -233,8 +236,7 @@ def _find(repo: Path) -> _Repository:
         raise GitUnavailable("the repository is set to a working tree that is elsewhere (`core.worktree`)")
     head = _answer((*where, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"))
     branch = _answer((*where, "symbolic-ref", "--quiet", "--short", "HEAD"))
-    object_format = _answer((*where, "rev-parse", "--show-object-format"))
-    return _Repository(top, Path(os.fsdecode(objects)), head, branch, object_format == "sha256")
+    return _Repository(top, Path(os.fsdecode(objects)), head, branch, object_format == b"sha256")
 
 
 def _answer(argv: Sequence[str]) -> str:
@@ -272,9 +274,8 @@ class _Scratch:
         kind = "sha256" if self._real.is_sha256 else "sha1"
         own = str(self._folder / "git")
         run_git(("init", "--quiet", "--bare", "--template=", f"--object-format={kind}", own), {})
-        # A bare repository would refuse to look at a working tree.
-        run_git(("--git-dir", own, "config", "core.bare", "false"), {})
-        run_git(("--git-dir", own, "config", "core.autocrlf", "false"), {})
+        with (self._folder / "git" / "config").open("a") as config:
+            config.write(_SETTINGS)
         info = self._folder / "git" / "info"
         info.mkdir(exist_ok=True)
         (info / "attributes").write_bytes(_NO_CONVERSION)
@@ -392,11 +393,9 @@ class _Scratch:
 
 
 def _submodule_changes(
-    real: _Repository, changes: tuple[PathChange, ...], base: str, *, depth: int
+    real: _Repository, changes: tuple[PathChange, ...], pinned: Mapping[str, str], *, depth: int
 ) -> tuple[PathChange, ...]:
     """Changes inside submodules that are checked out, against the commits they are pinned to."""
-    with _scratch(real) as scratch:
-        pinned = scratch.submodules(base)
     if len(pinned) > SUBMODULES_MAX or (pinned and depth >= SUBMODULE_DEPTH_MAX):
         raise GitUnavailable("there are more submodules than are looked into")
     moved = {change.path for change in changes}
@@ -407,7 +406,8 @@ def _submodule_changes(
         inner = _find(real.root / path)
         with _scratch(inner) as scratch:
             inside, _ = scratch.changes(commit)
-        inside = (*inside, *_submodule_changes(inner, inside, commit, depth=depth + 1))
+            below = scratch.submodules(commit)
+        inside = (*inside, *_submodule_changes(inner, inside, below, depth=depth + 1))
         found.extend(_below(path, change) for change in inside)
     return tuple(found)
 
