@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,17 @@ def _commit(repository: SmallRepository) -> None:
     repository.commit("Too early")
 
 
+def _commit_and_put_back(repository: SmallRepository) -> None:
+    _commit(repository)
+    repository.git("checkout", "-q", "HEAD~1", "--", "src/means.py")
+
+
+def _delete_a_test_and_put_it_back(repository: SmallRepository) -> None:
+    repository.git("rm", "-q", "test_means.py")
+    repository.commit("One test less")
+    repository.git("checkout", "-q", "HEAD~1", "--", "test_means.py")
+
+
 def _mark(repository: SmallRepository) -> None:
     repository.write("src/means.py", CHANGED)
     repository.git("update-index", "--assume-unchanged", "src/means.py")
@@ -82,6 +94,8 @@ def _link(repository: SmallRepository, folder: str) -> None:
 TOO_EARLY: dict[str, tuple[Callable[[SmallRepository], None], str]] = {
     "a source is changed": (lambda r: r.write("src/means.py", CHANGED), "git.path_not_allowed"),
     "a source is changed and committed": (_commit, "git.path_not_allowed"),
+    "a source is changed, committed and put back": (_commit_and_put_back, "git.path_not_allowed"),
+    "a test is deleted, committed and put back": (_delete_a_test_and_put_it_back, "git.path_not_allowed"),
     "a source is changed and marked as unchanged": (_mark, "git.path_not_allowed"),
     "a source is added": (lambda r: r.write("src/new.py", "x = 1\n"), "git.path_not_allowed"),
     "a test is deleted": (lambda r: (r.root / "test_means.py").unlink(), "git.path_not_allowed"),
@@ -229,3 +243,55 @@ def test_a_base_that_is_not_there_is_refused(tmp_path: Path, where: str, base: s
     (tmp_path / "plain").mkdir()
     with Engine.init(tmp_path / "state") as engine, pytest.raises(BadInput, match="cannot be looked up"):
         engine.open_task(TASK, "autopilot", repository=tmp_path / where, base=base)
+
+
+# -- what is merged is the commit -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def publishing(tmp_path_factory: pytest.TempPathFactory) -> Work:
+    """A task in PR, whose change was verified and reviewed."""
+    work = Work(tmp_path_factory.mktemp("publishing"))
+    assert work.open().accepted
+    work.until("PR")
+    return work
+
+
+def test_from_pr_on_the_commit_has_what_was_verified(publishing: Work) -> None:
+    repository = publishing.repository
+    verified = (repository.root / "src/means.py").read_text()
+
+    assert "git.not_committed" in blocking(publishing), "nothing was committed yet"
+
+    repository.write("src/means.py", "def mean(values):\n    return 42\n")
+    repository.commit("Something else")
+    repository.write("src/means.py", verified)
+    assert "git.not_committed" in blocking(publishing), "another thing was committed"
+
+    repository.commit("What was verified")
+    assert not [code for code in blocking(publishing) if code.startswith("git.")]
+
+
+def test_a_source_that_changed_after_its_patch_leads_back_to_the_phase_of_the_patch(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    assert work.open().accepted
+    work.until("REVIEW")
+    source = work.repository.root / "src/means.py"
+    source.write_text(f"{source.read_text()}\n\nX = 1\n")
+
+    assert "git.patch_content_differs" in blocking(work)
+    with Engine.open(work.home) as engine:
+        too_near = engine.backtrack(TASK, "VERIFY", "tested once more")
+        back = engine.backtrack(TASK, None, "the source was changed after its patch")
+    assert not too_near.accepted
+    assert back.accepted, back.violation
+    assert back.state.phase == "IMPLEMENT"
+
+
+def test_a_repository_without_a_commit_is_not_worked_in(tmp_path: Path) -> None:
+    root = tmp_path / "new"
+    root.mkdir()
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    with Engine.init(tmp_path / "home") as engine, pytest.raises(BadInput, match="no commit yet") as refused:
+        engine.open_task(TASK, "autopilot", repository=root)
+    assert "git commit --allow-empty" in refused.value.remedy

@@ -100,6 +100,8 @@ def test_given_a_program_slipped_in_then_it_is_not_known(places, argv) -> None:
         ("pytest -qp helping", "plugin"),
         ("pytest -xvo python_files=a.py", "configuration"),
         ("pytest @arguments", "configuration"),
+        ("sh -c 'pytest && coverage json --data-file=old'", "configuration"),
+        ("coverage run -a -m pytest", "configuration"),
         ("pytest --cov-config=own.rc", "configuration"),
         ("pytest --pyargs means", "selection"),
         ("python -m unittest tests.test_a", "selection"),
@@ -167,3 +169,24 @@ def test_a_runner_that_is_found_in_another_place_is_told_with_what_to_do(tmp_pat
     (told,) = found_elsewhere(own, f"{system}:{own}")
     assert f"`{system}/pytest`" in told
     assert f"name `{own[1:]}/pytest` under `programs`" in told
+
+
+def test_an_interpreter_of_a_virtual_environment_is_known_if_the_system_has_it(
+    places: Places, tmp_path: Path
+) -> None:
+    bin_folder = tmp_path / "venv" / "bin"
+    bin_folder.mkdir(parents=True)
+    (bin_folder / "python").symlink_to(sys.executable)
+    named = [str(bin_folder / "python"), "-m", "pytest"]
+
+    assert list(places.unknown(tuple(named))), "a link alone is no virtual environment"
+
+    (tmp_path / "venv" / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    assert list(places.unknown(tuple(named))) == []
+
+    (bin_folder / "pytest").write_text("#!/bin/sh\n")
+    assert list(places.unknown((str(bin_folder / "pytest"),)))
+
+    (bin_folder / "python").unlink()
+    (bin_folder / "python").write_text("#!/bin/sh\n")
+    assert list(places.unknown(tuple(named))), "its own program is not the system's"

@@ -19,7 +19,9 @@ from phasegate.validators.interface import Artifact
 from phasegate.validators.registry import REGISTRY, Check, run
 from phasegate.validators.truth import phase_rules
 
-REPOSITORY_RULES = frozenset({"allow", "deny", "keep", "unclaimed", "visible", "claims", "allow_links"})
+REPOSITORY_RULES = frozenset(
+    {"allow", "deny", "keep", "unclaimed", "visible", "claims", "allow_links", "committed"}
+)
 NEEDS_GIT = frozenset({"ci_commit"})
 """Checks that cannot run where nobody looks at the repository."""
 _SUFFIXES = (".yaml", ".yml")

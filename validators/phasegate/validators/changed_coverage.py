@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -23,19 +24,27 @@ DEFAULT_PATCH = "git_diff.patch"
 
 _SCHEMA = "coverage_report"
 _SHOWN_RANGES = 5
+_EXCLUDING = re.compile(
+    r"#\s*pragma[:\s]?\s*no\s*(?:cover|branch)|(?:istanbul|c8|v8)\s+ignore|LCOV_EXCL|:nocov:|#\s*nocov"
+    r"|tarpaulin_include|coverage\s*\(\s*off\s*\)|@(?:[A-Za-z.]*)?(?:Generated|ExcludeFromCodeCoverage)\b",
+    re.IGNORECASE,
+)
+"""Marks by which coverage.py, Istanbul, c8, lcov, SimpleCov, tarpaulin, rustc and JaCoCo leave lines out."""
 
 
 def changed_coverage(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
     """Check that enough of the lines a patch adds to sources were run, over all files together.
 
     A line counts when the report lists it as executed or missing; comments and blank lines do not. A source
-    file that is in the patch and not in the report is not measured, and none of its lines count as run.
+    file that is in the patch and not in the report is not measured, and none of its lines count as run. A
+    mark that takes lines out of the measurement is no way round it.
     Parameters: `min_changed`, the least percentage; `sources`, patterns of the files that must be covered;
     `excused`, patterns of those that need not; `patch` (default `git_diff.patch`), the companion with the
     change.
 
     Findings: `changed_coverage.unmeasured`, `changed_coverage.no_lines` (the report has counts and no line
-    numbers), `changed_coverage.below_minimum`, and those of `json_schema.read` and `companions.companion`.
+    numbers), `changed_coverage.excluded` (an added line takes itself or others out of the measurement),
+    `changed_coverage.below_minimum`, and those of `json_schema.read` and `companions.companion`.
 
     Raises:
         BadParameterError: `min_changed` or `sources` is missing, or a parameter is of the wrong shape.
@@ -52,7 +61,7 @@ def changed_coverage(artifact: Artifact, context: Context) -> tuple[Finding, ...
     if findings:
         return findings
     changed = tuple(_changed_sources(parsed, sources, excused))
-    faults = tuple(_unmeasured(artifact.name, changed, value["files"]))
+    faults = (*_unmeasured(artifact.name, changed, value["files"]), *_excluded(artifact.name, changed))
     return faults or tuple(_below(artifact.name, changed, value["files"], minimum))
 
 
@@ -89,6 +98,15 @@ def _unmeasured(
             message = f"the coverage report has no line numbers for {quoted(file.path)}"
             remedy = "hand in a report that lists executed lines"
             yield Finding("changed_coverage.no_lines", artifact, "/files", message, remedy)
+
+
+def _excluded(artifact: str, changed: tuple[FileChange, ...]) -> Iterator[Finding]:
+    for file in changed:
+        for line, text in file.added:
+            if _EXCLUDING.search(text):
+                message = f"line {line} of {quoted(file.path)} takes lines out of the measurement"
+                remedy = "test these lines, or have the process excuse the file"
+                yield Finding("changed_coverage.excluded", artifact, quoted(file.path), message, remedy)
 
 
 def _below(

@@ -39,7 +39,10 @@ _COMMAND = {
     "program": (
         "protected.unknown_program",
         "the command runs what is neither of the base commit nor a known runner where the system has it",
-        "run a known runner, or a script of the base commit; others are named in the process as `programs`",
+        (
+            "run a known runner, as `.venv/bin/python -m pytest` where it lies in a virtual environment, or "
+            "a script of the base commit; others are named in the process as `programs`"
+        ),
     ),
 }
 

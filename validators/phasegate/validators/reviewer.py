@@ -39,12 +39,17 @@ def reviewer(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
     actors, findings = companion(artifact, context, name, "actors")
     if findings:
         return findings
-    same = [actor for actor in actors["implementers"] if identity(actor) == identity(who)]
+    same = [actor for actor in actors["implementers"] if _forms(actor) & _forms(who)]
     if not same:
         return ()
     message = f"{quoted(who)} implemented the change and cannot review it"
     remedy = "have somebody else review it and hand in their rubric"
     return (Finding("rubric.self_review", artifact.name, "/reviewer", message, remedy),)
+
+
+def _forms(name: str) -> set[str]:
+    """A name as it is, and without the kind before its colon: `user:ann` is `ann` too."""
+    return {identity(name), identity(name.partition(":")[2] or name)}
 
 
 def identity(name: str) -> str:

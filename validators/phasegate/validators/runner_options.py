@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 RUNNERS: Final = re.compile(r"(?:.*/)?(?:pytest|py[.]test)(?:-?[0-9.]{0,6})?(?:[.]exe)?")
 OTHER_RUNNERS: Final = re.compile(
     r"(?:.*/)?(?:unittest|nose2|trial|jest|vitest|mocha|ava|npm|npx|yarn|pnpm|go|cargo|rspec|phpunit|tox|nox|hatch"
-    r"|pdm|poetry|ctest|mvn|gradle|dotnet|prove|make|gmake|just)"
+    r"|pdm|poetry|ctest|mvn|gradle|dotnet|prove|make|gmake|just|coverage)"
 )
 PASSING_ON: Final = frozenset({"tox", "nox", "hatch", "pdm", "npm", "yarn", "pnpm"})
 """Runners that hand what follows `--` to another one."""
@@ -52,12 +52,14 @@ _WITH_VALUE = frozenset(
      "--ignore-glob", "--deselect"}
 )  # fmt: skip
 _CONFIGURATION = ("-c", "--config-file", "-o", "--override-ini", "--rootdir", "--confcutdir", "--cov-config")
+_OTHER_DATA = frozenset({"-a", "--append", "--data-file"})
+"""Options of coverage that bring in what another run measured."""
 _TEST_FILE = re.compile(
     r".*[.](?:py|pyc|js|mjs|cjs|jsx|ts|mts|cts|tsx|go|rs|java|kt|rb|php|t)|.*[*?\[].*", re.DOTALL
 )
 _TARGETS = {
     "unittest": re.compile(rf"{_TEST_FILE.pattern}|[A-Za-z_]\w*(?:[.]\w+)+", re.DOTALL),
-    **dict.fromkeys(("make", "gmake", "just"), re.compile(r"(?!)")),
+    **dict.fromkeys(("make", "gmake", "just", "coverage"), re.compile(r"(?!)")),
 }
 """How arguments look that name some of the tests; a makefile's targets are its own."""
 _STOPPING = re.compile(r"-[qvsl]*x[qvsl]*|--exitfirst|--maxfail=[0-9]+|--sw|--stepwise")
@@ -112,6 +114,8 @@ def of_other_runner(runner: str, word: str, following: str) -> Iterator[Risk]:
     chooses = option in _OTHER_SELECTION and option not in _NO_SELECTION.get(runner, ())
     if chooses or (own and own.fullmatch(option)):
         yield Risk("selection", word if joined else f"{word} {following}".strip())
+    elif runner == "coverage" and option in _OTHER_DATA:
+        yield Risk("configuration", word if joined else f"{word} {following}".strip())
     elif _TARGETS.get(runner, _TEST_FILE).fullmatch(word) and not word.startswith("-"):
         yield Risk("selection", word)
 

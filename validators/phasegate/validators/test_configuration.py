@@ -28,7 +28,8 @@ from phasegate.validators.strict_json import parse
 DEFAULT_CONFIGURATION = (
     "conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg",
     "pyproject.toml", "sitecustomize.py", "usercustomize.py", "pytest_*.py", "*.pth", "noxfile.py",
-    ".coveragerc", "package.json", "jest.config.*", "vitest.config.*", "vitest.workspace.*", "karma.conf.*",
+    ".coveragerc", ".coveragerc.toml", "package.json", "jest.config.*", "vitest.config.*",
+    "vitest.workspace.*", "karma.conf.*",
     ".mocharc.*", "jest.setup.*", "vitest.setup.*",
 )  # fmt: skip
 

@@ -21,6 +21,11 @@ from phasegate.validators.quoting import quoted
 PATCH = "git_diff.patch"
 MODIFIED_FILES = "modified_files.json"
 
+OTHER_THAN_CLAIMED = frozenset(
+    {"git.patch_differs", "git.files_differ", "git.patch_does_not_apply", "git.patch_content_differs"}
+)
+"""Codes of findings that say the working tree is another than patch and list of files tell."""
+
 # File systems that ignore case, and NTFS short names, reach git's own folder by these.
 _GIT_FOLDERS = frozenset({".git", "git~1"})
 _LINK_MODES = frozenset({"120000", "160000"})
@@ -80,6 +85,9 @@ class Truth:
         patch_check: what became of the patch handed in; None if there was none.
         problem: why the repository could not be looked at; empty if it could.
         tree: id of the tree that the working tree makes; empty when nobody looked.
+        committed: what differs between `base` and `head` where the working tree has yet other content: what
+            was committed and does not show in `changes`.
+        uncommitted: paths that differ between `head` and the working tree.
     """
 
     base: str = ""
@@ -90,6 +98,8 @@ class Truth:
     patch_check: PatchCheck | None = None
     problem: str = ""
     tree: str = ""
+    committed: tuple[PathChange, ...] = ()
+    uncommitted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +115,7 @@ class PhaseRules:
         visible: files that no ignore rule made since the base may hide: sources, tests, configuration.
         claims: whether patch and list of files must tell of the very change.
         allow_links: whether symbolic links and submodules may change.
+        committed: whether the commit checked out must have all that stands, but for what is unclaimed.
     """
 
     phase: str
@@ -115,6 +126,7 @@ class PhaseRules:
     visible: Globs = field(default_factory=Globs)
     claims: bool = False
     allow_links: bool = False
+    committed: bool = False
 
 
 def phase_rules(phase: str, params: Mapping[str, Any]) -> PhaseRules:
@@ -132,6 +144,7 @@ def phase_rules(phase: str, params: Mapping[str, Any]) -> PhaseRules:
         visible=globs(params, "visible"),
         claims=flag(params, "claims"),
         allow_links=flag(params, "allow_links"),
+        committed=flag(params, "committed"),
     )
 
 
@@ -141,8 +154,8 @@ def truth_findings(truth: Truth, allowed: PhaseRules, artifacts: Mapping[str, by
     Findings: `git.not_evaluated`, `git.history_rewritten`, `git.path_not_allowed`, `git.path_unsafe`,
     `git.kept_file_deleted`, `git.hidden_file`, `git.link`, `git.patch_missing`, `git.files_missing` (both
     *not evaluated*), `git.patch_differs`, `git.files_differ`, `git.patch_does_not_apply`,
-    `git.patch_content_differs`, those of `patch.read_patch` and `json_schema.read`, and as a warning
-    `git.ignore_rules_changed`.
+    `git.patch_content_differs`, `git.not_committed`, those of `patch.read_patch` and
+    `json_schema.read`, and as a warning `git.ignore_rules_changed`.
     """
     if truth.problem:
         message = f"the repository could not be looked at: {truth.problem}"
@@ -151,6 +164,10 @@ def truth_findings(truth: Truth, allowed: PhaseRules, artifacts: Mapping[str, by
     found = [*_history(truth), *_hidden_faults(truth, allowed)]
     for change in truth.changes:
         found.extend(_place_faults(change, allowed))
+    for change in truth.committed:
+        found.extend(_place_faults(change, allowed, " in the commit checked out"))
+    if allowed.committed:
+        found.extend(_uncommitted(truth, allowed))
     if allowed.claims:
         found.extend(_claim_faults(truth, allowed, artifacts))
     return tuple(found)
@@ -181,9 +198,17 @@ def _hidden_faults(truth: Truth, allowed: PhaseRules) -> Iterator[Finding]:
         yield Finding("git.ignore_rules_changed", "", place, message, remedy, Severity.WARNING)
 
 
-def _place_faults(change: PathChange, allowed: PhaseRules) -> Iterator[Finding]:
+def _uncommitted(truth: Truth, allowed: PhaseRules) -> Iterator[Finding]:
+    remedy = "commit what was verified; what is merged is the commit, and not what stands beside it"
+    for path in truth.uncommitted:
+        if not allowed.unclaimed.matches(path):
+            message = f"{quoted(path)} stands otherwise in the working tree than in the commit checked out"
+            yield Finding("git.not_committed", "", quoted(path), message, remedy)
+
+
+def _place_faults(change: PathChange, allowed: PhaseRules, where: str = "") -> Iterator[Finding]:
     for path in change.paths:
-        place, what = quoted(path), f"{quoted(path)} is {change.status.value.replace('_', ' ')}"
+        place, what = quoted(path), f"{quoted(path)} is {change.status.value.replace('_', ' ')}{where}"
         if any(part.lower() in _GIT_FOLDERS for part in path.split("/")):
             remedy = "take it out of the working tree"
             yield Finding(
@@ -198,7 +223,7 @@ def _place_faults(change: PathChange, allowed: PhaseRules) -> Iterator[Finding]:
         gone and allowed.keep.matches(gone) and not (change.old_path and allowed.keep.matches(change.path))
     )
     if moved_away:
-        message = f"{quoted(gone)} is gone, and phase {allowed.phase} must keep it"
+        message = f"{quoted(gone)} is gone{where}, and phase {allowed.phase} must keep it"
         remedy = "bring it back with `git restore --source=BASE PATH`"
         yield Finding("git.kept_file_deleted", "", quoted(gone), message, remedy)
     if change.mode in _LINK_MODES and not allowed.allow_links:
@@ -258,8 +283,8 @@ def _patch_faults(check: PatchCheck | None, unclaimed: Globs) -> Iterator[Findin
             if not unclaimed.matches(path):
                 message = f"the patch leaves {quoted(path)} with other content than the working tree has"
                 remedy = (
-                    "put the file back as the patch has it; or go back with `engine backtrack`, write the "
-                    "patch anew from the working tree, and verify again"
+                    "put the file back as the patch has it; or go back with `engine backtrack --to PHASE` to "
+                    "the phase that made the patch, write it anew from the working tree, and verify again"
                 )
                 yield Finding("git.patch_content_differs", PATCH, quoted(path), message, remedy)
 

@@ -28,6 +28,7 @@ from phasegate.ledger.objects import ObjectStore
 from phasegate.policies.model import CheckRule, FlagMode, Process, Witness
 from phasegate.validators.interface import Artifact, Finding
 from phasegate.validators.registry import Check, run
+from phasegate.validators.truth import OTHER_THAN_CLAIMED, PATCH
 
 ARTIFACT_BYTES_MAX = 64 * 1024 * 1024
 SOURCE_CHARS_MAX = 2_000
@@ -154,12 +155,18 @@ class Shelf:
             self._staged(path, digest).unlink()
 
     def earliest_affected(self, process: Process, state: TaskState) -> str:
-        """The earliest phase whose evidence, or the file it came from, has changed since; empty if none."""
+        """The earliest phase whose evidence, or what it was made from, has changed since; empty if none.
+
+        A document was made from its file, a patch from the working tree.
+        """
         affected = {
             evidence.phase
             for evidence in state.evidence.values()
             if is_current(state, evidence) and self._has_changed(evidence)
         }
+        patch = state.evidence.get(PATCH)
+        if patch is not None and is_current(state, patch) and self._tree_has_changed(process, state):
+            affected.add(patch.phase)
         return min(affected, key=process.order.__getitem__, default="")
 
     def _has_changed(self, evidence: Evidence) -> bool:
@@ -176,6 +183,11 @@ class Shelf:
     def _staged(self, path: str, digest: str) -> Path:
         target = self._home.root / path
         return target.with_name(f".{target.name}.{digest}")
+
+    def _tree_has_changed(self, process: Process, state: TaskState) -> bool:
+        """Whether the working tree is another than the patch says, where the phase compares the two."""
+        seen = look(process, state, self._current_contents(state), self._home.root)
+        return any(finding.code in OTHER_THAN_CLAIMED for finding in seen.findings or ())
 
     def gate_facts(
         self, process: Process, state: TaskState, flags: Mapping[str, FlagMode] = MappingProxyType({})

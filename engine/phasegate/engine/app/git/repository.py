@@ -20,16 +20,22 @@ def base_of(repository: Path, commit: str) -> tuple[str, str]:
     """Where a repository lies, as an entry holds it, and the full id of a commit in it.
 
     Raises:
-        BadInput: there is no repository, or no such commit in it.
+        BadInput: there is no repository, or no such commit in it, or none at all to compare with.
     """
     try:
         real = top_of(repository.resolve(strict=True))
-        return encode_path(real), resolve_commit(real, commit)
+        found = resolve_commit(real, commit)
     except (OSError, GitUnavailable) as error:
         raise BadInput(
             f"`{commit}` cannot be looked up in `{repository}`: {error}",
             "name a folder of a git repository with `--repo` and a commit in it with `--base`",
         ) from error
+    if not found:
+        raise BadInput(
+            f"`{repository}` has no commit yet, so there is nothing to compare the work with",
+            "make a first one, an empty one will do: `git commit --allow-empty -m Begin`",
+        )
+    return encode_path(real), found
 
 
 class RepositorySeen(NamedTuple):
@@ -84,4 +90,6 @@ def _without_home(truth: Truth, repository: Path, home: Path) -> Truth:
         truth,
         changes=tuple(change for change in truth.changes if not change.path.startswith(inside)),
         hidden=tuple(path for path in truth.hidden if not path.startswith(inside)),
+        committed=tuple(change for change in truth.committed if not change.path.startswith(inside)),
+        uncommitted=tuple(path for path in truth.uncommitted if not path.startswith(inside)),
     )

@@ -147,6 +147,7 @@ def snapshot(repo: Path, base: str, patch: bytes | None = None, without: Path | 
                 return Truth(base, real.head, problem="the recorded base commit is not in the repository")
             changes, hidden = scratch.changes(base)
             tree = scratch.working_tree(_outside(real.root, changes, without))
+            committed, uncommitted = scratch.committed(base)
             check = None if patch is None else scratch.check_patch(base, patch)
             is_ancestor = _descends(scratch, base, real.head)
             pinned = scratch.submodules(base)
@@ -154,7 +155,17 @@ def snapshot(repo: Path, base: str, patch: bytes | None = None, without: Path | 
     except GitUnavailable as error:
         return Truth(base=base, problem=str(error))
     ordered = tuple(sorted((*changes, *nested), key=lambda change: change.path))
-    return Truth(base, real.head, ordered, is_ancestor, hidden, check, tree=tree)
+    return Truth(
+        base,
+        real.head,
+        ordered,
+        is_ancestor,
+        hidden,
+        check,
+        tree=tree,
+        committed=committed,
+        uncommitted=uncommitted,
+    )
 
 
 def export(
@@ -352,6 +363,21 @@ class _Scratch:
                 listed = b"\0".join(os.fsencode(path) for path in paths)
                 self.run("update-index", option, "-z", "--stdin", stdin=listed)
         return self.run("write-tree", "--missing-ok").decode("ascii", "replace").strip()
+
+    def committed(self, base: str) -> tuple[tuple[PathChange, ...], tuple[str, ...]]:
+        """What the head has that does not stand: see `Truth.committed` and `.uncommitted`.
+
+        Call it after `working_tree`, when the index holds what stands.
+        """
+        head = self._real.head
+        if not head:
+            return (), ()
+        raw = ("--raw", "-z", "--no-renames", "--no-ext-diff", "--ignore-submodules=dirty")
+        uncommitted = {change.path for change in _parsed(self.run("diff-index", "--cached", *raw, head))}
+        if not base or base == head or not uncommitted:
+            return (), tuple(sorted(uncommitted))
+        since = _parsed(self.run("diff-tree", "-r", *raw, base, head))
+        return tuple(change for change in since if change.path in uncommitted), tuple(sorted(uncommitted))
 
     def write_files(self, folder: Path) -> None:
         """Write the files of the index into a folder."""

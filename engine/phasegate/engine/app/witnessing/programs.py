@@ -25,6 +25,7 @@ from phasegate.validators.test_programs import Program, programs_of
 _MAKEFILES = ("GNUmakefile", "makefile", "Makefile", "justfile", "Justfile", ".justfile", "build.ninja")
 SAID = ("python", "python3", "pytest", "node", "npm", "go", "cargo", "java", "ruby")
 """Programs of which it is said where they were found, if that is another place than the caller expects."""
+_INTERPRETER = re.compile(r"(?:python|pypy)[0-9.]{0,6}")
 _PYTHONPATH = re.compile(r"\bPYTHONPATH=([^\s;&|\"']*)")
 
 
@@ -145,11 +146,23 @@ class Places:
         """Whether a path is that of a known command in a folder of the system or of the engine's own."""
         place = os.path.normpath(at / name)
         folder, _, command = place.rpartition("/")
-        return (is_known_command(command) or command in BUILTINS) and folder in trusted_folders()
+        known = is_known_command(command) or command in BUILTINS
+        return known and (folder in trusted_folders() or _is_of_venv(Path(place)))
 
     def _inside(self, name: str, at: Path | None = None) -> str | None:
         place = Path(os.path.normpath((at or self.cwd) / name))
         return place.relative_to(self.root).as_posix() if place.is_relative_to(self.root) else None
+
+
+def _is_of_venv(place: Path) -> bool:
+    """Whether a path is a virtual environment's link to an interpreter that the system has.
+
+    What packages lie there is not judged, as it is not in the engine's own environment. Other programs of it,
+    such as `bin/pytest`, are scripts that anyone may have written.
+    """
+    if not _INTERPRETER.fullmatch(place.name) or not (place.parent.parent / "pyvenv.cfg").is_file():
+        return False
+    return place.is_symlink() and str(place.resolve().parent) in trusted_folders()
 
 
 def ordered_path(path: str, programs: Globs) -> str:
@@ -172,8 +185,9 @@ def found_elsewhere(before: str, now: str) -> tuple[str, ...]:
         own, other = shutil.which(name, path=before), shutil.which(name, path=now)
         if own and own != other:
             told.append(
-                f"`{name}` was `{other}` and not your `{own}`; to use yours, name `{own[1:]}` under "
-                "`programs` of the check `protected_checks` in the process"
+                f"`{name}` was `{other}` and not your `{own}`; to use yours, give its whole path "
+                f"(`.venv/bin/python -m pytest`), or name `{own[1:]}` under `programs` of the check "
+                "`protected_checks` in the process"
             )
     return tuple(told)
 

@@ -88,9 +88,15 @@ def is_allowed(name: str) -> bool:
 
 
 def of_scratch(scratch: Path) -> dict[str, str]:
-    """The variables that make a folder the home, and those that keep git from looking for credentials."""
+    """The variables that make a folder the home, and those that keep git from looking for credentials.
+
+    Data of an earlier coverage run, and compiled modules that lie beside the sources, are not looked at: both
+    could tell of other sources than those that stand.
+    """
     return {
         "HOME": str(scratch),
+        "COVERAGE_FILE": str(scratch / ".coverage"),
+        "PYTHONPYCACHEPREFIX": str(scratch / ".pycache"),
         "XDG_CACHE_HOME": str(scratch / ".cache"),
         "XDG_CONFIG_HOME": str(scratch / ".config"),
         "XDG_DATA_HOME": str(scratch / ".local" / "share"),
