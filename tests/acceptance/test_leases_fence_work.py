@@ -49,6 +49,7 @@ COMMANDS: dict[str, Callable[[Engine, Guarded], Result]] = {
     "advance out of sequence": lambda engine, _: engine.advance(TASK, "REVIEW"),
     "backtrack": lambda engine, _: engine.backtrack(TASK, "PLAN", "again"),
     "witness": lambda engine, _: engine.witness(TASK, "", ["/bin/true"]).result,
+    "attest update": lambda engine, _: engine.prompts.update(TASK, b"Another prompt.\n", "mine is better"),
 }
 each_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 

@@ -187,10 +187,42 @@ def test_only_tasks_of_this_repository_are_compared_with_it(finished, tmp_path) 
 
     ran = check("--home", finished.home, "--repo", other.root, "--json")
 
-    assert (ran.code, ran.json["about"]) == (0, [])
+    assert (ran.code, ran.json["about"]) == (3, []), "something is claimed, and nothing was compared"
+    assert codes(ran) == {"commit.not_evaluated", "process.not_accepted"}
     named = check(TASK, "--home", finished.home, "--repo", other.root, "--json")
     assert named.code == 1
     assert codes(named) == {"commit.other", "process.not_accepted"}
+
+
+def test_an_open_task_that_has_shown_nothing_does_not_stand_before_the_work(tmp_path) -> None:
+    work = CheckpointWork(tmp_path)
+    with Engine.open(work.home) as engine:
+        decoy = engine.open_task("DECOY", str(work.root / "process.yaml"), repository=work.root, base="base")
+    assert decoy.accepted
+    work.repository.write("src/means.py", "def mean(values):\n    return 42\n")
+    work.repository.commit("Something else")
+
+    ran = check("--home", work.home, "--repo", work.root, "--json")
+
+    assert ran.code == 3, ran.out
+    assert "commit.not_evaluated" in codes(ran)
+    assert codes(check(TASK, "--home", work.home, "--repo", work.root, "--json")) >= {"commit.other"}
+
+
+def test_a_task_opened_before_the_change_left_the_base_does_not_pass(tmp_path) -> None:
+    work = CheckpointWork(tmp_path, base="base~1")
+
+    ran = check(work.bundle, *terms(work), "--json")
+
+    assert ran.code == 1
+    assert codes(ran) == {"commit.base_not_protected"}, (
+        "tests that came in between would be compared with nothing"
+    )
+
+
+def test_a_home_that_is_named_and_not_there_is_not_evaluated_for_freshness_either(finished, tmp_path) -> None:
+    asked = ["--freshness", "--repo", finished.root, "--policy", finished.root / "policy.yaml"]
+    assert check(*asked, "--home", tmp_path / "nowhere").code == 3
 
 
 def test_a_task_opened_on_a_commit_of_its_own_does_not_pass(tmp_path) -> None:

@@ -204,9 +204,23 @@ def test_a_gate_passed_with_a_flag_that_nobody_set_is_named(engine) -> None:
 
 def test_the_first_operator_is_one_that_the_policy_names(engine) -> None:
     assert faults(engine, Terms(operators=frozenset({vkey(engine, "olga")}))) == []
-    assert "none that the policy names" in " ".join(
+    assert "no operator that the policy names" in " ".join(
         faults(engine, Terms(operators=frozenset({vkey(engine, "eve")})))
     )
+
+
+def test_before_an_operator_that_the_policy_names_nobody_is_registered_unsigned(tmp_path: Path) -> None:
+    keys = {name: tmp_path / f"{name}.key" for name in ("olga", "eve")}
+    vkeys = {name: create_key(file, name).public_vkey for name, file in keys.items()}
+    named = Terms(operators=frozenset({vkeys["olga"]}))
+    with Engine.init(tmp_path / "state") as engine:
+        engine.registrations.register(vkeys["eve"], Role.REVIEWER)
+        engine.registrations.register(vkeys["olga"], Role.OPERATOR)
+        engine.open_task("T-1", PROCESS)
+
+        assert faults(engine) == []
+        (fault,) = faults(engine, named)
+    assert "the key of `eve` was registered unsigned" in fault
 
 
 def test_a_key_counts_only_from_its_registration_on(engine) -> None:

@@ -67,7 +67,7 @@ LABEL_SIGN = "#"
 TASK_ROW = "task"
 FLAG_ROW = "flag"
 
-UNLEASED = (Decide, UpdateBaseline, CheckLoop, RecordDelivery, Requeue, OpenTask)
+UNLEASED = (Decide, CheckLoop, RecordDelivery, Requeue, OpenTask)
 """Commands of people and of the engine itself, which need no lease and are stopped by none."""
 
 Gather = Callable[[Process, TaskState | None], Facts]
@@ -252,7 +252,8 @@ class CommandPath:
     def _fenced(self, commit: _Commit, command: Command) -> Result:
         """Commit under the lease the command is made under; a lost one refuses it, and that is recorded."""
         state = commit.state
-        if state is None or isinstance(command, UNLEASED):
+        signed = isinstance(command, UpdateBaseline) and bool(command.statement)
+        if state is None or signed or isinstance(command, UNLEASED):
             return self._commit(commit)
         fence = Fence(commit.task, state.phase, self.epoch, _milliseconds(commit.facts.now), self.holder)
         try:

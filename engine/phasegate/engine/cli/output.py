@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import asdict, is_dataclass
+from typing import Any, Final
 
 import orjson
 from rich.console import Console
@@ -13,6 +16,9 @@ from rich.text import Text
 
 from phasegate.engine.cli.options import Format
 from phasegate.validators.interface import Finding, Severity
+
+_NO_TEXT: Final = re.compile(r"(?<!\\ud[89ab][0-9a-f]{2})\\udc([89a-f][0-9a-f])")
+"""A byte of a file name that is no text, as JSON escapes it (PEP 383); not the second half of a pair."""
 
 WIDTH_WITHOUT_TERMINAL = 160
 _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOT_EVALUATED: "magenta"}
@@ -30,15 +36,28 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """One indented JSON document."""
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=_plain).decode() + "\n")
+    sys.stdout.write(_dumped(value, orjson.OPT_INDENT_2) + "\n")
     sys.stdout.flush()
 
 
 def print_jsonl(rows: Iterable[Any]) -> None:
     """One JSON document a line, flushed, so that a reader can follow."""
     for row in rows:
-        sys.stdout.write(orjson.dumps(row, default=_plain).decode() + "\n")
+        sys.stdout.write(_dumped(row) + "\n")
         sys.stdout.flush()
+
+
+def _dumped(value: Any, option: int = 0) -> str:
+    try:
+        return orjson.dumps(value, option=option, default=_plain).decode()
+    except TypeError:
+        # A file name that is no text: its bytes are shown as escapes.
+        text = json.dumps(value, default=_plain_or_fields, ensure_ascii=True, indent=2 if option else None)
+        return _NO_TEXT.sub(r"\\\\x\1", text)
+
+
+def _plain_or_fields(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else _plain(value)
 
 
 def chosen(format_: Format, json_: bool) -> Format:

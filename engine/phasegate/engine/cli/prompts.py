@@ -112,10 +112,10 @@ def check(
         raise typer.Exit(EXIT_DRIFT)
 
 
-def update(home: Path | None, format_: Format, change: Change) -> None:
+def update(home: Path | None, format_: Format, change: Change, lease: int | None = None) -> None:
     """Replace a baseline; exit 1 when it is refused."""
     content = _read(change.file)
-    with session(home) as engine:
+    with session(home, lease=lease) as engine:
         result = engine.prompts.update(
             change.task, content, change.reason, persona=change.persona, key=change.key
         )

@@ -77,7 +77,7 @@ def _standing_refusal(
         text = f"task `{state.task}` is paused: {state.paused}"
         remedy = f"a person lets it go on: `engine resume {state.task} --reason TEXT --key FILE`"
         return refuse(state, command, Kind.TASK_PAUSED, text, remedy)
-    if isinstance(command, UpdateBaseline):
+    if isinstance(command, UpdateBaseline) and command.statement:
         return None
     if process.lease.required and facts.epoch is None:
         text = f"{state.phase} is worked on under a lease, and none was given"

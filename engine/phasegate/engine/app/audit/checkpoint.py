@@ -226,6 +226,7 @@ def _checked(
     checks = RepositoryChecks(commit, policy, records, claimants, request.base)
     seen, about = checks.commits()
     marks = checks.markers() if request.markers else ()
+    about = about or uncompared(audited, seen)
     found = (*about, *checks.bases(), *marks, *checks.freshness(request.max_age_hours))
     silent.extend([] if request.base else [NO_BASE])
     silent.extend([] if request.markers else ["marks of unfinished work (`--markers`)"])
@@ -245,6 +246,18 @@ def _with_rerun(found: Checkpoint, checks: RepositoryChecks, records: Records) -
         reran, more = checks.rerun()
         return replace(found, findings=(*found.findings, *more), reran=reran)
     return replace(found, findings=(*found.findings, refused))
+
+
+def uncompared(audited: Audit, seen: Sequence[About]) -> tuple[Finding, ...]:
+    """What is to be said where something is claimed, and no evidence at all was compared with the commit.
+
+    An open task that has shown nothing yet must not stand before the one whose work the commit is.
+    """
+    if seen or not any(task.claimed for task in audited.tasks):
+        return ()
+    text = "no evidence of a task of this repository tells of the commit under review"
+    remedy = "name the task whose work it is; its repository has to be this one, or a working tree of it"
+    return (Finding(UNKNOWN, "", "repository", text, remedy, Severity.NOT_EVALUATED),)
 
 
 def _uncompared(audited: Audit) -> tuple[Finding, ...]:
@@ -295,7 +308,7 @@ def _freshness_only(
         with _records(request, terms) as records:
             return _freshness_by(request, commit, policy, terms, records)
     except NotEvaluated:
-        if request.bundle is not None:
+        if request.bundle is not None or request.home is not None:
             raise
     checks = RepositoryChecks(commit, policy, None, (), request.base)
     found = checks.freshness(request.max_age_hours, must_map=True)

@@ -109,9 +109,12 @@ class People:
             return self._signed_off_fault(seq, event, f"key:{key.key_id} {event.role}")
         if any(role is Role.OPERATOR for _, _, role in self._keys):
             return f"the key of `{event.name}` was registered without an operator's signature"
-        if self.operators is not None and event.role == Role.OPERATOR and key.vkey not in self.operators:
-            return f"the first operator `{event.name}` is none that the policy names"
-        return ""
+        if self.operators is None or (event.role == Role.OPERATOR and key.vkey in self.operators):
+            return ""
+        # Whoever came before the operator was let in by nobody that the policy names.
+        return (
+            f"the key of `{event.name}` was registered unsigned, and it is no operator that the policy names"
+        )
 
     def _signed_off_fault(
         self,

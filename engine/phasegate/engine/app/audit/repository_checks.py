@@ -85,6 +85,10 @@ class RepositoryChecks:
     def _base_findings(self, history: History) -> Iterator[Finding]:
         task, commit = history.state.task, history.state.base_commit
         if not commit:
+            if history.state.completed:
+                text = f"task `{task}` was opened without its repository, so nothing says what it began from"
+                remedy = "open the task with `--repo DIR`"
+                yield Finding(OTHER_BASE, "", "repository", text, remedy, Severity.NOT_EVALUATED)
             return
         try:
             if self.commit.forked_from(self.base, commit):
@@ -92,8 +96,12 @@ class RepositoryChecks:
         except GitUnavailable as error:
             yield _not_looked_at(f"the base commit of `{task}`", error, "fetch the whole history")
             return
-        text = f"task `{task}` was opened on commit {quoted(commit)}, which {quoted(self.base)} does not have"
-        remedy = "open the task on a commit of the base branch; tests and files are compared with that one"
+        base = quoted(self.base)
+        text = f"task `{task}` was opened on {quoted(commit)}, and the change does not leave {base} there"
+        remedy = (
+            "open the task on the commit where the change leaves the base branch; tests and files are "
+            "compared with that one"
+        )
         yield Finding(OTHER_BASE, "", "repository", text, remedy)
 
     def markers(self) -> tuple[Finding, ...]:

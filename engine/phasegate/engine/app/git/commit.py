@@ -108,14 +108,15 @@ class Commit:
         return frozenset(os.fsdecode(name) for name in names.split(b"\0") if name)
 
     def forked_from(self, base: str, commit: str) -> bool:
-        """Whether a commit lies at or before the point where this one left `base`.
+        """Whether a commit is the point where this one left `base`.
+
+        An earlier one is not: the tests that came in between would be compared with nothing, and could go.
 
         Raises:
             GitUnavailable: there is no such base or commit, or they have nothing in common.
         """
         fork = self._git("merge-base", resolve_commit(self.root, base), self.id).decode().strip()
-        known = resolve_commit(self.root, commit)
-        return self._git("merge-base", known, fork).decode().strip() == known
+        return resolve_commit(self.root, commit) == fork
 
     def times(self) -> dict[str, int]:
         """When each path last changed in its history, in seconds since 1970 by the committer's clock.

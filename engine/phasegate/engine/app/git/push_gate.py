@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from phasegate.engine.app.audit.audit import EXIT_INTEGRITY, EXIT_PASS, NO_TERMS, audit_records
-from phasegate.engine.app.audit.checkpoint import Checkpoint, claimants_of
+from phasegate.engine.app.audit.checkpoint import Checkpoint, claimants_of, uncompared
 from phasegate.engine.app.audit.evidence_commit import UNKNOWN
 from phasegate.engine.app.audit.policy import CheckpointPolicy
 from phasegate.engine.app.audit.records import HomeRecords
@@ -122,6 +122,7 @@ def _compared(found: Checkpoint, records: HomeRecords, commit: Commit) -> Checkp
     named = os.environ.get(TASK_VARIABLE, "")
     claimants = claimants_of((named,) if named else (), records, NO_TERMS, commit)
     seen, about = RepositoryChecks(commit, CheckpointPolicy(), records, claimants).commits()
+    about = about or (uncompared(found.audit, seen) if found.audit else ())
     return replace(found, findings=tuple(map(_told, about)), abouts=seen)
 
 

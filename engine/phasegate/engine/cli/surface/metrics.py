@@ -46,7 +46,10 @@ def baseline_record(
         str, typer.Option("--window", "-w", metavar="14d", help="Time the ranges are taken from, up to now.")
     ] = "14d",
     days_min: Annotated[
-        int, typer.Option("--days", metavar="N", min=7, help="Days with data that a stable baseline needs.")
+        int,
+        typer.Option(
+            "--days", metavar="N", min=7, max=3_650, help="Days with data that a stable baseline needs."
+        ),
     ] = 7,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,

@@ -125,6 +125,7 @@ def attest_update(
             help="Private key of an operator or supervisor; needed where drift is an error.",
         ),
     ] = None,
+    lease: LeaseOption = None,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
     json_: JsonOption = False,
@@ -133,7 +134,7 @@ def attest_update(
     from phasegate.engine.cli import prompts
     from phasegate.engine.cli.output import chosen
 
-    prompts.update(home, chosen(format_, json_), prompts.Change(task, file, reason, persona, key))
+    prompts.update(home, chosen(format_, json_), prompts.Change(task, file, reason, persona, key), lease)
 
 
 @attest.command("list")
