@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +58,9 @@ app.add_typer(run_group, name="run")
 
 def run() -> None:
     """Run the command line; every error becomes a message, a remedy and an exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A terminal that cannot write a title's letters shows them as escapes.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(standalone_mode=True)
     except KeyboardInterrupt:

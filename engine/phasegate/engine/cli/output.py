@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from typing import Any, Final
 
@@ -48,12 +50,20 @@ def print_jsonl(rows: Iterable[Any]) -> None:
 
 
 def _dumped(value: Any, option: int = 0) -> str:
-    try:
-        return orjson.dumps(value, option=option, default=_plain).decode()
-    except TypeError:
-        # A file name that is no text: its bytes are shown as escapes.
-        text = json.dumps(value, default=_plain_or_fields, ensure_ascii=True, indent=2 if option else None)
-        return _NO_TEXT.sub(r"\\\\x\1", text)
+    """A value as JSON that the terminal's encoding can write."""
+    with suppress(TypeError):
+        text = orjson.dumps(value, option=option, default=_plain).decode()
+        return text if text.isascii() or _is_utf8() else _escaped(orjson.loads(text), option)
+    # A file name that is no text: its bytes are shown as escapes.
+    return _NO_TEXT.sub(r"\\\\x\1", _escaped(value, option))
+
+
+def _escaped(value: Any, option: int) -> str:
+    return json.dumps(value, default=_plain_or_fields, ensure_ascii=True, indent=2 if option else None)
+
+
+def _is_utf8() -> bool:
+    return codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
 
 
 def _plain_or_fields(value: Any) -> Any:
