@@ -86,6 +86,16 @@ class _Commit(NamedTuple):
     rows: Sequence[Projection]
 
 
+class _Asked(NamedTuple):
+    """What is asked about, and the task as it is known."""
+
+    task: TaskId
+    process: Process
+    version: int
+    state: TaskState | None
+    rows: Sequence[Projection]
+
+
 def no_facts(_process: Process, _state: TaskState | None) -> Facts:
     """Facts of a command that needs none."""
     return Facts()
@@ -234,20 +244,32 @@ class CommandPath:
         definition: Process | None,
         rows: Sequence[Projection],
     ) -> Result:
-        for _ in range(DECISIONS_MAX):
-            version, state = self._load(task)
+        for turn in range(DECISIONS_MAX):
+            # What this process knows of the task will do to decide from: the commit checks its version.
+            known = self._states.get(task) if turn == 0 else None
+            version, state = known or self._load(task)
             process = self._governing(task, state, definition)
-            now = self._clock.now()
-            gathered = gather(process, state)
-            facts = replace(gathered, now=now, actor=self.actor, epoch=self.epoch, ledger=self._store.ledger)
-            command = source()
-            decision = decide(process, state, command, facts)
-            commit = _Commit(task, process, version, state, decision, facts, rows)
             try:
-                return self._fenced(commit, command)
+                result = self._decided(_Asked(task, process, version, state, rows), source, gather)
             except VersionConflict:
                 continue
+            except Exception:
+                if known and self._load(task)[0] != version:
+                    continue
+                raise
+            if result.entries or not known or self._load(task)[0] == version:
+                return result
         raise Conflict(f"task `{task}` kept moving while this was decided", "try again when it is quieter")
+
+    def _decided(self, asked: _Asked, source: CommandSource, gather: Gather) -> Result:
+        """Gather, decide and commit once; raises VersionConflict when the task moved meanwhile."""
+        task, process, version, state, rows = asked
+        now = self._clock.now()
+        gathered = gather(process, state)
+        facts = replace(gathered, now=now, actor=self.actor, epoch=self.epoch, ledger=self._store.ledger)
+        command = source()
+        decision = decide(process, state, command, facts)
+        return self._fenced(_Commit(task, process, version, state, decision, facts, rows), command)
 
     def _fenced(self, commit: _Commit, command: Command) -> Result:
         """Commit under the lease the command is made under; a lost one refuses it, and that is recorded."""

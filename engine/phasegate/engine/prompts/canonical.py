@@ -18,6 +18,7 @@ empty. Core rules and the phase's role stand in it, so that its hash is the same
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import unicodedata
@@ -52,8 +53,9 @@ class CanonicalPrompt(NamedTuple):
         return self.content.decode()
 
 
+@functools.lru_cache(maxsize=8)
 def canonical_prompt(raw: bytes | str) -> CanonicalPrompt:
-    """Bring a prompt into canonical form.
+    """Bring a prompt into canonical form. One is seen at every turn of an agent, so the latest are kept.
 
     Raises:
         BadInput: it is empty, too large, no UTF-8, or holds surrogates or control characters.
