@@ -115,6 +115,26 @@ def test_an_advance_decided_before_a_backtrack_was_committed_is_decided_anew(
     assert look(home, "T-1").phase == "A"
 
 
+def test_what_a_process_remembers_of_a_task_is_never_answered_once_another_moved_it(
+    home: Path, tmp_path: Path
+) -> None:
+    in_b(home, tmp_path, "T-1")
+    with Engine.open(home) as remembering:
+        assert remembering.state("T-1").phase == "B"
+        with Engine.open(home) as other:
+            assert other.backtrack("T-1", "A", "first").accepted
+
+        nothing_to_commit = remembering.check_loop("T-1")
+        assert (nothing_to_commit.state.phase, nothing_to_commit.entries) == ("A", ())
+
+        with Engine.open(home) as other:
+            assert other.advance("T-1").accepted
+        refused = remembering.advance("T-1", "A")
+    assert refused.violation is not None
+    assert refused.violation.violation == "out_of_sequence"
+    assert (refused.state.phase, refused.state.attempt) == ("B", 2), "decided from what stands"
+
+
 def test_a_backtrack_decided_before_an_advance_was_committed_is_decided_anew(
     home: Path, tmp_path: Path
 ) -> None:
