@@ -220,7 +220,7 @@ def _checked(
     silent = [] if policy.processes is not None else [ANY_PROCESS]
     silent.extend([] if request.rerun else [NO_RERUN])
     if request.repo is None or commit is None:
-        found = _uncompared(audited) if isinstance(records, BundleRecords) else ()
+        found = _bundle_alone(audited) if isinstance(records, BundleRecords) else ()
         return Checkpoint(audited, found, not_looked_at=(NO_REPOSITORY, *silent))
     claimants = claimants_of(request.tasks, records, terms, commit) if audited.ledger.ok else ()
     checks = RepositoryChecks(commit, policy, records, claimants, request.base)
@@ -260,7 +260,7 @@ def uncompared(audited: Audit, seen: Sequence[About]) -> tuple[Finding, ...]:
     return (Finding(UNKNOWN, "", "repository", text, remedy, Severity.NOT_EVALUATED),)
 
 
-def _uncompared(audited: Audit) -> tuple[Finding, ...]:
+def _bundle_alone(audited: Audit) -> tuple[Finding, ...]:
     if not any(task.claimed for task in audited.tasks):
         return ()
     text = "nobody compared the bundle with the commit under review"
