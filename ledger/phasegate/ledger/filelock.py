@@ -16,7 +16,7 @@ import contextlib
 import fcntl
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from phasegate.ledger.errors import StoreBusy, StoreFailed
 
@@ -52,7 +52,8 @@ class WriterLock:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._held = self._wait(wait_ms)
+            # Whoever will not wait needs no thread, and must leave none behind that asks for the lock.
+            self._held = self._wait(wait_ms) if wait_ms > 0 else _busy(wait_ms)
         else:
             self._held = self._fd
 
@@ -103,7 +104,11 @@ class WriterLock:
                 self._waiting.discard(fd)
         if granted:
             return fd
-        raise StoreBusy(f"another writer held the ledger for more than {wait_ms} ms; try again")
+        return _busy(wait_ms)
+
+
+def _busy(wait_ms: int) -> NoReturn:
+    raise StoreBusy(f"another writer held the ledger for more than {wait_ms} ms; try again")
 
 
 class _Waiter(threading.Thread):
