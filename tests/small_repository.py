@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
+
+from lean_python import lean_python
 
 SOURCE = '''"""Means."""
 
@@ -133,4 +134,4 @@ class SmallRepository:
     def check_command(self) -> list[str]:
         """The command that builds, tests and measures."""
         (self.root / "build").mkdir(exist_ok=True)
-        return [sys.executable, "check.py", "src/means.py", "build/junit.xml", "build/coverage.json"]
+        return [lean_python(), "check.py", "src/means.py", "build/junit.xml", "build/coverage.json"]

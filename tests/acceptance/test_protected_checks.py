@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lean_python import lean_python
 from small_repository import CHANGED, CHANGED_TESTS, SOURCE, TESTS, SmallRepository
 
 from phasegate.engine.app.audit.audit import audit
@@ -89,7 +89,7 @@ class Work:
     def command(self, *args: str) -> list[str]:
         """The test command, without configuration of its own."""
         (self.repository.root / "build").mkdir(exist_ok=True)
-        return [sys.executable, "-m", "pytest", "-q", "--junitxml", "build/junit.xml", *args]
+        return [lean_python(), "-m", "pytest", "-q", "--junitxml", "build/junit.xml", *args]
 
     def verify(self, *args: str, command: list[str] | None = None, hermetic: bool = False) -> Witnessed:
         """Witness the tests."""
@@ -324,7 +324,7 @@ def test_a_script_that_runs_the_tests_is_taken_from_the_base_commit(work: Work) 
     (work.repository.root / "build").mkdir(exist_ok=True)
 
     assert work.verify(
-        command=[sys.executable, "check.py", "src/means.py", "build/junit.xml", "build/c.json"]
+        command=[lean_python(), "check.py", "src/means.py", "build/junit.xml", "build/c.json"]
     ).passed
     assert refused(work) >= {"protected.configuration_changed", "protected.regressed"}
 
@@ -351,7 +351,7 @@ def test_a_task_without_a_repository_is_not_evaluated(tmp_path: Path) -> None:
     (repository.root / "build").mkdir()
     with Engine.init(tmp_path / "home") as engine:
         engine.open_task(TASK, bare)
-        command = [sys.executable, "-m", "pytest", "-q", "--junitxml", "build/junit.xml"]
+        command = [lean_python(), "-m", "pytest", "-q", "--junitxml", "build/junit.xml"]
         assert engine.witness(TASK, "", command, junit=Path("build/junit.xml"), cwd=repository.root).passed
 
         result = engine.advance(TASK)

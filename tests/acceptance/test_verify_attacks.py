@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from autopilot_work import TASK, Work
+from lean_python import lean_python
 
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.results import Witnessed
 
 pytestmark = pytest.mark.attack
 
-TESTS = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", "build/junit.xml"]
 FORGED_COVERAGE = """import json
 json.dump({"files": {"src/means.py": {"summary": {"num_statements": 1, "covered_lines": 1},
  "missing_lines": [], "executed_lines": [9]}}, "totals": {"num_statements": 1, "covered_lines": 1}},
@@ -29,6 +28,11 @@ def test_poison():
     for found in glob.glob(f"{tempfile.gettempdir()}/phasegate-protected-*/stands/test_poison.py"):
         Path(found).with_name("conftest.py").write_text("")
 """
+
+
+def junit_command() -> list[str]:
+    """The command that runs the tests."""
+    return [lean_python(), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", "build/junit.xml"]
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def codes(work: Work) -> set[str]:
 @pytest.mark.parametrize("kind", ["coverage", "junit"])
 def test_no_second_command_replaces_one_report_of_the_first(work: Work, kind: str) -> None:
     assert work.witness().passed
-    command = [sys.executable, "-c", FORGED_COVERAGE] if kind == "coverage" else TESTS
+    command = [lean_python(), "-c", FORGED_COVERAGE] if kind == "coverage" else junit_command()
 
     seen = witnessed(work, command, kind)
 
@@ -108,7 +112,7 @@ def test_no_trial_is_known_by_where_it_runs(work: Work, tmp_path: Path) -> None:
         "        print(os.getcwd(), file=file)\n    assert True\n"
     ))  # fmt: skip
 
-    assert witnessed(work, TESTS, "junit").passed
+    assert witnessed(work, junit_command(), "junit").passed
 
     seen = [Path(line) for line in log.read_text().split()]
     trials = [place for place in seen if place != work.repository.root]
@@ -121,7 +125,7 @@ def test_no_trial_is_known_by_where_it_runs(work: Work, tmp_path: Path) -> None:
 def test_tests_that_write_into_the_checkouts_are_not_evaluated(work: Work) -> None:
     work.repository.write("test_poison.py", POISON)
 
-    assert witnessed(work, TESTS, "junit").passed
+    assert witnessed(work, junit_command(), "junit").passed
 
     with Engine.open(work.home) as engine:
         digest = engine.state(TASK).evidence["protected_checks.json"].digest
