@@ -14,6 +14,8 @@ from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.results import Result, Witnessed
 
 PHASES = ("STRATEGIZE", "SPEC", "PLAN", "THINK", "IMPLEMENT", "VERIFY", "REVIEW", "PR", "MONITOR")
+REVIEWER = "rita"
+"""Whose key signs the rubric, where the process asks for that."""
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 _STRATEGY = """# Strategy of {mark}
@@ -116,7 +118,7 @@ def contents(task: str, phase: str, attempt: int = 1) -> dict[str, bytes]:
         "IMPLEMENT": {"git_diff.patch": _PATCH, "modified_files.json": {"files": ["src/stats.py"]}},
         "VERIFY": {},
         "REVIEW": {
-            "review_rubric.json": {"reviewer": f"reader of {mark}", "dimensions": _SCORES},
+            "review_rubric.json": {"reviewer": REVIEWER, "dimensions": _SCORES},
             "code_quality_score.json": {"score": 8.5},
         },
         "PR": {

@@ -72,6 +72,12 @@ def test_0_is_done_and_1_is_refused(in_spec: Path, tmp_path: Path) -> None:
         ["open", "NEW", "--process", "no-such-file.yaml"],
         ["open", "NEW", "--process", NINE_PHASES, "--title", "x" * 301],
         ["open", "NEW", "--process", NINE_PHASES, "--title", "a\x1b]0;b"],
+        ["open", "NEW", "--process", NINE_PHASES, "--title", ""],
+        ["open", "NEW", "--process", NINE_PHASES, "--title", " \n"],
+        ["open", "NEW", "--process", NINE_PHASES, "--title", "two\nlines"],
+        ["open", "NEW", "--process", NINE_PHASES, "--title", "two\u2028lines"],
+        ["open", "NEW", "--process", NINE_PHASES, "--title", "a line\n"],
+        ["open", "NEW", "--process", NINE_PHASES, "--title", "a\ttab"],
         ["evidence", "add", TASK, "no-such-file.md"],
         ["evidence", "add", TASK, "/"],
         ["evidence", "add", TASK, "/dev/zero", "--as", "spec.md"],
@@ -93,9 +99,38 @@ def test_2_is_input_that_names_nothing_with_a_remedy_and_nothing_is_recorded(
 
     assert ran.code == 2, ran
     assert ran.err.startswith("error: ")
+    assert ran.err.count("\nremedy: ") == 1
     assert ran.out == ""
     assert "Traceback" not in ran.err
     assert len(entries(in_spec)) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("process: [", "flawed.yaml:1: "),
+        ("title: a\n", "flawed.yaml:1: "),
+        ("a: &x 1\nb: *x\n", "flawed.yaml:2: aliases are not allowed\nremedy: write the value out"),
+        ("version: 0.5\n", "flawed.yaml:1: `0.5` is a decimal, and floats do not hash\nremedy: put the decimal"),
+        ("", "flawed.yaml:1: the file is empty"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("what", ["process", "persona"])
+def test_2_is_a_definition_with_an_error_and_the_remedy_is_told(
+    in_spec: Path, tmp_path: Path, what: str, text: str, said: str
+) -> None:
+    file = tmp_path / "flawed.yaml"
+    file.write_text(text)
+    args = {
+        "process": ["open", "NEW", "--process", str(file)],
+        "persona": ["prompt", "compile", TASK, "--persona", str(file)],
+    }
+
+    ran = at(in_spec, *args[what])
+
+    assert (ran.code, ran.out) == (2, "")
+    assert f"error: {said}" in ran.err
+    assert ran.err.count("\nremedy: ") == 1
 
 
 def _split(args: list[str]) -> tuple[list[str], list[str], list[str]]:

@@ -120,6 +120,33 @@ def test_what_the_phase_does_not_allow_is_not_committed(repository) -> None:
     assert git(repository, "commit", "-m", "named past the index", "check.py").returncode == 1
 
 
+def test_a_merge_and_an_amended_commit_are_asked_as_any_other(repository) -> None:
+    opened(repository)
+    installed(repository)
+    git(repository, "checkout", "-q", "-b", "side")
+    repository.write("src/means.py", "changed = 1\n")
+    git(repository, "commit", "-q", "--no-verify", "-a", "-m", "source, too early")
+    git(repository, "checkout", "-q", "-")
+    repository.write("docs/plan.md", "a plan")
+    git(repository, "add", "docs")
+    assert git(repository, "commit", "-m", "documents").returncode == 0
+    head = repository.git("rev-parse", "HEAD")
+
+    merged = git(repository, "merge", "--no-edit", "side")
+    assert merged.returncode != 0
+    assert "git.path_not_allowed" in merged.stdout + merged.stderr
+    git(repository, "merge", "--abort")
+    repository.write("src/means.py", "changed = 2\n")
+    amended = git(repository, "commit", "-a", "--amend", "-m", "source, hidden")
+    assert amended.returncode == 1
+    assert "git.path_not_allowed" in amended.stdout + amended.stderr
+    assert repository.git("rev-parse", "HEAD") == head
+
+    git(repository, "checkout", "-q", "src")
+    moved_on(repository, "plan.md")
+    assert git(repository, "merge", "--no-edit", "side").returncode == 0
+
+
 def test_a_phase_without_rules_allows_what_is_staged(repository) -> None:
     opened(repository)
     installed(repository)
@@ -369,7 +396,7 @@ def test_installing_twice_changes_nothing(repository) -> None:
 
     ran = installed(repository)
 
-    assert ran.out.count("is installed already") == 2
+    assert ran.out.count("is installed already") == 3
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
@@ -417,7 +444,7 @@ def test_a_shared_hooks_folder_is_respected_and_other_repositories_left_alone(re
     other = SmallRepository(tmp_path / "other")
     other.git("config", "core.hooksPath", str(shared))
 
-    assert sorted(file.name for file in shared.iterdir()) == ["pre-commit", "pre-push"]
+    assert sorted(file.name for file in shared.iterdir()) == ["pre-commit", "pre-merge-commit", "pre-push"]
     assert not hook(repository).exists()
     repository.write("docs/plan.md", "a plan")
     git(repository, "add", "docs")

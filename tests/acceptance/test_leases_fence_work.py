@@ -15,6 +15,7 @@ from engine_drivers import cli, entries
 from guarded_homes import TASK, Clock, Guarded, assert_sound, guarded, guarded_home
 
 from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.people.deciding import Decision
 from phasegate.engine.app.results import Result
 from phasegate.engine.app.system import local_actor
 from phasegate.engine.core.errors import BadInput, Conflict
@@ -265,8 +266,6 @@ def test_only_what_was_committed_under_a_lease_names_its_epoch(place: Guarded) -
 
 
 def test_people_need_no_lease_and_are_stopped_by_none(strict: Guarded) -> None:
-    from phasegate.engine.app.people.deciding import Decision
-
     acquire(strict, "one")
     with strict.engine() as engine:
         assert engine.people.decide(TASK, Decision.PAUSE, "wait", strict.keys["olga"]).accepted
@@ -327,3 +326,45 @@ def test_clock_of_these_tests_tells_what_it_is_moved_to() -> None:
     clock = Clock()
     clock.go(minutes=1)
     assert clock.now() == "2026-01-31T09:31:00.000000Z"
+
+
+def test_identical_bytes_under_a_stale_epoch_are_refused_as_any_command_is(place: Guarded) -> None:
+    first = acquire(place, "one")
+    plan = place.write("plan.md")
+    with place.engine(lease=first, label="one") as one:
+        assert one.add_evidence(TASK, [plan]).accepted
+        assert one.add_evidence(TASK, [plan]).entries == ()
+    place.clock.go(seconds=TTL_S)
+    acquire(place, "two")
+
+    with place.engine(lease=first, label="one") as woken:
+        refused(place, woken, lambda engine, _: engine.add_evidence(TASK, [plan]), "stale_lease")
+    with place.engine() as nobody:
+        refused(place, nobody, lambda engine, _: engine.add_evidence(TASK, [plan]), "lease_contention")
+
+
+@pytest.mark.parametrize("decision", [Decision.PAUSE, Decision.ABORT])
+def test_no_lease_is_given_for_a_task_that_stands_still(place: Guarded, decision: Decision) -> None:
+    with place.engine() as engine:
+        engine.state(TASK)  # known from before it was stopped
+        with place.engine() as person:
+            assert person.people.decide(TASK, decision, "stop it", place.keys["olga"]).accepted
+        with pytest.raises(BadInput, match="is (paused|aborted)") as caught:
+            engine.leases.acquire(TASK, "PLAN")
+
+    assert caught.value.remedy
+    ran = cli("--home", str(place.root), "lease", "acquire", TASK)
+    assert (ran.code, "remedy:" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "command", [("lease", "list", "NOPE-1"), ("outbox", "deliver", "--task", "NOPE-1"), ("outbox", "list", "--task", "NOPE-1")]
+)  # fmt: skip
+def test_a_task_that_was_never_opened_is_an_error_with_a_remedy(
+    place: Guarded, command: tuple[str, ...]
+) -> None:
+    ran = cli("--home", str(place.root), *command)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "there is no task `NOPE-1`" in ran.err
+    assert "remedy:" in ran.err

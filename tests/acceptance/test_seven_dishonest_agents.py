@@ -177,7 +177,11 @@ def test_one_that_reviews_itself_is_refused(work: Work) -> None:
 
     refused(work.sign("sam", Role.REVIEWER), Kind.NOT_AUTHORISED)
     refused(work.advance(), Kind.GATE_FAILED, "approval.missing")
-    rubric.write_text(rubric.read_text().replace("reader of IMP-27/1", "sam"))
+    rubric.write_text(rubric.read_text().replace('"rita"', '"sam"'))
     assert work.hand_in(rubric).accepted
     refused(work.advance(), Kind.GATE_FAILED, "rubric.self_review")
+    rubric.write_text(rubric.read_text().replace('"sam"', '"somebody else"'))
+    assert work.hand_in(rubric).accepted
+    assert work.sign("rita", Role.REVIEWER).accepted
+    refused(work.advance(), Kind.GATE_FAILED, "rubric.other_signer")
     not_completed(work, "REVIEW")

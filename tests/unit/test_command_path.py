@@ -15,7 +15,7 @@ from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.home import create_home
 from phasegate.engine.app.notary import Notary
 from phasegate.engine.app.people.keys import SigningKey
-from phasegate.engine.core.commands import AddEvidence, Advance, Offer, OpenTask
+from phasegate.engine.core.commands import AddEvidence, Advance, NoteJournal, Offer, OpenTask
 from phasegate.engine.core.errors import BadInput, Conflict, IntegrityError
 from phasegate.engine.core.events import TaskOpened, ViolationRecorded
 from phasegate.engine.core.facts import Facts
@@ -29,6 +29,7 @@ from phasegate.ledger.store import Projection
 AT = "2026-01-31T09:30:00.000000Z"
 TASK = TaskId("T-1")
 THREE = three_phases()
+NOTE = NoteJournal("0" * 64, 1, (), ())
 
 
 class Fixed:
@@ -234,6 +235,30 @@ def test_given_a_projection_edited_in_place_when_the_process_that_wrote_it_goes_
 
     assert not result.accepted
     assert path_over(store, shelf).state(TASK).phase == "A"
+
+
+def test_given_commands_that_leave_the_state_as_it_was_when_run_then_the_row_is_written_anew_all_the_same(
+    path, store, shelf
+) -> None:
+    path.run(TASK, NOTE)
+    rewrite(store, phase="C", completed=["A", "B"])
+
+    result = path.run(TASK, NOTE)
+
+    assert store.projection("task", TASK).seq == result.entries[-1].seq
+    assert path_over(store, shelf).state(TASK) == result.state
+
+
+def test_given_another_process_that_moved_the_task_when_nothing_else_changes_then_its_move_is_kept(
+    path, store, shelf
+) -> None:
+    path.run(TASK, NOTE)
+    path_over(store, shelf).run(TASK, Advance("C"))
+
+    result = path.run(TASK, NOTE)
+
+    assert result.state.violations == {"out_of_sequence": 1}
+    assert path_over(store, shelf).state(TASK) == result.state
 
 
 def test_given_a_projection_set_back_when_read_then_it_is_refused(path, store, shelf) -> None:

@@ -10,7 +10,7 @@ from decider_spec import given
 from small_processes import claimed, process_of
 
 from phasegate.engine.app.companions import companions
-from phasegate.engine.core.state import TaskState
+from phasegate.engine.core.state import Approved, Evidence, TaskState
 from phasegate.policies.loader import load_process
 from phasegate.policies.model import CheckRule, Process
 
@@ -74,8 +74,27 @@ def test_given_implementers_when_a_review_is_examined_then_they_are_named_withou
 
     beside = gathered("REVIEW", workers=workers)
 
-    assert orjson.loads(beside.pop("facts:actors.json")) == {"implementers": ["ann", "ben"]}
+    told = orjson.loads(beside.pop("facts:actors.json"))
+    assert told == {"implementers": ["ann", "ben"], "signers": {"review_rubric.json": []}}
     assert beside == {}
+
+
+def test_given_decisions_when_a_review_is_examined_then_whoever_approves_it_as_it_stands_is_named() -> None:
+    def decided(
+        by: str, what: str = "approve", role: str = "reviewer", attempt: int = 1, digest: str = "d1"
+    ) -> Approved:
+        subjects = {"review_rubric.json": digest}
+        return Approved("REVIEW", attempt, what, role, by, f"{by}+1", subjects, "s")
+
+    approvals = (
+        decided("rita"), decided("olga", role="operator"), decided("ben", what="reject"), decided("old", attempt=2),
+        decided("late", digest="d2"),
+    )  # fmt: skip
+    rubric = Evidence("review_rubric.json", "REVIEW", 1, "claimed", "d1", 1, "p", "", None)
+
+    beside = gathered("REVIEW", approvals=approvals, evidence={rubric.name: rubric}, attempts={"REVIEW": 1})
+
+    assert orjson.loads(beside["facts:actors.json"])["signers"] == {"review_rubric.json": ["rita"]}
 
 
 def test_given_nobody_looked_at_git_when_gathered_then_no_commit_is_told() -> None:

@@ -80,6 +80,28 @@ def test_a_repair_is_written_into_a_new_file_only(file: Path) -> None:
     assert "replaces nothing" in again.err
 
 
+def test_a_repair_is_proposed_then_shown_and_applied_when_asked_only(tmp_path: Path) -> None:
+    path, out = tmp_path / "plan.json", tmp_path / "repaired.json"
+    task = "a title that no table is wide enough for " * 20
+    path.write_bytes(plan(version="1", task=task))
+
+    shown = cli("contract", "repair", "Plan", str(path))
+    proposed = cli("contract", "repair", "Plan", str(path), "--json")
+    assert (shown.code, proposed.code, list(tmp_path.iterdir())) == (0, 0, [path])
+    applied = cli("contract", "repair", "Plan", str(path), "--out", str(out))
+
+    assert [edit["what"] for edit in proposed.json["edits"]] == [
+        "spells the value as the contract does",
+        "writes the text in the form of the contract",
+    ]
+    assert (applied.code, f"the proposal is in {out}" in applied.err) == (0, True)
+    assert out.read_text() == proposed.json["document"]
+    assert shown.out.endswith(proposed.json["document"])
+    assert json.loads(out.read_bytes()) == {**CONTRACT_PLAN, "task": task.strip()}
+    assert json.loads(path.read_bytes())["version"] == "1"
+    assert cli("contract", "check", "Plan", str(out)).code == 0
+
+
 @pytest.mark.parametrize("alias", ["same", "symbolic", "hard", "dangling"])
 def test_a_repair_never_reaches_its_input_by_another_name(file: Path, alias: str) -> None:
     before, out = file.read_bytes(), file.with_name("alias.json")

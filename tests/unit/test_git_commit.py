@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,39 @@ def test_each_path_has_the_time_of_its_latest_commit(tmp_path) -> None:
 
     assert (times["src/means.py"], times["docs/means.md"]) == (now, now + 20)
     assert times["check.py"] < now
+
+
+def test_a_file_that_was_touched_or_made_executable_is_as_old_as_its_content(tmp_path) -> None:
+    work = CheckpointWork(tmp_path)
+    git, now = work.repository.git, 2_000_000_000
+    work.repository.write("docs/means.md", "one\n")
+    work.commit_at(now)
+    document = work.root / "docs" / "means.md"
+    document.chmod(0o755)
+    os.utime(document)
+    work.commit_at(now + 10, "executable")
+    git("checkout", "-q", "-b", "side")
+    document.chmod(0o644)
+    work.commit_at(now + 20, "and not")
+    git("checkout", "-q", "main")
+    git("merge", "-q", "--no-commit", "--no-ff", "side")
+    work.repository.write("src/new.py", "one\n")
+    work.commit_at(now + 30, "a merge")
+
+    times = open_commit(work.root).times()
+
+    assert (times["docs/means.md"], times["src/new.py"]) == (now, now + 30)
+
+
+def test_a_link_in_place_of_a_file_is_another_content(tmp_path) -> None:
+    work = CheckpointWork(tmp_path)
+    work.repository.write("docs/a.md", "b.md")
+    work.commit_at(2_000_000_000)
+    (work.root / "docs" / "a.md").unlink()
+    (work.root / "docs" / "a.md").symlink_to("b.md")
+    work.commit_at(2_000_000_010, "a link")
+
+    assert open_commit(work.root).times()["docs/a.md"] == 2_000_000_010
 
 
 def test_what_is_changed_in_a_merge_is_as_old_as_the_merge(tmp_path) -> None:

@@ -114,3 +114,58 @@ def test_a_file_without_end_is_not_evaluated() -> None:
     (finding,) = marker_findings({"a.go": b"x" * (FILE_BYTES_MAX + 1)}, RULES)
 
     assert finding.code == "markers.not_evaluated"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("bin/run", "#!/bin/sh\n# TODO mend\n"),
+        ("bin/run", "#!/usr/bin/env python3\n# FIXME mend\n"),
+        ("Makefile", "all:\n\tmake x # TODO\n"),
+        ("deploy/app.yaml", "name: app\nowner: x  # TODO who\n"),
+        ("deploy/app.yml", "name: app\ndescription: TODO\n"),
+        ("Dockerfile", "FROM x\n# TODO: pin\n"),
+        ("a.py", "x = 1\n# todo: mend\n"),
+        ("a.py", "x = 1\ny = 2  # Todo(ann): mend\n"),
+        ("a.py", "x = 1\n# fixme\n"),
+        ("a.py", '"""Does it.\nTODO: mend\n"""\n'),
+        ("a.py", 'def f():\n    """TODO: say."""\n    return 1\n'),
+        ("a.py", '"""Does it.\n.. todo:: mend\n"""\n'),
+        ("a.js", "x\n// todo: mend\n"),
+        ("a.js", "x\n/* fixme */\n"),
+        ("a.php", "x\n * @todo mend\n"),
+        ("a.sql", "x;\n-- todo: mend\n"),
+        ("a.sh", "x\n  # hack: mend\n"),
+    ],
+)
+def test_a_mark_is_found_in_scripts_settings_docstrings_and_in_any_case(path: str, text: str) -> None:
+    assert look(path, text) == [("markers.word", f"{path}:2")]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("LICENSE", "TODO\n"),
+        ("data", "\x7fELF TODO\n"),
+        ("notes.txt", "#!/bin/sh\n# TODO\n"),
+        ("tests/run", "#!/bin/sh\n# TODO\n"),
+        ("a.yaml", "title: TODO lists are sorted\nwords: [TODO, FIXME]\ntodo: 1\nurl: 'x#todo:1'\n"),
+        ("a.py", "# the todo list is shown: first\ntodo = 1\n"),
+        ("a.py", '"""Shows a todo list.\n\nThe words TODO and FIXME are looked for.\n"""\n'),
+        ("a.py", "f('# todo: no comment')\n"),
+        ("a.js", "fetch('http://todo:80')\nconst todo = a * todo(b)\n$('#todo:hover')\n"),
+        ("a.go", "for i := todo; i--; todo(x) {}\n"),
+    ],
+)
+def test_what_only_looks_like_a_mark_is_none(path: str, text: str) -> None:
+    assert look(path, text) == []
+
+
+def test_scripts_are_left_out_on_demand() -> None:
+    assert look("bin/run", "#!/bin/sh\n# TODO\n", MarkerRules(scripts=False)) == []
+
+
+def test_a_script_of_python_is_read_as_python() -> None:
+    assert look("bin/run", "#!/usr/bin/python3\nx = 'TODO'\ndef f():\n    pass\n") == [
+        ("markers.stub", "bin/run:3")
+    ]

@@ -130,7 +130,7 @@ def test_given_one_fault_when_parsed_then_its_line_is_named(fault: str) -> None:
 
     refused = refusal(VALID.replace(old, new))
 
-    assert words in refused.reason
+    assert words in str(refused)
     assert refused.line == line
 
 
@@ -203,7 +203,7 @@ def test_given_one_fault_in_a_rule_when_parsed_then_its_line_is_named(fault: str
 
     refused = refusal(GOVERNED.replace(old, new))
 
-    assert words in refused.reason
+    assert words in str(refused)
     assert refused.line == line
 
 

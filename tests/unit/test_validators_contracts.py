@@ -14,6 +14,7 @@ from phasegate.validators.contracts.catalog import drawn_schema
 from phasegate.validators.errors import BadParameterError
 from phasegate.validators.globs import Globs
 from phasegate.validators.interface import Artifact
+from phasegate.validators.registry import Check, run
 
 SCHEMAS = Path(__file__).parents[2] / "validators" / "phasegate" / "validators" / "contracts" / "schemas"
 
@@ -26,16 +27,16 @@ DOCUMENTS = {
         "risks": [{"id": "R-1", "text": "cache goes stale"}],
     },
     "ChangeSet": {
-        "contract": "ChangeSet", "version": 1, "task": "T-1", "base_commit": HEAD, "summary": "s", "items": ["W-1"],
+        "contract": "ChangeSet", "version": 1, "task": "T-1", "base_commit": HEAD, "summary": "renamed", "items": ["W-1"],
         "files": [{"path": "a.py", "action": "rename", "old_path": "b.py", "added": 1}, {"path": ".ci/x", "action": "add"}],
     },
     "PRSummary": {
-        "contract": "PRSummary", "version": 1, "task": "T-1", "title": "t", "summary": "s", "commit": HEAD,
+        "contract": "PRSummary", "version": 1, "task": "T-1", "title": "t", "summary": "renamed", "commit": HEAD,
         "risks": ["none known"], "rollback": "revert", "ledger_entries": [3], "metrics": {"p95": "12.5"},
     },
     "RiskReport": {
         "contract": "RiskReport", "version": 1, "task": "T-1", "overall": "medium",
-        "risks": [{"id": "R-1", "description": "d", "likelihood": "medium", "impact": "high", "mitigation": "m", "status": "open"}],
+        "risks": [{"id": "R-1", "description": "stale", "likelihood": "medium", "impact": "high", "mitigation": "expire", "status": "open"}],
     },
 }  # fmt: skip
 
@@ -77,6 +78,12 @@ def test_given_a_valid_document_when_checked_then_model_and_schema_both_accept_i
         ("ProblemSpec", ("kpis", 0, "bound"), "~", "contract.value"),
         ("ProblemSpec", ("kpis", 0, "value"), "much", "contract.value"),
         ("ProblemSpec", ("problem",), "  ", "contract.value"),
+        ("ProblemSpec", ("problem",), "TBD", "contract.placeholder"),
+        ("ProblemSpec", ("objectives", 0), "to be written", "contract.placeholder"),
+        ("ProblemSpec", ("acceptance_criteria", 0, "text"), "this will be described", "contract.placeholder"),
+        ("ProblemSpec", ("risks", 0, "text"), "n/a", "contract.placeholder"),
+        ("PRSummary", ("rollback",), "none needed", "contract.placeholder"),
+        ("RiskReport", ("risks", 0, "mitigation"), "none needed", "contract.placeholder"),
     ],
 )
 def test_given_one_mutation_when_checked_then_one_code_is_found(name, path, value, code):
@@ -99,8 +106,8 @@ def test_given_a_document_of_wrong_form_when_a_repair_is_proposed_then_every_cha
         "task": "T",
         "extra": 1,
         "items": [
-            {"ID": "w1", "title": " do ", "dependsOn": "W2", "files": ["./a.py"]},
-            {"id": "W-2", "title": "x"},
+            {"ID": "w1", "title": " sort ", "dependsOn": "W2", "files": ["./a.py"]},
+            {"id": "W-2", "title": "mark"},
         ],
     }
     content = b"```json\n" + json.dumps(broken).encode() + b"\n```\n"
@@ -111,8 +118,8 @@ def test_given_a_document_of_wrong_form_when_a_repair_is_proposed_then_every_cha
     assert json.loads(proposal.document) == {
         "contract": "Plan", "version": 1, "task": "T",
         "items": [
-            {"id": "W-1", "title": "do", "depends_on": ["W-2"], "files": ["a.py"]},
-            {"id": "W-2", "title": "x"},
+            {"id": "W-1", "title": "sort", "depends_on": ["W-2"], "files": ["a.py"]},
+            {"id": "W-2", "title": "mark"},
         ],
     }  # fmt: skip
     assert [edit.place for edit in proposal.edits] == [
@@ -152,3 +159,41 @@ def test_given_an_unknown_contract_when_asked_for_then_the_error_names_those_the
 )  # fmt: skip
 def test_given_a_pattern_when_matched_then_stars_stay_where_they_belong(pattern, path, matches):
     assert Globs((pattern,)).matches(path) is matches
+
+
+@pytest.mark.parametrize(
+    ("criteria", "expected"),
+    [
+        (["AC-1"], []),
+        ([], ["contract.uncovered_criterion"]),
+        (["AC-1", "AC-7"], ["contract.unknown_criterion"]),
+    ],
+)
+def test_given_a_plan_and_a_problem_when_compared_then_only_the_field_covers_a_criterion(criteria, expected):
+    document = changed(CONTRACT_PLAN, "items", 0, "title", to="sort, which covers AC-1")
+    content = json.dumps(changed(document, "items", 0, "criteria", to=criteria)).encode()
+    check = Check("contract", {"name": "Plan", "covers": "problem.json"})
+    problem = json.dumps(DOCUMENTS["ProblemSpec"]).encode()
+
+    found = run([check], Artifact("plan.json", content), {"problem.json": problem})
+    without = run([check], Artifact("plan.json", content), {})
+
+    assert [finding.code for finding in found] == expected
+    assert all(finding.blocks and finding.remedy for finding in (*found, *without))
+    assert [finding.code for finding in without] == ["companion.malformed"]
+
+
+def test_given_an_accepted_risk_when_nothing_is_done_about_it_then_that_may_be_said():
+    risk = {
+        **DOCUMENTS["RiskReport"]["risks"][0],
+        "status": "accepted",
+        "accepted_by": "ann",
+        "mitigation": "none",
+    }
+    assert codes("RiskReport", {**DOCUMENTS["RiskReport"], "risks": [risk]}) == []
+
+
+def test_given_two_kpis_of_one_name_however_spelled_when_checked_then_they_contradict_each_other():
+    kpi = {**DOCUMENTS["ProblemSpec"]["kpis"][0], "name": "P95", "bound": ">="}
+    document = {**DOCUMENTS["ProblemSpec"], "kpis": [*DOCUMENTS["ProblemSpec"]["kpis"], kpi]}
+    assert codes("ProblemSpec", document) == ["contract.inconsistent"]

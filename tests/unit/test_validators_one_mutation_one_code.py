@@ -75,6 +75,18 @@ DOCUMENT_MUTATIONS = [
     ("sections", section("risks", "*To be written.*"), "sections.placeholder"),
     ("sections", section("risks", "<describe the risks>"), "sections.placeholder"),
     ("sections", section("risks", "Risks."), "sections.placeholder"),
+    *(
+        ("sections", section("risks", text), "sections.placeholder")
+        for text in (
+            "This section describes the risks.",
+            "There are several risks, as discussed above.",
+            "None.",
+            "No risks are known.",
+            "n/a",
+            "1. none needed",
+            "Everything will be handled properly in this task.",
+        )
+    ),
     (
         "sections",
         section("risks", "Rank changes by risk so that reviewers start with the risky ones."),

@@ -26,8 +26,10 @@ from valid_artifacts import (
 )
 
 from phasegate.validators.interface import Artifact, Severity
-from phasegate.validators.kpis import Bound, kpis
+from phasegate.validators.kpi_reading import Bound
+from phasegate.validators.kpis import kpis
 from phasegate.validators.plan import work_items
+from phasegate.validators.plan_references import covered, waited_for
 from phasegate.validators.registry import Check, run
 from phasegate.validators.risks import risks
 from phasegate.validators.testability import is_testable
@@ -61,6 +63,7 @@ MUTATIONS = [
         {},
         "risks.duplicate",
     ),
+    ("risks", STRATEGY_MD.replace("A wrong ranking hides a bad change.", "- R1: there are several risks"), {}, "risks.empty"),
     ("plan", PLAN_MD.replace("- W1:", "-").replace("- W2:", "-"), {}, "plan.no_items"),
     ("plan", PLAN_MD.replace("depends on W1", "depends on W3"), {}, "plan.unknown_dependency"),
     ("plan", PLAN_MD.replace("(AC-1)", "(AC-1), depends on W2"), {}, "plan.cycle"),
@@ -69,6 +72,13 @@ MUTATIONS = [
     ("plan", PLAN_MD.replace("AC-2", "AC-2 and AC-3"), {}, "plan.unknown_criterion"),
     ("plan", PLAN_MD.replace("\n## Rollback", "- WI-01: sort again\n\n## Rollback"), {}, "plan.duplicate_item"),
     ("plan", PLAN_MD.replace("\n## Rollback", "- W3: TBD\n\n## Rollback"), {}, "plan.empty_item"),
+    ("plan", PLAN_MD.replace("covers AC-2", "nothing covers AC-2"), {}, "plan.uncovered_criterion"),
+    ("plan", PLAN_MD.replace("covers AC-2", "it does not cover AC-2"), {}, "plan.uncovered_criterion"),
+    ("plan", PLAN_MD.replace("covers AC-2", "AC-2 came up"), {}, "plan.uncovered_criterion"),
+    ("plan", PLAN_MD.replace("covers AC-2", "AC-2 is not covered"), {}, "plan.uncovered_criterion"),
+    ("plan", PLAN_MD.replace("(AC-1)", "(AC-1) (needs W-2)"), {}, "plan.cycle"),
+    ("plan", PLAN_MD.replace("depends on W1", "(needs W-9)"), {}, "plan.unknown_dependency"),
+    ("plan", PLAN_MD.replace("\n## Rollback", "- W3: this item is to be described\n\n## Rollback"), {}, "plan.empty_item"),
     ("plan", PLAN_MD, {"spec.md": None}, "companion.missing"),
     ("plan", PLAN_MD, {"spec.md": "# nothing"}, "companion.malformed"),
     ("file_map", changed(FILE_MAP, "files", 0, "items", to=["W1", "W2", "W9"]), {}, "file_map.unknown_item"),
@@ -80,7 +90,14 @@ MUTATIONS = [
     ("edge_cases", "# Edge cases\n", {}, "edge_cases.none"),
     ("edge_cases", EDGE_CASES_MD.replace("-> the older one stands first", ""), {}, "edge_cases.no_mitigation"),
     ("edge_cases", EDGE_CASES_MD.replace("the older one stands first", "TBD"), {}, "edge_cases.no_mitigation"),
+    *(
+        ("edge_cases", EDGE_CASES_MD.replace("the older one stands first", said), {}, "edge_cases.no_mitigation")
+        for said in ("none needed", "no mitigation is necessary", "not applicable", "n/a", "nothing to do here (R1)",
+                     "None needed as it cannot happen", "accept the risk", "we hope for the best",
+                     "it is handled properly")
+    ),
     ("edge_cases", EDGE_CASES_MD.replace("(R1)", ""), {}, "edge_cases.unanswered_risk"),
+    ("edge_cases", EDGE_CASES_MD.replace("(R1)", "; this does not answer R1"), {}, "edge_cases.unanswered_risk"),
     ("edge_cases", EDGE_CASES_MD.replace("(R1)", "(risk: R1, R7)"), {}, "edge_cases.unknown_risk"),
     ("edge_cases", EDGE_CASES_MD.replace("E2", "E1"), {}, "edge_cases.duplicate"),
     ("edge_cases", EDGE_CASES_MD, {"strategy.md": None}, "companion.missing"),
@@ -139,6 +156,12 @@ MUTATIONS = [
     ("reviewer", changed(RUBRIC, "reviewer", to="an implementer"), {}, "rubric.self_review"),
     ("reviewer", changed(RUBRIC, "reviewer", to="\uff21n\u200b_implementer."), {}, "rubric.self_review"),
     ("reviewer", changed(RUBRIC, "reviewer", to="user:an implementer"), {}, "rubric.self_review"),
+    (
+        "reviewer",
+        RUBRIC,
+        {"facts:actors.json": {"implementers": ["x"], "signers": {"review_rubric.json": ["rita", "ben"]}}},
+        "rubric.other_signer",
+    ),
     ("reviewer", RUBRIC, {"facts:actors.json": None}, "companion.missing"),
     ("reviewer", RUBRIC, {"facts:actors.json": {"implementers": []}}, "companion.malformed"),
     ("ci_commit", {"status": "success", "commit": "f" * 40}, {}, "ci.other_commit"),
@@ -189,6 +212,14 @@ def test_given_one_mutation_when_checked_then_its_code_is_found_and_blocks(valid
 )
 def test_given_a_limit_when_the_patch_passes_it_then_it_is_found(params, content, code):
     assert {finding.code for finding in found("change_scope", content, params)} == {code}
+
+
+@pytest.mark.parametrize(
+    "signers",
+    [{}, {"review_rubric.json": []}, {"other.md": ["rita"]}, {"review_rubric.json": ["rita", "Some one"]}],
+)
+def test_given_a_rubric_when_nobody_else_signed_it_then_nothing_is_found(signers):
+    assert found("reviewer", **{"facts:actors.json": {"implementers": ["x"], "signers": signers}}) == ()
 
 
 def test_given_links_are_accepted_when_one_is_in_the_patch_then_nothing_is_found():
@@ -341,6 +372,74 @@ def test_given_items_in_a_table_when_read_then_columns_say_the_same_as_labels():
     first, second = work_items(text)
     assert (first.depends_on, first.criteria) == ((), {"1", "2", "3"})
     assert (second.depends_on, second.criteria) == (("W-1",), {"4"})
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("return None, not an exception (AC-1)", {"1"}),
+        ("raise no error, covers AC-1 and AC-2", {"1", "2"}),
+        ("Criteria: AC-1..AC-3", {"1", "2", "3"}),
+        ("keep without a copy \u2014 AC-2", {"2"}),
+        ("acceptance criteria 1 and 2", {"1", "2"}),
+        ("(covers AC-1.2)", {"1.2"}),
+        ("AC-1: nothing is lost", {"1"}),
+        ("nothing covers AC-1", set()),
+        ("this doesn't cover AC-1", set()),
+        ("(not AC-1)", set()),
+        ("AC-1 is talked about", set()),
+        ("covers AC-1 never", set()),
+        ("AC-1: not covered", set()),
+        ("everything but AC-1", set()),
+        ("unit tests under load cover AC-1", {"1"}),
+        ("Criteria not covered: AC-1", set()),
+        ("lacks coverage: AC-1", set()),
+        ("fails to cover AC-1", set()),
+    ],
+)
+def test_given_a_text_when_it_names_criteria_then_only_what_it_says_it_covers_counts(text, keys):
+    assert covered(text) == keys
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("sort (needs W-1)", ("W-1",)),
+        ("sort, requires W1 and W2", ("W-1", "W-2")),
+        ("after W-1", ("W-1",)),
+        ("Prerequisites: W-1", ("W-1",)),
+        ("does not depend on W-1", ()),
+        ("no longer needs W-1", ()),
+        ("replaces what W-1 wrote", ()),
+    ],
+)
+def test_given_a_text_when_it_names_items_then_those_it_waits_for_are_read(text, names):
+    assert waited_for(text) == names
+
+
+def test_given_an_item_named_in_passing_when_checked_then_it_is_shown_and_does_not_block():
+    (finding,) = found("plan", PLAN_MD.replace("(AC-1)", "(AC-1), like W2").replace(", depends on W1", ""))
+    assert (finding.code, finding.severity) == ("plan.unclear_reference", Severity.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("line", "agrees"),
+    [
+        ("review time >= 30 h", False),
+        ("review time > 24 h", False),
+        ("review time <= 20 h", False),
+        ("review time = 25", False),
+        ("Review-Time at least 30", False),
+        ("review time >= 1 h", True),
+        ("review time >= 24 h", True),
+        ("review time = 12", True),
+        ("review time at most 24", True),
+        ("review time of holidays >= 30 h", True),
+    ],
+)
+def test_given_two_kpis_of_one_name_when_they_contradict_each_other_then_it_blocks(line, agrees):
+    codes = {finding.code for finding in found("criteria", SPEC_MD + f"| {line} | - |\n")}
+    assert codes == (set() if agrees else {"criteria.kpi_contradicted"})
 
 
 def test_given_a_list_of_dependencies_below_a_heading_when_read_then_they_are_no_items():

@@ -117,21 +117,19 @@ def seal_next(draft: Draft, seq: int, prev: str, at: str, ledger: str) -> Entry:
     """
     task, phase, attempt = draft.task, draft.phase, draft.attempt
     kind, actor, trace = draft.type, draft.actor, draft.trace
-    if not isinstance(draft.payload, Mapping):
-        raise EntryError("the payload is not an object; pass a mapping of names to values")
-    payload = dict(draft.payload)
+    payload = draft.payload if type(draft.payload) is dict else _as_dict(draft.payload)
     if not _is_usual(draft):
         check_fields(
             (ENTRY_VERSION, seq, prev, at, ledger, task, phase, attempt, kind, actor, trace, payload)
         )
-    data, again = canonical.encode(
+    data = canonical.dumps(
         {
             "actor": actor, "at": at, "attempt": attempt, "ledger": ledger, "payload": payload,
             "phase": phase, "prev": prev, "seq": seq, "task": task, "trace": trace, "type": kind,
             "v": ENTRY_VERSION,
         }
     )  # fmt: skip
-    copy = cast("dict[str, JSON]", again["payload"])
+    copy = cast("dict[str, JSON]", canonical.read_back(data)["payload"])
     return Entry(
         ENTRY_VERSION, seq, prev, at, ledger, task, phase, attempt, kind, actor, trace, copy,
         data, hashlib.sha256(data).hexdigest(),
@@ -190,6 +188,12 @@ def check_fields(fields: Fields) -> None:
     ):
         return
     raise EntryError(_bounds_message(fields))
+
+
+def _as_dict(payload: object) -> dict[str, JSON]:
+    if isinstance(payload, Mapping):
+        return dict(payload)
+    raise EntryError("the payload is not an object; pass a mapping of names to values")
 
 
 def _is_usual(draft: Draft) -> bool:

@@ -19,7 +19,6 @@ Pure: no files, no clock. Does not say who may hold a lease, nor what a phase is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from phasegate.ledger.entry import MAX_ACTOR_CHARS, MAX_INTEGER, MAX_PHASE_CHARS, MAX_TASK_CHARS
@@ -37,13 +36,17 @@ LEASE_CLOCK_MS_MAX: Final = 253_402_300_799_999
 LEASE_HOLDER_CHARS_MAX: Final = MAX_ACTOR_CHARS
 LEASE_EPOCH_MAX: Final = MAX_INTEGER
 
+_STORED: Final = 5
+"""So many fields of a lease are its row; those after tell of the moment it was read."""
+
 RELEASED_MS: Final = 0
 """Expiry of a lease that was released: before any time, so that no clock can bring it back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """A lease as stored: the latest one on its task and phase.
+
+    Every leased command makes one or two, and a tuple is made in half the time of a frozen dataclass.
 
     Attributes:
         task: Task id, 1 to 128 characters.
@@ -61,8 +64,20 @@ class Lease:
     epoch: int
     holder: str
     expires_ms: int
-    seen_ms: int = field(default=0, compare=False)
-    taken_from: str | None = field(default=None, compare=False)
+    seen_ms: int = 0
+    taken_from: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what is stored."""
+        return isinstance(other, Lease) and self[:_STORED] == other[:_STORED]
+
+    def __ne__(self, other: object) -> bool:
+        """Compare what is stored."""
+        return not self == other
+
+    def __hash__(self) -> int:
+        """Hash what is stored."""
+        return hash(self[:_STORED])
 
     @property
     def released(self) -> bool:
@@ -218,15 +233,24 @@ def checked_claim(task: str, phase: str, holder: str, epoch: int) -> Claim:
     return Claim(task, phase, holder, epoch)
 
 
-def checked_term(ttl_ms: int, window_ms: int = LEASE_WINDOW_MS_MAX) -> Term:
+def checked_term(ttl_ms: int, window_ms: int) -> Term:
     """Return a term within its limits.
 
     Raises:
         LeaseInvalid: It is not.
     """
-    _check_integer("ttl_ms", ttl_ms, LEASE_TTL_MS_MIN, LEASE_TTL_MS_MAX)
+    check_ttl(ttl_ms)
     _check_integer("window_ms", window_ms, LEASE_WINDOW_MS_MIN, LEASE_WINDOW_MS_MAX)
     return Term(ttl_ms, window_ms)
+
+
+def check_ttl(ttl_ms: int) -> None:
+    """Refuse a time to expiry out of its limits.
+
+    Raises:
+        LeaseInvalid: It is not an integer from `LEASE_TTL_MS_MIN` to `LEASE_TTL_MS_MAX`.
+    """
+    _check_integer("ttl_ms", ttl_ms, LEASE_TTL_MS_MIN, LEASE_TTL_MS_MAX)
 
 
 def check_request(fence: Fence) -> None:
@@ -256,6 +280,14 @@ def check_names(task: object, phase: object = "-", holder: object = "-") -> None
     Raises:
         LeaseInvalid: One is empty, too long or has characters that do not print.
     """
+    if (
+        type(task) is type(phase) is type(holder) is str
+        and 1 <= len(task) <= MAX_TASK_CHARS
+        and 1 <= len(phase) <= MAX_PHASE_CHARS
+        and 1 <= len(holder) <= LEASE_HOLDER_CHARS_MAX
+        and f"{task}{phase}{holder}".isprintable()
+    ):
+        return
     for name, text, most in (
         ("task", task, MAX_TASK_CHARS),
         ("phase", phase, MAX_PHASE_CHARS),

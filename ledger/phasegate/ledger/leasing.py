@@ -13,6 +13,7 @@ from phasegate.ledger.leases import (
     acquire,
     check_clock,
     check_names,
+    check_ttl,
     checked_claim,
     checked_term,
     release,
@@ -22,7 +23,7 @@ from phasegate.ledger.leases import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Rule: TypeAlias = Callable[[Lease | None, int, Callable[[], int]], Lease]
+    Rule: TypeAlias = Callable[[Lease | None, int, int], Lease]
 
 
 class Leasing(ABC):
@@ -34,12 +35,12 @@ class Leasing(ABC):
         """Acquire the lease on a task and phase under the next epoch. See `Store.lease_acquire`."""
         check_names(task, phase, holder)
         check_clock(now_ms)
-        checked_term(ttl_ms)
+        check_ttl(ttl_ms)
         return self._settle(
             task,
             phase,
             now_ms,
-            lambda found, time_ms, highest: acquire(found, highest(), task, phase, holder, time_ms, ttl_ms),
+            lambda found, time_ms, highest: acquire(found, highest, task, phase, holder, time_ms, ttl_ms),
         )
 
     def lease_renew(
@@ -65,8 +66,8 @@ class Leasing(ABC):
             task: Task id.
             phase: Phase name.
             now_ms: The caller's time.
-            rule: Takes the stored lease, or None, the time by which it is judged, and what tells the
-                task's highest epoch (0 for none). Nothing is
-                written if it returns what it was given; of a `LeaseLost` for expiry only the time is
-                kept, so that the lease stays expired; any other refusal leaves everything as it was.
+            rule: Takes the stored lease, or None, the time by which it is judged, and the task's highest
+                epoch (0 for none). Nothing is written if it returns what it was given; of a
+                `LeaseLost` for expiry only the time is kept, so that the lease stays expired; any other
+                refusal leaves everything as it was.
         """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from phasegate.ledger.chain import Head, check_name, extend, genesis, head_after, rows_for
@@ -164,7 +163,7 @@ class MemoryStore(Leasing):
             self._check_open()
             stored = sorted(self._leases.items())
             clock_ms = self._clock_ms
-        return (replace(lease, seen_ms=clock_ms) for key, lease in stored if task in {None, key[0]})
+        return (lease._replace(seen_ms=clock_ms) for key, lease in stored if task in {None, key[0]})
 
     def close(self) -> None:
         """Forget everything; closing twice is allowed."""
@@ -173,7 +172,7 @@ class MemoryStore(Leasing):
 
     def _found(self, key: tuple[str, str]) -> Lease | None:
         stored = self._leases.get(key)
-        return None if stored is None else replace(stored, seen_ms=self._clock_ms)
+        return None if stored is None else stored._replace(seen_ms=self._clock_ms)
 
     def _highest(self, task: str) -> int:
         return max((lease.epoch for lease in self._leases.values() if lease.task == task), default=0)
@@ -184,7 +183,7 @@ class MemoryStore(Leasing):
             key = task, phase
             found, time_ms = self._found(key), max(self._clock_ms, now_ms)
             try:
-                lease = rule(found, time_ms, lambda: self._highest(task))
+                lease = rule(found, time_ms, self._highest(task))
             except LeaseLost as lost:
                 self._keep_expiry(lost)
                 raise

@@ -63,11 +63,10 @@ def settle(cursor: apsw.Cursor, task: str, phase: str, now_ms: int, rule: Rule) 
     Raises:
         LeaseError: The rule's.
     """
-    clock_ms, of_task = _read_task(cursor, task)
-    found = next((lease for lease in of_task if lease.phase == phase), None)
+    clock_ms, found, highest = _read_task(cursor, task, phase)
     time_ms = max(clock_ms, now_ms)
     try:
-        lease = rule(found, time_ms, lambda: max((lease.epoch for lease in of_task), default=0))
+        lease = rule(found, time_ms, highest)
     except LeaseLost as lost:
         _keep_expiry(cursor, lost, clock_ms)
         raise
@@ -109,10 +108,21 @@ def _set_clock(cursor: apsw.Cursor, time_ms: int, clock_ms: int) -> None:
         cursor.execute(_SET_CLOCK, (str(time_ms),))
 
 
-def _read_task(cursor: apsw.Cursor, task: str) -> tuple[int, list[Lease]]:
-    """Return the clock and all leases of a task: few, and one statement is cheaper than two."""
-    leases = [_lease(row) for row in cursor.execute(_FIND_TASK, (task,)).fetchall()]
-    return (leases[0].seen_ms if leases else _stored_clock(cursor)), leases
+def _read_task(cursor: apsw.Cursor, task: str, phase: str) -> tuple[int, Lease | None, int]:
+    """Return the clock, the lease if there ever was one, and the task's highest epoch (0 for none).
+
+    All leases of a task are read: they are few, and one statement is cheaper than two.
+    """
+    rows: list[tuple[Any, ...]] = cursor.execute(_FIND_TASK, (task,)).fetchall()
+    if not rows:
+        return _stored_clock(cursor), None, 0
+    found = None
+    highest = 0
+    for row in rows:
+        highest = max(highest, _epoch(row))
+        if row[2] == phase:
+            found = _lease(row)
+    return _clock(rows[0][0]), found, highest
 
 
 def _stored_clock(cursor: apsw.Cursor) -> int:
@@ -135,10 +145,20 @@ def _lease(row: tuple[Any, ...]) -> Lease:
     Raises:
         StoreCorrupt: The row is not what a store writes.
     """
-    text, task, phase, epoch, holder, expires_ms = row
-    if not 1 <= epoch <= LEASE_EPOCH_MAX:
-        raise StoreCorrupt(f"the lease on `{task}` `{phase}` has epoch {epoch}; restore a good copy")
-    return Lease(task, phase, epoch, holder, expires_ms, _clock(text))
+    text, task, phase, _, holder, expires_ms = row
+    return Lease(task, phase, _epoch(row), holder, expires_ms, _clock(text))
+
+
+def _epoch(row: tuple[Any, ...]) -> int:
+    """Return the epoch of a row.
+
+    Raises:
+        StoreCorrupt: It is none a store writes.
+    """
+    epoch: int = row[3]  # a strict INTEGER column
+    if 1 <= epoch <= LEASE_EPOCH_MAX:
+        return epoch
+    raise StoreCorrupt(f"the lease on `{row[1]}` `{row[2]}` has epoch {epoch}; restore a good copy")
 
 
 def _clock(text: object) -> int:

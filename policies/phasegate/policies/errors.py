@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class PolicyError(Exception):
-    """Root of this package's errors."""
+    """Root of this package's errors.
+
+    Attributes:
+        message: what is wrong, the user's input in backticks.
+        remedy: what to do about it.
+    """
+
+    default_remedy: ClassVar[str] = "correct the definition"
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(f"{message}; {remedy}" if remedy else message)
+        self.message = message
+        self.remedy = remedy or self.default_remedy
 
 
 class ProcessNotFound(PolicyError):
     """No process of that name is shipped and no file of that name exists."""
 
+    default_remedy = "give the path of a file ending in .yaml that can be read"
+
 
 class PersonaNotFound(PolicyError):
     """No persona of that name is shipped and no file of that name exists."""
+
+    default_remedy = "give the path of a file ending in .yaml that can be read"
 
 
 class ProcessInvalid(PolicyError):
@@ -24,8 +42,9 @@ class ProcessInvalid(PolicyError):
         reason: what is wrong there.
     """
 
-    def __init__(self, source: str, line: int, reason: str) -> None:
-        super().__init__(f"{source}:{line}: {reason}")
+    def __init__(self, source: str, line: int, reason: str, remedy: str = "") -> None:
+        super().__init__(f"{source}:{line}: {reason}", remedy)
+        self.remedy = remedy or f"correct line {line} of `{source}`"
         self.source = source
         self.line = line
         self.reason = reason

@@ -79,7 +79,9 @@ def load_process(name_or_file: str) -> Process:
         return parse_process(text, path.name)
     if name_or_file not in shipped_processes():
         known = ", ".join(shipped_processes())
-        raise ProcessNotFound(f"no process `{name_or_file}`: use one of {known}, or a file ending in .yaml")
+        raise ProcessNotFound(
+            f"there is no process `{name_or_file[:80]}`", f"use one of {known}, or a file ending in .yaml"
+        )
     file = resources.files("phasegate.policies") / "processes" / f"{name_or_file}.yaml"
     return parse_process(file.read_bytes(), f"{name_or_file}.yaml")
 
@@ -142,14 +144,15 @@ def _check_validators(process: Process, lined: Lined) -> None:
                     line = lined.line(("phases", p, "evidence", e, "checks", c, "use"))
                     known = ", ".join(sorted(REGISTRY))
                     raise ProcessInvalid(
-                        lined.source, line, f"no validator `{check.use}`; known are: {known}"
+                        lined.source, line, f"there is no validator `{check.use}`", f"use one of {known}"
                     )
                 place = ("phases", p, "evidence", e, "checks", c)
                 if check.use in NEEDS_GIT and phase.git is None:
                     raise ProcessInvalid(
                         lined.source,
                         lined.line((*place, "use")),
-                        f"`{check.use}` compares with the commit checked out; give phase {phase.name} `git:`",
+                        f"`{check.use}` compares with the commit checked out",
+                        f"give phase {phase.name} `git:`",
                     )
                 _check_parameters(lined, place, check, rule.name)
 
@@ -161,12 +164,12 @@ def _check_repository_rules(process: Process, lined: Lined) -> None:
             phase_rules(name, rules)
         except BadParameterError as error:
             line = lined.line(("repository", name))
-            raise ProcessInvalid(lined.source, line, f"{error}; {error.remedy}") from error
+            raise ProcessInvalid(lined.source, line, str(error), error.remedy) from error
         if unknown:
             line = lined.line(("repository", name, unknown[0]))
             known = ", ".join(sorted(REPOSITORY_RULES))
             raise ProcessInvalid(
-                lined.source, line, f"`{unknown[0]}` is no rule of a repository; {known} are"
+                lined.source, line, f"`{unknown[0]}` is no rule of a repository", f"use one of {known}"
             )
 
 
@@ -176,4 +179,4 @@ def _check_parameters(lined: Lined, place: tuple[str | int, ...], check: CheckRu
     wrong = next((finding for finding in found if finding.code == "validator.bad_parameter"), None)
     if wrong is not None:
         line = lined.line((*place, "params"))
-        raise ProcessInvalid(lined.source, line, f"{wrong.message}; {wrong.remedy}")
+        raise ProcessInvalid(lined.source, line, wrong.message, wrong.remedy)

@@ -44,7 +44,7 @@ def load_persona(name_or_file: str) -> PersonaSpec:
     if name_or_file not in shipped_personas():
         known = ", ".join(shipped_personas())
         raise PersonaNotFound(
-            f"no persona `{name_or_file[:80]}`: use one of {known}, or a file ending in .yaml"
+            f"there is no persona `{name_or_file[:80]}`", f"use one of {known}, or a file ending in .yaml"
         )
     file = resources.files("phasegate.policies") / "personas" / f"{name_or_file}.yaml"
     return parse_persona(file.read_bytes(), f"{name_or_file}.yaml")

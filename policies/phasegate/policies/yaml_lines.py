@@ -72,7 +72,7 @@ def _refuse_aliases(text: bytes, source: str) -> None:
         mark = event.start_mark
         line = mark.line + 1 if mark else 1
         if isinstance(event, yaml.AliasEvent):
-            raise ProcessInvalid(source, line, "aliases are not allowed: write the value out")
+            raise ProcessInvalid(source, line, "aliases are not allowed", "write the value out")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -101,7 +101,9 @@ def _convert_mapping(node: yaml.MappingNode, path: Path, lined: Lined) -> dict[s
         if not isinstance(key, str) or not isinstance(key_node, yaml.ScalarNode):
             raise ProcessInvalid(lined.source, line, "a key must be a plain string")
         if key_node.tag != f"{_TAG}str" or not key.isascii():
-            raise ProcessInvalid(lined.source, line, f"key `{key}` must be an ASCII string; put it in quotes")
+            raise ProcessInvalid(
+                lined.source, line, f"key `{key}` must be an ASCII string", "put it in quotes"
+            )
         if key in result:
             raise ProcessInvalid(lined.source, line, f"key `{key}` stands twice")
         result[key] = _convert(value_node, (*path, key), lined)
@@ -113,7 +115,10 @@ def _convert_scalar(node: yaml.Node, lined: Lined) -> Any:
     line = node.start_mark.line + 1
     if node.tag == f"{_TAG}float":
         raise ProcessInvalid(
-            lined.source, line, f"put the decimal `{node.value}` in quotes: floats do not hash"
+            lined.source,
+            line,
+            f"`{node.value}` is a decimal, and floats do not hash",
+            f"put the decimal `{node.value}` in quotes",
         )
     loader = yaml.SafeLoader("")
     try:
@@ -124,7 +129,7 @@ def _convert_scalar(node: yaml.Node, lined: Lined) -> Any:
     finally:
         loader.dispose()
     if isinstance(value, int) and abs(value) > INTEGER_MAX:
-        raise ProcessInvalid(lined.source, line, "an integer beyond 2**53 does not hash: put it in quotes")
+        raise ProcessInvalid(lined.source, line, "an integer beyond 2**53 does not hash", "put it in quotes")
     if isinstance(value, str) and any("\ud800" <= ch <= "\udfff" for ch in value):
         raise ProcessInvalid(lined.source, line, "a string holds a lone surrogate, which no file can keep")
     return value

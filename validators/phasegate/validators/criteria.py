@@ -8,7 +8,10 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from phasegate.validators.interface import Artifact, Context, Finding
-from phasegate.validators.markdown import Line, Section, sections_of
+from phasegate.validators.kpi_agreement import disagreements
+from phasegate.validators.kpi_lines import kpi_items, kpi_section
+from phasegate.validators.kpi_reading import Kpi, read_kpi
+from phasegate.validators.markdown import Section, sections_of
 from phasegate.validators.placeholders import is_placeholder_line, words_in
 from phasegate.validators.quoting import quoted
 from phasegate.validators.sections import find_sections
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _CRITERIA_TITLES = ("acceptance criteria", "acceptance criterion")
-_KPI_TITLES = ("KPIs", "KPI", "key performance indicators", "success metrics", "metrics")
 
 _MIN_CRITERION_WORDS = 2
 
@@ -31,8 +33,6 @@ _CRITERION = re.compile(
     r"[*_`\]:.)| \t\u2013\u2014-]{0,12}(?P<text>.*)",
     re.IGNORECASE,
 )
-_ITEM = re.compile(r" {0,3}(?:[-*+]|[0-9]{1,9}[.)]|\|)[ \t]*(?P<text>\S.*)")
-_TABLE_RULE = frozenset(" \t:|-")
 _NUMBER = re.compile(r"(?<![A-Za-z0-9_-])[+-]?[0-9]{1,18}(?:[.,][0-9]{1,18}){0,6}")
 _DIRECTION = re.compile(
     r"""[<>=\u2264\u2265]|\b(?:
@@ -61,11 +61,11 @@ def criteria(artifact: Artifact, context: Context) -> tuple[Finding, ...]:  # no
 
     At least one criterion numbered `AC-1` or `1.` stands under "Acceptance criteria", each number once, each
     with a text that can be found true or false (see `testability`); at least one KPI stands under "KPIs",
-    each with a number and a direction (`>=`, "at most", "reduce" and the like).
+    each with a number and a direction (`>=`, "at most", "reduce" and the like), no two of one name at odds.
 
     Findings: `criteria.section_missing`, `criteria.none_numbered`, `criteria.empty`, `criteria.duplicate`,
-    `criteria.not_testable`, `criteria.kpi_section_missing`, `criteria.no_kpi`, `criteria.kpi_vague`, and
-    those of `text.read_text`.
+    `criteria.not_testable`, `criteria.kpi_section_missing`, `criteria.no_kpi`, `criteria.kpi_vague`,
+    `criteria.kpi_contradicted`, and those of `text.read_text`.
     """
     text, findings = read_text(artifact)
     if findings:
@@ -78,12 +78,6 @@ def acceptance_criteria(text: str) -> tuple[Criterion, ...]:
     """Return the numbered acceptance criteria of a specification, in order."""
     present = sections_of(text)
     return _numbered(_first(_CRITERIA_TITLES, present), present)
-
-
-def kpi_lines(text: str) -> tuple[tuple[int, str], ...]:
-    """Return the lines of a specification that stand for a KPI each: line from 1, text."""
-    section = _first(_KPI_TITLES, sections_of(text))
-    return () if section is None else tuple(_kpi_items(section.lines))
 
 
 def _first(titles: Iterable[str], present: Sequence[Section]) -> Section | None:
@@ -150,12 +144,12 @@ def _not_testable(artifact: str, criterion: Criterion) -> Finding:
 
 
 def _kpi_findings(artifact: str, present: Sequence[Section]) -> list[Finding]:
-    section = _first(_KPI_TITLES, present)
+    section = kpi_section(present)
     if section is None:
         message = "the section `KPIs` is missing"
         remedy = "add a heading `KPIs` and give each a number and a direction"
         return [Finding("criteria.kpi_section_missing", artifact, "KPIs", message, remedy)]
-    items = _kpi_items(section.lines)
+    items = kpi_items(section.lines)
     if not any(_is_measured(text) for _, text in items):
         message = f"no KPI with a number and a direction stands under {quoted(section.title)}"
         remedy = "write each KPI like `p95 latency <= 500 ms`"
@@ -166,17 +160,19 @@ def _kpi_findings(artifact: str, present: Sequence[Section]) -> list[Finding]:
             message = f"the KPI {quoted(text)} lacks a number or a direction"
             remedy = "write it like `p95 latency <= 500 ms`"
             findings.append(Finding("criteria.kpi_vague", artifact, f"line {number}", message, remedy))
-    return findings
+    return [*findings, *_kpis_at_odds(artifact, items)]
 
 
-def _kpi_items(lines: Sequence[Line]) -> list[tuple[int, str]]:
-    """Return list items and table rows; where there are none, every line that is not blank."""
-    shown = [line for line in lines if not line.literal and line.text.strip()]
-    rules = {line.number for line in shown if "-" in line.text and _TABLE_RULE.issuperset(line.text)}
-    # The row above a table's rule is its head.
-    body = [line for line in shown if line.number not in rules and line.number + 1 not in rules]
-    items = [(line.number, match["text"]) for line in body if (match := _ITEM.match(line.text))]
-    return items or [(line.number, line.text.strip()) for line in body]
+def _read(items: Sequence[tuple[int, str]]) -> Iterator[Kpi]:
+    read = (read_kpi(number, text) for number, text in items)
+    return (kpi for kpi in read if kpi is not None)
+
+
+def _kpis_at_odds(artifact: str, items: Sequence[tuple[int, str]]) -> Iterator[Finding]:
+    for one, other in disagreements(_read(items)):
+        message = f"{quoted(one.shown)} of line {one.line} and {quoted(other.shown)} contradict each other"
+        remedy = "keep one of them, or give each a name of its own before the number"
+        yield Finding("criteria.kpi_contradicted", artifact, f"line {other.line}", message, remedy)
 
 
 def _is_measured(text: str) -> bool:

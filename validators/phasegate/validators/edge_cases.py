@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from phasegate.validators.boilerplate import content_words
 from phasegate.validators.companions import malformed, text_companion
 from phasegate.validators.entries import Entry, Naming, entries
 from phasegate.validators.interface import Artifact, Context, Finding
 from phasegate.validators.markdown import sections_of
+from phasegate.validators.negation import is_denied
 from phasegate.validators.parameters import text_parameter
 from phasegate.validators.placeholders import is_placeholder_line, words_in
 from phasegate.validators.quoting import quoted
@@ -31,6 +33,7 @@ _MITIGATION = re.compile(
 )
 _RISK_LABEL = re.compile(r"\brisks?\b[ \t*_`]*:", re.IGNORECASE)
 _MIN_MITIGATION_WORDS = 2
+_MITIGATION_TITLE = "mitigation edge case risk"
 
 
 def edge_cases(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
@@ -91,16 +94,30 @@ def _case_faults(artifact: str, cases: tuple[Entry, ...]) -> Iterator[Finding]:
 
 
 def _is_mitigated(text: str) -> bool:
-    return any(
-        len(words_in([match["text"]])) >= _MIN_MITIGATION_WORDS and not is_placeholder_line(match["text"])
-        for match in _MITIGATION.finditer(text)
+    return any(_says_how(match["text"]) for match in _MITIGATION.finditer(text))
+
+
+def _says_how(text: str) -> bool:
+    """Whether what stands for a mitigation names something that is done: "none needed" does not."""
+    said = re.sub(RISKS.pattern, " ", text, flags=re.IGNORECASE)
+    return (
+        len(words_in([said])) >= _MIN_MITIGATION_WORDS
+        and not is_placeholder_line(said)
+        and bool(content_words([said], _MITIGATION_TITLE))
     )
+
+
+def _answered(text: str) -> tuple[str, ...]:
+    """The risks a case names, but for those it names to say that they are not answered."""
+    named = re.finditer(RISKS.pattern, text, re.IGNORECASE)
+    said = (RISKS.canonical(match[0]) for match in named if not is_denied(text, match.start(), match.end()))
+    return tuple(dict.fromkeys(said))
 
 
 def _risk_faults(artifact: str, cases: tuple[Entry, ...], named: tuple[str, ...]) -> Iterator[Finding]:
     answered: set[str] = set()
     for case in cases:
-        mentioned = RISKS.found_in(case.text)
+        mentioned = _answered(case.text)
         # An answer without a mitigation is none; that is a finding of its own already.
         answered.update(mentioned)
         for name in mentioned:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from phasegate.validators.boilerplate import content_words
 from phasegate.validators.placeholders import is_placeholder_line, words_in
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ class Entry:
 
     @property
     def says_something(self) -> bool:
-        """Whether the text holds words that are no placeholder."""
+        """Whether the text holds words that are no placeholder, and not those of any document."""
         filled = [line for line in self.text.split("\n") if words_in([line])]
-        return any(not is_placeholder_line(line) for line in filled)
+        return any(not is_placeholder_line(line) for line in filled) and bool(content_words(filled))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from phasegate.validators.companions import malformed, text_companion
 from phasegate.validators.interface import Artifact, Context, Finding
 from phasegate.validators.json_schema import read
 from phasegate.validators.parameters import flag, text_parameter
-from phasegate.validators.plan import NAMING, work_items
+from phasegate.validators.plan import work_items
+from phasegate.validators.plan_references import NAMING
 from phasegate.validators.quoting import quoted
 
 if TYPE_CHECKING:

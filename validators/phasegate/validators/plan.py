@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from phasegate.validators.companions import malformed, text_companion
 from phasegate.validators.criteria import acceptance_criteria
-from phasegate.validators.entries import Entry, Naming, named_entries
-from phasegate.validators.interface import Artifact, Context, Finding
+from phasegate.validators.entries import Entry, named_entries
+from phasegate.validators.interface import Artifact, Context, Finding, Severity
 from phasegate.validators.markdown import sections_of
 from phasegate.validators.parameters import text_parameter
+from phasegate.validators.plan_references import NAMING, covered, criterion_key, mentioned, waited_for
 from phasegate.validators.quoting import quoted
 from phasegate.validators.sections import find_sections
 from phasegate.validators.text import read_text
@@ -19,28 +19,9 @@ from phasegate.validators.text import read_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-NAMING = Naming(("W", "WI"))
 DEFAULT_SPEC = "spec.md"
 
 _TITLES = ("work items", "work item", "items", "tasks", "work breakdown")
-_JOIN = r"(?:[\s,;&+*_`\[\]()/-]|\band\b|\bthen\b){1,12}"
-_DEPENDS = re.compile(
-    rf"\b(?:depends?[ ]+on|depending[ ]+on|dependenc(?:y|ies)|blocked[ ]+by)\b[\s:*_`\[(-]{{0,12}}"
-    rf"(?P<names>{NAMING.pattern}(?:{_JOIN}{NAMING.pattern}){{0,200}})",
-    re.IGNORECASE,
-)
-_CRITERION_RANGE = re.compile(
-    r"\bAC[-_ ]?(?P<first>[0-9]{1,6})[ ]?(?:\.\.\.?|\u2026|to|through|until|[-\u2013\u2014])[ ]?"
-    r"AC[-_ ]?(?P<last>[0-9]{1,6})(?!\.?[0-9])",
-    re.IGNORECASE,
-)
-_CRITERION_NAME = re.compile(
-    r"(?<![A-Za-z0-9])AC[-_ ]?(?P<number>[0-9]{1,6}(?:\.[0-9]{1,4}){0,3})(?![0-9A-Za-z])", re.IGNORECASE
-)
-_PLAIN_NAMES = re.compile(
-    r"\bcriteri(?:on|a)[ ]+(?P<numbers>[0-9]{1,6}(?:(?:,[ ]?|[ ]and[ ])[0-9]{1,6}){0,50})", re.IGNORECASE
-)
-_RANGE_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +33,8 @@ class WorkItem:
         text: what it says, its lines joined.
         number: its line from 1.
         depends_on: canonical ids of the items it depends on.
-        criteria: keys of the acceptance criteria it mentions: `1` for `AC-1`.
+        criteria: keys of the acceptance criteria it covers: `1` for `AC-1`.
+        mentioned: keys of all criteria it names, covered or not.
     """
 
     name: str
@@ -60,17 +42,20 @@ class WorkItem:
     number: int
     depends_on: tuple[str, ...]
     criteria: frozenset[str]
+    mentioned: frozenset[str]
 
 
 def plan(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
     """Check a plan's work items and that they cover the specification.
 
-    Items stand under "Work items" and begin with an id, `W1` or `WI-1`; "depends on W1, W2" names what they
-    wait for; `AC-1`, `AC-1 to AC-3` or "criterion 1" names what they fulfil. Parameters: `spec` (default
-    `spec.md`), the companion with the acceptance criteria.
+    Items stand under "Work items" and begin with an id, `W1` or `WI-1`; "depends on W1, W2" or "needs W1"
+    names what they wait for; `(AC-1)`, `covers AC-1 to AC-3` or a column "Criteria" what they cover. A
+    criterion named in passing, or to say that it is not covered, is none (`plan_references`). Parameters:
+    `spec` (default `spec.md`), the companion with the acceptance criteria.
 
     Findings: `plan.no_items`, `plan.empty_item`, `plan.duplicate_item`, `plan.unknown_dependency`,
-    `plan.cycle`, `plan.uncovered_criterion`, `plan.unknown_criterion`, and those of `text.read_text` and
+    `plan.cycle`, `plan.unclear_reference` (a warning: an item is named, and not whether it is waited for),
+    `plan.uncovered_criterion`, `plan.unknown_criterion`, and those of `text.read_text` and
     `companions.companion`.
 
     Raises:
@@ -102,12 +87,6 @@ def work_items(text: str) -> tuple[WorkItem, ...]:
     return () if section is None else tuple(_item(entry) for entry in named_entries(section, present, NAMING))
 
 
-def criterion_key(name: str) -> str:
-    """Return what `AC-1`, `ac 01` and `1` have in common: `1`."""
-    parts = name.upper().removeprefix("AC").strip("-_ ").split(".")
-    return ".".join(str(int(part)) if part.isdecimal() else part for part in parts)
-
-
 def find_cycle(edges: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Return the nodes of a cycle, the first repeated at the end, or nothing; without recursion."""
     done: set[str] = set()
@@ -132,20 +111,8 @@ def find_cycle(edges: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 
 
 def _item(entry: Entry) -> WorkItem:
-    names = (name for match in _DEPENDS.finditer(entry.text) for name in NAMING.found_in(match["names"]))
-    return WorkItem(
-        entry.name, entry.text, entry.number, tuple(dict.fromkeys(names)), frozenset(_mentioned(entry.text))
-    )
-
-
-def _mentioned(text: str) -> Iterator[str]:
-    for match in _CRITERION_RANGE.finditer(text):
-        first, last = int(match["first"]), int(match["last"])
-        yield from (str(number) for number in range(first, min(last, first + _RANGE_MAX) + 1))
-    for match in _CRITERION_NAME.finditer(text):
-        yield criterion_key(match["number"])
-    for match in _PLAIN_NAMES.finditer(text):
-        yield from (str(int(number)) for number in re.findall(r"[0-9]+", match["numbers"]))
+    text = entry.text
+    return WorkItem(entry.name, text, entry.number, waited_for(text), covered(text), mentioned(text))
 
 
 def _item_faults(artifact: str, items: tuple[WorkItem, ...]) -> Iterator[Finding]:
@@ -162,14 +129,23 @@ def _item_faults(artifact: str, items: tuple[WorkItem, ...]) -> Iterator[Finding
 
 
 def _order_faults(artifact: str, items: tuple[WorkItem, ...]) -> Iterator[Finding]:
-    known = {item.name for item in items}
+    waiting = {item.name: item.depends_on for item in items}
+    waits = {name: frozenset(others) for name, others in waiting.items()}
+    known = set(waiting)
     for item in items:
         for name in item.depends_on:
             if name not in known:
                 message = f"{quoted(item.name)} depends on {quoted(name)}, which is no item of the plan"
                 remedy = f"add {quoted(name)} or correct the dependency"
                 yield Finding("plan.unknown_dependency", artifact, f"line {item.number}", message, remedy)
-    cycle = find_cycle({item.name: item.depends_on for item in items})
+        for name in NAMING.found_in(item.text):
+            related = name == item.name or name in waits[item.name] or item.name in waits.get(name, ())
+            if name in known and not related:
+                message = f"{quoted(item.name)} names {quoted(name)} without saying whether it waits for it"
+                remedy = f"write `depends on {name}` if it does"
+                place = f"line {item.number}"
+                yield Finding("plan.unclear_reference", artifact, place, message, remedy, Severity.WARNING)
+    cycle = find_cycle(waiting)
     if cycle:
         line = next(item.number for item in items if item.name == cycle[0])
         message = f"these items wait for each other: {quoted(' -> '.join(cycle))}"
@@ -183,10 +159,10 @@ def _coverage_faults(
     for key in dict.fromkeys(wanted):
         if key not in covered:
             message = f"no work item covers the acceptance criterion `AC-{key}`"
-            remedy = f"name `AC-{key}` in the item that fulfils it, or add one"
+            remedy = f"write `(AC-{key})` or `covers AC-{key}` in the item that fulfils it, or add one"
             yield Finding("plan.uncovered_criterion", artifact, "work items", message, remedy)
     for item in items:
-        for key in sorted(item.criteria - set(wanted)):
+        for key in sorted(item.mentioned - set(wanted)):
             message = f"{quoted(item.name)} names `AC-{key}`, which the specification does not have"
             remedy = "correct the number, or go back and add the criterion to the specification"
             yield Finding("plan.unknown_criterion", artifact, f"line {item.number}", message, remedy)

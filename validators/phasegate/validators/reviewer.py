@@ -1,4 +1,4 @@
-"""Is the reviewer somebody else than the implementer?"""
+"""Is the reviewer somebody else than the implementer, and whoever signed the review?"""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ DEFAULT_ACTORS = "facts:actors.json"
 
 
 def reviewer(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
-    """Check that a rubric names its reviewer, and that the reviewer implemented nothing of the change.
+    """Check that a rubric names its reviewer, who implemented nothing of the change and signed the rubric.
 
-    Parameters: `actors` (default `facts:actors.json`), the companion `{implementers: [name]}`, which the
-    engine takes from the ledger. Names are compared without case, spaces, punctuation and what does not show.
+    Parameters: `actors` (default `facts:actors.json`), the companion `{implementers: [name], signers:
+    {artifact: [name]}}`, which the engine takes from the ledger. While nobody has signed the artifact there
+    is nobody to compare with; that a signature is missing is found elsewhere. Names are compared without
+    case, spaces, punctuation and what does not show.
 
-    Findings: `rubric.reviewer_missing`, `rubric.self_review`, and those of `json_schema.read` and
-    `companions.companion`.
+    Findings: `rubric.reviewer_missing`, `rubric.self_review`, `rubric.other_signer`, and those of
+    `json_schema.read` and `companions.companion`.
 
     Raises:
         BadParameterError: `actors` is not a name.
@@ -39,12 +41,20 @@ def reviewer(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
     actors, findings = companion(artifact, context, name, "actors")
     if findings:
         return findings
-    same = [actor for actor in actors["implementers"] if _forms(actor) & _forms(who)]
-    if not same:
+    if any(_forms(actor) & _forms(who) for actor in actors["implementers"]):
+        message = f"{quoted(who)} implemented the change and cannot review it"
+        remedy = "have somebody else review it and hand in their rubric"
+        return (Finding("rubric.self_review", artifact.name, "/reviewer", message, remedy),)
+    return _signer_faults(artifact.name, who, actors.get("signers", {}).get(artifact.name, []))
+
+
+def _signer_faults(artifact: str, who: str, signers: list[str]) -> tuple[Finding, ...]:
+    if not signers or any(_forms(signer) & _forms(who) for signer in signers):
         return ()
-    message = f"{quoted(who)} implemented the change and cannot review it"
-    remedy = "have somebody else review it and hand in their rubric"
-    return (Finding("rubric.self_review", artifact.name, "/reviewer", message, remedy),)
+    names = ", ".join(quoted(signer) for signer in signers)
+    message = f"the rubric is by {quoted(who)}, and it was signed by {names}"
+    remedy = "have the reviewer sign it with a key of their own, or name as `reviewer` whose key signs it"
+    return (Finding("rubric.other_signer", artifact, "/reviewer", message, remedy),)
 
 
 def _forms(name: str) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from phasegate.validators.boilerplate import content_words
 from phasegate.validators.entries import Entry, Naming, entries
 from phasegate.validators.interface import Artifact, Context, Finding
 from phasegate.validators.markdown import sections_of
@@ -69,7 +70,8 @@ def _faults(artifact: str, found: tuple[Risk, ...]) -> list[Finding]:
             findings.append(Finding("risks.duplicate", artifact, place, message, "give it an id of its own"))
         seen.add(risk.name)
         entry = Entry(risk.name, risk.text, risk.number)
-        if len(words_in([risk.text])) < _MIN_RISK_WORDS or not entry.says_something:
+        says = entry.says_something and content_words([risk.text], "risk")
+        if len(words_in([risk.text])) < _MIN_RISK_WORDS or not says:
             message = f"the risk {shown} does not say what could go wrong"
             remedy = f"write what may happen and what it would harm for {shown}"
             findings.append(Finding("risks.empty", artifact, place, message, remedy))

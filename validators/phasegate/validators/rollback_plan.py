@@ -138,7 +138,7 @@ def _section_faults(
 ) -> Iterator[Finding]:
     present = sections_of(text)
     sections = [section for title in _TITLES for section in find_sections(title, present)]
-    verdicts = [fill_finding(plan_name, section, _MIN_WORDS) for section in sections]
+    verdicts = [fill_finding(plan_name, section, _MIN_WORDS, may_be_none=False) for section in sections]
     if any(verdict is None for verdict in verdicts):
         return
     code = "rollback_plan.empty" if sections else "rollback_plan.missing"

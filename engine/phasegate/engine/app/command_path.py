@@ -8,7 +8,7 @@ is committed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from phasegate.engine.app.recorded import LEASE_FIELD
 from phasegate.engine.app.recorded import STATE_FIELD as STATE_FIELD  # noqa: PLC0414 - read with what writes it
 from phasegate.engine.app.recorded import recorded as recorded  # noqa: PLC0414 - read with what writes it
 from phasegate.engine.app.results import Result
+from phasegate.engine.core.changing import changed
 from phasegate.engine.core.commands import (
     CheckLoop,
     Command,
@@ -55,7 +56,7 @@ from phasegate.engine.core.state import Status, TaskState, fold
 from phasegate.engine.core.state_json import from_json, to_json
 from phasegate.ledger.entry import Draft, Entry
 from phasegate.ledger.errors import LeaseHeld, LeaseLost, VersionConflict
-from phasegate.ledger.leases import Fence
+from phasegate.ledger.leases import Fence, check_fence
 from phasegate.ledger.store import Expect, Projection, Row, Store
 from phasegate.policies.errors import PolicyError
 from phasegate.policies.loader import stored_process
@@ -70,8 +71,24 @@ FLAG_ROW = "flag"
 UNLEASED = (Decide, CheckLoop, RecordDelivery, Requeue, OpenTask)
 """Commands of people and of the engine itself, which need no lease and are stopped by none."""
 
+_NO_FACTS = Facts()
+
 Gather = Callable[[Process, TaskState | None], Facts]
 CommandSource = Callable[[], Command]
+
+
+class _Known(NamedTuple):
+    """A task as this process knows it.
+
+    Attributes:
+        version: sequence number of its last entry.
+        state: where it stands after that.
+        body: the state as its row holds it; empty where this process did not write it.
+    """
+
+    version: int
+    state: TaskState
+    body: bytes = b""
 
 
 class _Commit(NamedTuple):
@@ -98,7 +115,7 @@ class _Asked(NamedTuple):
 
 def no_facts(_process: Process, _state: TaskState | None) -> Facts:
     """Facts of a command that needs none."""
-    return Facts()
+    return _NO_FACTS
 
 
 class CommandPath:
@@ -123,7 +140,7 @@ class CommandPath:
         self._ids = ids
         self._bindings = Bindings(store)
         self._processes: dict[str, Process] = {}
-        self._states: dict[str, tuple[int, TaskState]] = {}
+        self._known: dict[str, _Known] = {}
         self.actor = actor
         self.epoch = epoch
         self._label = parse_label(label)
@@ -144,8 +161,8 @@ class CommandPath:
 
     def governing(self, task: TaskId) -> Process:
         """The definition a task was opened under, which never changes; so a state seen once is enough."""
-        seen = self._states.get(task)
-        return self.process((seen[1] if seen else self.state(task)).process_digest)
+        known = self._known.get(task)
+        return self.process((known.state if known else self.state(task)).process_digest)
 
     def states(self) -> Iterator[TaskState]:
         """All tasks, by id."""
@@ -216,8 +233,8 @@ class CommandPath:
     def record_for_ledger(self, event: LedgerEvent, rows: Sequence[Projection] = ()) -> Entry:
         """Record what belongs to no task, with the rows that follow from it."""
         at = self._clock.now()
-        draft = self._draft(LEDGER_STREAM, Recorded(LEDGER_STREAM, 0, event))
-        return self._store.append([draft], at=at, projections=rows)[0]
+        drafts = self._drafts(LEDGER_STREAM, (Recorded(LEDGER_STREAM, 0, event),), {})
+        return self._store.append(drafts, at=at, projections=rows)[0]
 
     def record_lease_refusal(self, task: TaskId, phase: str, kind: Kind, message: str, remedy: str) -> None:
         """Record and count that somebody was refused a lease."""
@@ -246,8 +263,8 @@ class CommandPath:
     ) -> Result:
         for turn in range(DECISIONS_MAX):
             # What this process knows of the task will do to decide from: the commit checks its version.
-            known = self._states.get(task) if turn == 0 else None
-            version, state = known or self._load(task)
+            known = self._known.get(task) if turn == 0 else None
+            version, state = known[:2] if known else self._load(task)
             process = self._governing(task, state, definition)
             try:
                 result = self._decided(_Asked(task, process, version, state, rows), source, gather)
@@ -266,7 +283,7 @@ class CommandPath:
         task, process, version, state, rows = asked
         now = self._clock.now()
         gathered = gather(process, state)
-        facts = replace(gathered, now=now, actor=self.actor, epoch=self.epoch, ledger=self._store.ledger)
+        facts = changed(gathered, now=now, actor=self.actor, epoch=self.epoch, ledger=self._store.ledger)
         command = source()
         decision = decide(process, state, command, facts)
         return self._fenced(_Commit(task, process, version, state, decision, facts, rows), command)
@@ -305,6 +322,7 @@ class CommandPath:
             task, process, state, events, actor=self.actor, at=at, head=lambda: self._store.head(version)
         )
         if not events and state is not None:
+            self._check(fence)
             return Result(state, ())
         if events[0].phase == LEDGER_STREAM:
             return self._refused_opening(task, process, events[0], at)
@@ -312,9 +330,9 @@ class CommandPath:
         if after is None:
             raise IntegrityError(f"task `{task}` has no state after its opening")
         new_rows = (*_new_bindings(task, events, facts), *extra)
-        body = orjson.dumps(to_json(after))
+        body = self._body(task, after)
         entries = self._store.append(
-            self._drafts(task, events, body, fence),
+            self._drafts(task, events, _said_last(body, fence)),
             at=at,
             projections=(
                 Projection(TASK_ROW, task, body),
@@ -329,8 +347,14 @@ class CommandPath:
             ),
             fence=fence,
         )
-        self._states[task] = (entries[-1].seq, after)
+        self._known[task] = _Known(entries[-1].seq, after, body)
         return _result(after, entries, events, decision)
+
+    def _check(self, fence: Fence | None) -> None:
+        """Refuse under a lost lease what would change nothing, too: no transaction checks the fence then."""
+        if fence is not None:
+            held = (lease for lease in self._store.leases(fence.task) if lease.phase == fence.phase)
+            check_fence(next(held, None), fence, fence.now_ms)
 
     def _refused_opening(self, task: str, process: Process, violation: Recorded, at: str) -> Result:
         """Record a refused opening: there is no task whose stream it could stand in."""
@@ -338,7 +362,7 @@ class CommandPath:
         if not isinstance(event, ViolationRecorded):
             raise TypeError("only a refusal stands in no task")
         named = violation._replace(event=event.model_copy(update={"target": task}))
-        entries = self._store.append([self._draft(LEDGER_STREAM, named)], at=at)
+        entries = self._store.append(self._drafts(LEDGER_STREAM, (named,), {}), at=at)
         never = TaskState(task, "", process.process, process.digest, Status.ABORTED, process.first, {})
         return Result(replace(never, attempts={process.first: 0}), entries, named.event)  # type: ignore[arg-type]
 
@@ -351,14 +375,19 @@ class CommandPath:
 
     def _load(self, task: TaskId) -> tuple[int, TaskState | None]:
         row = self._store.projection(TASK_ROW, task)
-        cached = self._states.get(task)
-        if row is not None and cached is not None and cached[0] == row.seq:
-            return cached
+        known = self._known.get(task)
+        if row is not None and known is not None and known.version == row.seq:
+            return known[:2]
         row = self._vouched(task, row)
         if row is None:
             return 0, None
-        self._states[task] = (row.seq, from_json(orjson.loads(row.body)))
-        return self._states[task]
+        self._known[task] = _Known(row.seq, from_json(orjson.loads(row.body)))
+        return self._known[task][:2]
+
+    def _body(self, task: TaskId, after: TaskState) -> bytes:
+        """A state as its row holds it: the bytes written last, if nothing has changed since."""
+        known = self._known.get(task)
+        return known.body if known and known.body and known.state is after else orjson.dumps(to_json(after))
 
     def _vouched(self, task: TaskId, row: Row | None) -> Row | None:
         """The task's row, if the task's last entry names its digest; read again while the task moves.
@@ -386,26 +415,15 @@ class CommandPath:
         digest = hashlib.sha256(row.body).hexdigest()
         return entry is not None and entry.task == task and entry.payload.get(STATE_FIELD) == digest
 
-    def _drafts(
-        self, task: TaskId, events: Sequence[Recorded], after: bytes, fence: Fence | None
-    ) -> list[Draft]:
-        """The events as drafts; the last names the digest of the state after them, and the lease's epoch.
-
-        An epoch is named only where the commit itself checks it: what is recorded without a lease, such as
-        the refusal of a stale one, must not look as if it had been made under it.
-        """
-        last = {STATE_FIELD: hashlib.sha256(after).hexdigest()}
-        if fence is not None and fence.epoch is not None:
-            last[LEASE_FIELD] = str(fence.epoch)
-        *others, final = events
+    def _drafts(self, task: str, events: Sequence[Recorded], last: Mapping[str, str]) -> list[Draft]:
+        """The events as drafts; the last also says what is in `last`."""
         trace = self._trace(task)
-        drafts = [self._draft(task, event, trace) for event in others]
-        return [*drafts, self._draft(task, final, trace, **last)]
-
-    def _draft(self, task: str, recorded: Recorded, trace: str = "", **more: str) -> Draft:
-        phase, attempt, event = recorded
-        body = {**payload(event), **more}
-        return Draft(task, phase, attempt, event.kind, self.actor, trace or self._trace(task), body)
+        bodies = [payload(item.event) for item in events]
+        bodies[-1].update(last)
+        return [
+            Draft(task, phase, attempt, event.kind, self.actor, trace, body)
+            for (phase, attempt, event), body in zip(events, bodies, strict=True)
+        ]
 
     def _trace(self, task: str) -> str:
         """One trace for each task, one span for each command: its entries share it."""
@@ -418,6 +436,18 @@ class CommandPath:
             return refused.violation
         digest = self._shelf.keep(orjson.dumps(refused.findings, option=orjson.OPT_SORT_KEYS))
         return refused.violation._replace(event=event.model_copy(update={"findings_digest": digest}))
+
+
+def _said_last(after: bytes, fence: Fence | None) -> dict[str, str]:
+    """What a command's last entry says beside its event: the digest of the state after it, the lease's epoch.
+
+    An epoch is named only where the commit itself checks it: what is recorded without a lease, such as the
+    refusal of a stale one, must not look as if it had been made under it.
+    """
+    said = {STATE_FIELD: hashlib.sha256(after).hexdigest()}
+    if fence is not None and fence.epoch is not None:
+        said[LEASE_FIELD] = str(fence.epoch)
+    return said
 
 
 def _never_opened(task: str) -> BadInput:

@@ -2,7 +2,7 @@
 
     previous:NAME        bytes of NAME in the attempt before
     previous:NAME:2      in the one before that, and so on, back to the last one that passed its gate
-    facts:actors.json    who implemented the change, as the ledger has it
+    facts:actors.json    who implemented the change, and who signed which artifact, as the ledger has it
     facts:git.json       the commit checked out when the gate was examined, and the working tree's id then
 
 Only what the phase's checks ask for is gathered.
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import orjson
 
-from phasegate.engine.core.approvals import implementers
+from phasegate.engine.core.approvals import implementers, signers
 from phasegate.engine.core.state import TaskState
 from phasegate.policies.model import CheckRule, Process
 
@@ -47,7 +47,8 @@ def _gathered(
 ) -> Iterator[tuple[str, bytes]]:
     checks = [check for rule in process.phase(phase).evidence for check in rule.checks]
     if any(check.use == "reviewer" for check in checks):
-        yield ACTORS, orjson.dumps({"implementers": _names(process, state)})
+        signed = signers(process, state, phase)
+        yield ACTORS, orjson.dumps({"implementers": _names(process, state), "signers": signed})
     if seen and any(check.use in {"ci_commit", "protected_checks"} for check in checks):
         yield COMMIT, orjson.dumps(seen)
     for name in {name for check in checks for name in _previous_names(check)}:

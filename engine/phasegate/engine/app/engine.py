@@ -55,6 +55,7 @@ from phasegate.engine.core.ids import (
     parse_line,
     parse_phase,
     parse_task_id,
+    parse_title,
 )
 from phasegate.engine.core.ports import Clock, Ids
 from phasegate.engine.core.state import Evidence, TaskState
@@ -244,7 +245,7 @@ class Engine:
         self,
         task: str,
         process: str | Process,
-        title: str = "",
+        title: str | None = None,
         *,
         depends_on: Sequence[str] = (),
         milestone: str = "",
@@ -267,7 +268,8 @@ class Engine:
             base: commit the work starts from, as git resolves it there.
 
         Raises:
-            BadInput: an argument is none, or the definition goes by a shipped one's name.
+            BadInput: an argument is none, such as a title of two lines, or the definition goes by a shipped
+                one's name.
             PolicyError: there is no such process, or its definition is refused.
         """
         name = parse_task_id(task)
@@ -284,7 +286,7 @@ class Engine:
             )
         place, commit = ("", "") if repository is None else base_of(repository, base)
         command = OpenTask(
-            parse_line(title or task, "title", TITLE_CHARS_MAX),
+            parse_title(task if title is None else title, TITLE_CHARS_MAX),
             tuple(parse_task_id(other) for other in depends_on),
             milestone,
             risk,

@@ -13,7 +13,7 @@ from phasegate.engine.core.errors import BadInput, Conflict
 from phasegate.engine.core.events import Kind
 from phasegate.engine.core.ids import TaskId, parse_phase, parse_task_id
 from phasegate.engine.core.ports import Clock
-from phasegate.engine.core.state import TaskState
+from phasegate.engine.core.state import Status, TaskState
 from phasegate.ledger.errors import LeaseHeld, LeaseInvalid, LeaseLost
 from phasegate.ledger.leases import Fence, Lease, check_fence
 from phasegate.ledger.store import Store
@@ -46,10 +46,12 @@ class Leases:
             ttl_s: seconds to expiry; the process's by default.
 
         Raises:
-            BadInput: the task was never opened, or its process has no such phase.
+            BadInput: the task was never opened, is paused or has ended, or its process has no such phase.
             Conflict: somebody holds it; that is recorded and counted.
         """
-        name, where, rule = self._place(task, phase)
+        state = self._path.state(task)
+        _refuse_standing_still(state)
+        name, where, rule = self._place(task, phase or state.phase)
         ttl_ms = 1000 * (ttl_s if ttl_s is not None else rule.ttl_seconds)
         return self._settled(
             name,
@@ -104,8 +106,8 @@ class Leases:
         )
 
     def list(self, task: str | None = None) -> Iterator[Lease]:
-        """The latest lease of each task and phase, held or not."""
-        return self._store.leases(parse_task_id(task) if task else None)
+        """The latest lease of each task and phase, held or not; BadInput for a task that was never opened."""
+        return self._store.leases(parse_task_id(self._path.state(task).task) if task else None)
 
     def held(self, lease: Lease) -> bool:
         """Whether a lease is held now."""
@@ -161,3 +163,11 @@ class Leases:
 
     def _now_ms(self) -> int:
         return int(datetime.fromisoformat(self._clock.now()).timestamp() * 1000)
+
+
+def _refuse_standing_still(state: TaskState) -> None:
+    if state.status.final:
+        raise BadInput(f"task `{state.task}` is {state.status}", "open a new task for further work")
+    if state.status is Status.PAUSED:
+        remedy = f"a person lets it go on: `engine resume {state.task} --reason TEXT --key FILE`"
+        raise BadInput(f"task `{state.task}` is paused: {state.paused}", remedy)

@@ -111,7 +111,9 @@ def open_(
             "--process", "-p", metavar="NAME|FILE.yaml", help="autopilot, evaluation, or a YAML file."
         ),
     ],
-    title: Annotated[str, typer.Option("--title", "-t", help="What the task is about.")] = "",
+    title: Annotated[
+        str | None, typer.Option("--title", "-t", help="What it is about, in one line; its id without it.")
+    ] = None,
     repo: Annotated[
         Path | None, typer.Option("--repo", metavar="DIR", help="Git repository that the work changes.")
     ] = None,

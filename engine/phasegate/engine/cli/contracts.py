@@ -92,7 +92,7 @@ def _tell(proposal: Proposal, file: Path, out: Path | None) -> None:
         ]
         print_rows(Format.TABLE, rows, ["place", "change", "before", "after"], "proposed changes")
         if out is None and proposal.document is not None:
-            console().print(proposal.document.decode(), markup=False, end="")
+            console().print(proposal.document.decode(), markup=False, end="", soft_wrap=True)
     print_findings(proposal.remaining)
     if proposal.fulfils and not proposal.edits:
         say(f"{file} fulfils {proposal.contract}; there is nothing to repair")

@@ -22,8 +22,8 @@ EXIT_REFUSED = 1
 
 
 def install(home: Path | None, repo: Path, *, pre_commit: bool, pre_push: bool, force: bool) -> None:
-    """Install the hooks that are asked for, both without a choice, and tell what was done."""
-    asked = {Hook.PRE_COMMIT: pre_commit, Hook.PRE_PUSH: pre_push}
+    """Install the hooks that are asked for, all without a choice, and tell what was done."""
+    asked = {Hook.PRE_COMMIT: pre_commit, Hook.PRE_MERGE_COMMIT: pre_commit, Hook.PRE_PUSH: pre_push}
     hooks = [hook for hook, wanted in asked.items() if wanted] or list(Hook)
     root = find_home(home, os.environ, repo.absolute()).root
     _tell(hooks_folder(repo).install(hooks, root, force=force))

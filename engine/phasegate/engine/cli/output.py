@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from phasegate.engine.cli.options import Format
+from phasegate.engine.cli.plain_console import PlainConsole, one_line
 from phasegate.validators.interface import Finding, Severity
 
 _NO_TEXT: Final = re.compile(r"(?<!\\ud[89ab][0-9a-f]{2})\\udc([89a-f][0-9a-f])")
@@ -28,12 +29,12 @@ _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOT_EVALU
 
 def console() -> Console:
     """Standard output; wide enough for a pipe, coloured only on a terminal (and never with NO_COLOR)."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False)
+    return PlainConsole(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False)
 
 
 def say(text: str) -> None:
     """Talk, on standard error."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(text))
+    PlainConsole(stderr=True, highlight=False, soft_wrap=True).print(Text(text))
 
 
 def print_json(value: Any) -> None:
@@ -90,7 +91,7 @@ def print_rows(
         for column in columns:
             table.add_column(column)
         for row in rows:
-            table.add_row(*(Text(str(row.get(column, ""))) for column in columns))
+            table.add_row(*(Text(one_line(str(row.get(column, "")))) for column in columns))
         console().print(table)
 
 

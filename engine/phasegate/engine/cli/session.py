@@ -70,7 +70,7 @@ def exit_code_of(error: Exception) -> int:
         say(f"error: {error.message}" + (f"\nremedy: {error.remedy}" if error.remedy else ""))
         return error.exit_code
     if isinstance(error, PolicyError):
-        say(f"error: {error}")
+        say(f"error: {error.message}\nremedy: {error.remedy}")
         return 2
     if isinstance(error, LedgerError):
         message, remedy = told_by_ledger(error)

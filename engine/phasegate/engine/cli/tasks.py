@@ -60,7 +60,7 @@ class Opening(NamedTuple):
 
     task: str
     process: str
-    title: str
+    title: str | None
     repo: Path | None
     base: str
     risk: str

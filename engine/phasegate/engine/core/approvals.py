@@ -150,6 +150,13 @@ def approval_findings(process: Process, state: TaskState) -> tuple[Finding, ...]
     return (*found, *(_missing(rule, state, got) for rule, got in short))
 
 
+def signers(process: Process, state: TaskState, phase: str) -> dict[str, list[str]]:
+    """Who approved, as the process asks of it, each artifact of a phase as it stands; by artifact."""
+    here = [a for a in state.approvals if (a.phase, a.attempt) == (phase, state.attempts.get(phase))]
+    asked = [rule for rule in process.phase(phase).approvals if rule.signs]
+    return {rule.signs: [item.by for item in here if _satisfies(rule, state, item)] for rule in asked}
+
+
 def _filled(rules: Sequence[ApprovalRule], signers: Sequence[Sequence[str]]) -> list[int]:
     """How many approvals each rule gets when every key serves one rule only.
 
@@ -218,4 +225,5 @@ __all__ = [
     "glass_is_broken",
     "implementers",
     "paused_refusal",
+    "signers",
 ]

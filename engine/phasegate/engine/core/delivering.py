@@ -216,4 +216,5 @@ def _acknowledges(answer: Answer) -> bool:
 
 
 def _may_pass(status: int) -> bool:
-    return status < _OK or status in _PASSING or status >= _SERVER_ERROR
+    # An interim answer (1xx) that is all that comes is an answer, and another protocol is none of ours.
+    return not status or status in _PASSING or status >= _SERVER_ERROR

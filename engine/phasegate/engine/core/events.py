@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
+from pydantic_core import to_jsonable_python
 
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.event_fields import (
@@ -450,7 +451,8 @@ class Recorded(NamedTuple):
 
 def payload(event: Event) -> dict[str, Any]:
     """The event as the JSON payload of an entry."""
-    return event.model_dump(mode="json")
+    body: dict[str, Any] = to_jsonable_python(event)
+    return body
 
 
 def parse_event(kind: str, body: Any) -> Event:

@@ -77,7 +77,7 @@ class OpeningFacts:
     stable: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: see `changed`
 class Facts:
     """What the shell found out before the decision.
 

@@ -68,8 +68,12 @@ def _policy_findings(process: Process, state: TaskState, facts: GateFacts) -> It
     if rule.git is not None:
         found = seen if seen is not None else (_not_looked_at(state),)
         yield from flagged(_mode(facts, state, REPOSITORY), found)
-    yield from flagged(_mode(facts, state, APPROVALS), approval_findings(process, state))
-    yield from flagged(_mode(facts, state, ATTESTATION), attestation_findings(process, state))
+    for what, found in (
+        (APPROVALS, approval_findings(process, state)),
+        (ATTESTATION, attestation_findings(process, state)),
+    ):
+        if found:
+            yield from flagged(_mode(facts, state, what), found)
 
 
 def _mode(facts: GateFacts, state: TaskState, what: str) -> FlagMode:

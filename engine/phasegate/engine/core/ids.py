@@ -73,6 +73,14 @@ def parse_line(text: str, what: str, chars_max: int) -> str:
     return text
 
 
+def parse_title(text: str, chars_max: int) -> str:
+    """A task's title: one line of prose, which lists and prompts show as it is."""
+    title = parse_line(text, "title", chars_max)
+    if "\t" in title or title.splitlines() != [title]:
+        raise BadInput("the title has more than one line, or a tab", "say it in one line")
+    return title
+
+
 @functools.lru_cache(maxsize=1024)
 def trace_id(ledger: str, task: str) -> str:
     """Trace id of a task, 32 hex digits: every span of one task falls into one trace.

@@ -7,12 +7,12 @@ own count and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
-from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never
 
+from phasegate.engine.core.changing import changed
 from phasegate.engine.core.delivering import Delivery, OutboxEvent, delivery_after
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import (
@@ -149,7 +149,7 @@ class Loop(NamedTuple):
 NO_LOOP: Final = Loop()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: see `changed`
 class TaskState:
     """Where a task stands.
 
@@ -211,19 +211,6 @@ class TaskState:
         return self.attempts[self.phase]
 
 
-_FIELDS: Final = tuple(item.name for item in fields(TaskState))
-_PLACES: Final = {name: place for place, name in enumerate(_FIELDS)}
-_values: Final = attrgetter(*_FIELDS)
-
-
-def _changed(state: TaskState, **changes: Any) -> TaskState:
-    """As `dataclasses.replace`, which looks every field up anew: on the hot path it takes twice as long."""
-    values = list(_values(state))
-    for name, value in changes.items():
-        values[_PLACES[name]] = value
-    return TaskState(*values)
-
-
 def begin(task: str, first: Recorded) -> TaskState:
     """State after a task's first event, which must be its opening."""
     event = first.event
@@ -257,36 +244,36 @@ def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             workers = _workers(state, phase, event.by)
             loop = state.loop._replace(progress_at=event.at) if event.at else state.loop
             previous = _previous(state, attempt, event.name)
-            return _changed(state, evidence=evidence, workers=workers, previous=previous, loop=loop)
+            return changed(state, evidence=evidence, workers=workers, previous=previous, loop=loop)
         case PhaseCompleted():
-            return _changed(state, completed=(*state.completed, phase))
+            return changed(state, completed=(*state.completed, phase))
         case PhaseEntered():
             attempts = {**state.attempts, phase: attempt}
-            return _changed(state, phase=phase, attempts=attempts, loop=_progress(state, event.at))
+            return changed(state, phase=phase, attempts=attempts, loop=_progress(state, event.at))
+        case PromptBaselined() | PromptAttested():
+            return _attested(state, phase, attempt, event)
         case PhaseBacktracked():
             kept = tuple(name for name in state.completed if name not in event.voided)
             attempts = {**state.attempts, event.target: attempt}
             previous = _superseded(state, event.voided)
-            return _changed(state, phase=event.target, attempts=attempts, completed=kept, previous=previous)
+            return changed(state, phase=event.target, attempts=attempts, completed=kept, previous=previous)
         case TaskCompleted():
-            return _changed(state, status=Status.COMPLETED)
+            return changed(state, status=Status.COMPLETED)
         case ViolationRecorded():
             return _violated(state, event)
         case RunEnded():
-            return _changed(state, outcome=event.outcome)
+            return changed(state, outcome=event.outcome)
         case TaskOpened():
             raise IntegrityError(f"task `{state.task}` is opened twice")
         case FlagSet() | MilestoneApproved() | BaselineRecorded() | KeyRegistered():
             raise IntegrityError(f"`{event.kind}` in the stream of task `{state.task}`")
         case TaskPaused() | TaskResumed() | TaskAborted() | ApprovalRecorded():
             return _decided(state, phase, attempt, event)
-        case PromptBaselined() | PromptAttested():
-            return _attested(state, phase, attempt, event)
         case OutboxEnqueued():
             phases = {event.key: event.gate or phase, **state.effect_phases}
-            return _changed(state, outbox=_delivery(state, event), effect_phases=phases)
+            return changed(state, outbox=_delivery(state, event), effect_phases=phases)
         case OutboxDeferred() | OutboxDelivered() | OutboxFailed() | OutboxWithdrawn():
-            return _changed(state, outbox=_delivery(state, event))
+            return changed(state, outbox=_delivery(state, event))
         case (
             WitnessRecorded()
             | GatePassed()
@@ -337,10 +324,10 @@ def _violated(state: TaskState, event: ViolationRecorded) -> TaskState:
     kind = str(event.violation)
     violations = {**state.violations, kind: state.violations.get(kind, 0) + 1}
     if not event.at:
-        return _changed(state, violations=violations)
+        return changed(state, violations=violations)
     streaks = {**state.loop.streaks, kind: state.loop.streaks.get(kind, 0) + 1}
     recent = (*state.loop.recent, event.at)[-VIOLATION_TIMES_MAX:]
-    return _changed(state, violations=violations, loop=state.loop._replace(streaks=streaks, recent=recent))
+    return changed(state, violations=violations, loop=state.loop._replace(streaks=streaks, recent=recent))
 
 
 def _decided(
@@ -352,12 +339,12 @@ def _decided(
     match event:
         case TaskPaused():
             escalated = state.escalated or event.escalated
-            return _changed(state, status=Status.PAUSED, paused=event.reason, escalated=escalated)
+            return changed(state, status=Status.PAUSED, paused=event.reason, escalated=escalated)
         case TaskResumed():
             loop = Loop(progress_at=event.at)
-            return _changed(state, status=Status.OPEN, paused="", escalated=False, loop=loop)
+            return changed(state, status=Status.OPEN, paused="", escalated=False, loop=loop)
         case TaskAborted():
-            return _changed(state, status=Status.ABORTED, paused="")
+            return changed(state, status=Status.ABORTED, paused="")
         case ApprovalRecorded():
             decided = Approved(
                 phase,
@@ -370,10 +357,10 @@ def _decided(
                 event.statement,
             )
             if event.decision == BREAK_GLASS:
-                return _changed(state, broken_glass=(phase, attempt, event.statement, event.by))
+                return changed(state, broken_glass=(phase, attempt, event.statement, event.by))
             same = (phase, event.key_id, event.role)
             others = tuple(a for a in state.approvals if (a.phase, a.key_id, a.role) != same)
-            return _changed(state, approvals=(*others, decided))
+            return changed(state, approvals=(*others, decided))
         case _:
             assert_never(event)
 
@@ -383,7 +370,7 @@ def _attested(
 ) -> TaskState:
     if isinstance(event, PromptBaselined):
         baseline = Baseline(event.version, event.prompt, event.header, event.persona, event.persona_digest)
-        return _changed(state, baselines={**state.baselines, phase: baseline})
+        return changed(state, baselines={**state.baselines, phase: baseline})
     seen = Attested(
         attempt,
         event.prompt,
@@ -395,9 +382,10 @@ def _attested(
         event.via,
     )
     before = state.attested.get(phase)
-    if before is not None and before.attempt == attempt and not _outweighs(state, phase, seen, before):
+    stands = before is not None and before.attempt == attempt and not _outweighs(state, phase, seen, before)
+    if stands or seen == before:
         return state
-    return _changed(state, attested={**state.attested, phase: seen})
+    return changed(state, attested={**state.attested, phase: seen})
 
 
 def _outweighs(state: TaskState, phase: str, seen: Attested, before: Attested) -> bool:

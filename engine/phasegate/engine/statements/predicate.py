@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic_core import to_jsonable_python
 
 from phasegate.engine.core.event_fields import Count, Hex
 from phasegate.engine.statements.errors import Fault, StatementError
@@ -99,7 +100,8 @@ class Predicate(Part):
 
     def to_dict(self) -> dict[str, Any]:
         """The predicate as plain JSON."""
-        return self.model_dump(mode="json", by_alias=True)
+        said: dict[str, Any] = to_jsonable_python(self, by_alias=True)
+        return said
 
     def subject_problem(self, subjects: tuple[Subject, ...]) -> str:
         """Why these cannot be the subjects of this predicate; empty when they can."""

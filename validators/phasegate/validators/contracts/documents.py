@@ -8,18 +8,39 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
-from phasegate.validators.kpis import Bound
+from phasegate.validators.boilerplate import content_words
+from phasegate.validators.kpi_reading import Bound
+from phasegate.validators.markdown import section_key
+from phasegate.validators.placeholders import is_placeholder
 from phasegate.validators.plan import find_cycle
 
 ITEMS_MAX = 1_000
 TEXT_CHARS_MAX = 10_000
 
+PLACEHOLDER = "placeholder"
+"""Type of the error for a text that says nothing."""
+
+
+def says_something(text: str) -> str:
+    """Return a text that is neither a placeholder nor made of words that stand in any document.
+
+    Raises:
+        PydanticCustomError: it says nothing.
+    """
+    lines = text.splitlines()
+    if is_placeholder(lines) or not content_words(lines):
+        raise PydanticCustomError(PLACEHOLDER, "says nothing that would not stand in any document")
+    return text
+
+
 # `$` alone would let a line end follow.
 _END = r"$(?!\n)"
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=TEXT_CHARS_MAX, pattern=r"\S")]
+Prose = Annotated[Text, AfterValidator(says_something)]
 Decimal = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,30}(\.[0-9]{1,30})?" + _END)]
 Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?" + _END)]
 RepositoryPath = Annotated[
@@ -69,7 +90,7 @@ class Criterion(_Document):
     """One acceptance criterion."""
 
     id: CriterionId
-    text: Text
+    text: Prose
 
 
 class KpiTarget(_Document):
@@ -85,7 +106,7 @@ class NamedRisk(_Document):
     """One risk as a strategy names it."""
 
     id: RiskId
-    text: Text
+    text: Prose
 
 
 class ProblemSpec(_Document):
@@ -94,8 +115,8 @@ class ProblemSpec(_Document):
     contract: Literal["ProblemSpec"]
     version: Literal[1]
     task: Text
-    problem: Text
-    objectives: Annotated[tuple[Text, ...], Field(min_length=1, max_length=ITEMS_MAX)]
+    problem: Prose
+    objectives: Annotated[tuple[Prose, ...], Field(min_length=1, max_length=ITEMS_MAX)]
     non_goals: Annotated[tuple[Text, ...], Field(max_length=ITEMS_MAX)] = ()
     acceptance_criteria: Annotated[tuple[Criterion, ...], Field(min_length=1, max_length=ITEMS_MAX)]
     kpis: Annotated[tuple[KpiTarget, ...], Field(min_length=1, max_length=ITEMS_MAX)]
@@ -104,7 +125,7 @@ class ProblemSpec(_Document):
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
         _refuse_twice("acceptance criterion", [criterion.id for criterion in self.acceptance_criteria])
-        _refuse_twice("kpi", [kpi.name for kpi in self.kpis])
+        _refuse_twice("kpi", [section_key(kpi.name) or kpi.name for kpi in self.kpis])
         _refuse_twice("risk", [risk.id for risk in self.risks])
         return self
 
@@ -113,7 +134,7 @@ class PlanItem(_Document):
     """One work item."""
 
     id: ItemId
-    title: Text
+    title: Prose
     depends_on: Annotated[tuple[ItemId, ...], Field(max_length=ITEMS_MAX)] = ()
     criteria: Annotated[tuple[CriterionId, ...], Field(max_length=ITEMS_MAX)] = ()
     files: Annotated[tuple[RepositoryPath, ...], Field(max_length=ITEMS_MAX)] = ()
@@ -126,7 +147,7 @@ class Plan(_Document):
     version: Literal[1]
     task: Text
     items: Annotated[tuple[PlanItem, ...], Field(min_length=1, max_length=ITEMS_MAX)]
-    rollback: Text | None = None
+    rollback: Prose | None = None
 
     @model_validator(mode="after")
     def _items_can_be_ordered(self) -> Self:
@@ -165,7 +186,7 @@ class ChangeSet(_Document):
     version: Literal[1]
     task: Text
     base_commit: Commit
-    summary: Text
+    summary: Prose
     files: Annotated[tuple[ChangedFile, ...], Field(min_length=1, max_length=ITEMS_MAX)]
     items: Annotated[tuple[ItemId, ...], Field(min_length=1, max_length=ITEMS_MAX)]
 
@@ -185,10 +206,10 @@ class PRSummary(_Document):
     version: Literal[1]
     task: Text
     title: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
-    summary: Text
+    summary: Prose
     commit: Commit
     risks: Annotated[tuple[Text, ...], Field(min_length=1, max_length=ITEMS_MAX)]
-    rollback: Text
+    rollback: Prose
     ledger_entries: Annotated[tuple[Count, ...], Field(min_length=1, max_length=ITEMS_MAX)]
     metrics: Annotated[dict[str, Decimal], Field(max_length=ITEMS_MAX)] = Field(default_factory=dict)
 
@@ -197,7 +218,7 @@ class AssessedRisk(_Document):
     """One risk, judged."""
 
     id: RiskId
-    description: Text
+    description: Prose
     likelihood: Grade
     impact: Grade
     mitigation: Text
@@ -208,6 +229,13 @@ class AssessedRisk(_Document):
     def _acceptance_has_a_name(self) -> Self:
         if (self.status is RiskStatus.ACCEPTED) != (self.accepted_by is not None):
             raise ValueError("`accepted_by` is given for an accepted risk, and only then")
+        return self
+
+    @model_validator(mode="after")
+    def _mitigation_says_how(self) -> Self:
+        # Whoever accepts a risk does nothing about it, and has signed with a name.
+        if self.status is not RiskStatus.ACCEPTED:
+            says_something(self.mitigation)
         return self
 
 

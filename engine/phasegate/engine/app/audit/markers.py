@@ -1,9 +1,11 @@
 """Marks of unfinished work in production code: words such as those below, and functions that do nothing.
 
-Python is read as Python: words count in comments only, and a function whose whole body (but for a docstring)
-is `pass`, `...` or `raise NotImplementedError` is a stub, unless it is abstract, an overload, or part of a
-`Protocol`. In other languages the words count wherever they stand, and the usual spellings of "not
-implemented" count with them. It opens no file: whoever calls hands in the bytes.
+A file is code by its name, or, where the name has no suffix, by its first line (`#!`). Python is read as
+Python: words count in comments and at the head of a docstring's line, and a function whose whole body (but
+for a docstring) is `pass`, `...` or `raise NotImplementedError` is a stub, unless it is abstract, an
+overload, or part of a `Protocol`. In other languages the words count wherever they stand, in files of
+settings in comments and as values, and the usual spellings of "not implemented" count with them.
+`marker_words` says which spellings of a word count. It opens no file: whoever calls hands in the bytes.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from phasegate.engine.app.audit.marker_words import words_in_docstring, words_in_line, words_in_setting
 from phasegate.validators.globs import Globs
 from phasegate.validators.interface import Finding, Severity
 from phasegate.validators.quoting import quoted
@@ -28,14 +31,17 @@ FILE_BYTES_MAX: Final = 4 * 1024 * 1024
 FINDINGS_MAX: Final = 1_000
 
 WORDS: Final = ("TODO", "FIXME", "XXX", "HACK")
-SOURCES: Final = tuple(
-    f"*.{ending}"
-    for ending in (
+_SETTINGS: Final = ("*.yaml", "*.yml", "*.toml")
+SOURCES: Final = (
+    "Makefile", "makefile", "GNUmakefile", "*.mk", "Dockerfile", "Dockerfile.*", "*.dockerfile",
+    "Containerfile", "Justfile", "justfile", "Rakefile", "Jenkinsfile", "Vagrantfile", "CMakeLists.txt",
+    "*.cmake", "*.gradle", "*.bzl", "BUILD", "*.tf", "*.proto", *_SETTINGS,
+    *(f"*.{ending}" for ending in (
         "py", "pyi", "js", "mjs", "cjs", "jsx", "ts", "tsx", "go", "rs", "java", "kt", "kts", "scala", "rb",
         "php", "c", "h", "cc", "cpp", "cxx", "hpp", "hh", "cs", "fs", "swift", "m", "mm", "dart", "ex", "exs",
-        "erl", "hs", "lua", "pl", "pm", "r", "jl", "sh", "bash", "zsh", "ps1", "sql", "vue", "svelte", "zig",
-        "nim",
-    )
+        "erl", "hs", "lua", "pl", "pm", "r", "jl", "sh", "bash", "zsh", "ksh", "fish", "awk", "ps1", "sql",
+        "vue", "svelte", "zig", "nim",
+    )),
 )  # fmt: skip
 """What counts as code."""
 EXCLUDED: Final = (
@@ -43,6 +49,7 @@ EXCLUDED: Final = (
     "*_test.py", "conftest.py", "*_test.go", "*.test.*", "*.spec.*", "*Test.java", "*Tests.cs", "*_spec.rb",
     "docs/**", "examples/**", "**/vendor/**", "vendor/**", "**/node_modules/**", "node_modules/**",
     "**/third_party/**", "third_party/**", "*.min.js",
+    ".phasegate/**",
 )  # fmt: skip
 """Tests, documentation and what others wrote are no production code of this repository."""
 
@@ -51,6 +58,8 @@ _NOT_IMPLEMENTED = re.compile(
     r"|throw new Error\(\s*['\"]not implemented|panic\(\s*\"not implemented)",
     re.IGNORECASE,
 )
+_INTERPRETER = b"#!"
+_PYTHON = re.compile(rb"\bpython[0-9.]*\b")
 _ABSTRACT = frozenset({"abstractmethod", "abstractproperty", "overload"})
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -60,20 +69,28 @@ class MarkerRules:
     """What is looked for, and where.
 
     Attributes:
-        words: words that mark unfinished work, compared exactly and as whole words.
+        words: words that mark unfinished work, as whole words.
         sources: patterns of files that are code.
         excluded: patterns of those that are not production code.
         stubs: whether functions that do nothing count.
+        scripts: whether a file without a suffix is code if its first line names an interpreter.
     """
 
     words: tuple[str, ...] = WORDS
     sources: tuple[str, ...] = SOURCES
     excluded: tuple[str, ...] = EXCLUDED
     stubs: bool = True
+    scripts: bool = True
 
-    def covers(self, path: str) -> bool:
+    def may_cover(self, path: str) -> bool:
+        """Whether a file is production code by its name, or may be by its first line."""
+        named = Globs(self.sources).matches(path) or (self.scripts and _has_no_suffix(path))
+        return named and not Globs(self.excluded).matches(path)
+
+    def covers(self, path: str, content: bytes) -> bool:
         """Whether a file is production code."""
-        return Globs(self.sources).matches(path) and not Globs(self.excluded).matches(path)
+        by_name = Globs(self.sources).matches(path)
+        return self.may_cover(path) and (by_name or content.startswith(_INTERPRETER))
 
 
 def marker_findings(files: Mapping[str, bytes], rules: MarkerRules) -> tuple[Finding, ...]:
@@ -84,7 +101,7 @@ def marker_findings(files: Mapping[str, bytes], rules: MarkerRules) -> tuple[Fin
     """
     found: list[Finding] = []
     for path in sorted(files):
-        if rules.covers(path):
+        if rules.covers(path, files[path]):
             found.extend(_file_findings(path, files[path], rules))
         if len(found) >= FINDINGS_MAX:
             break
@@ -94,7 +111,7 @@ def marker_findings(files: Mapping[str, bytes], rules: MarkerRules) -> tuple[Fin
 def _file_findings(path: str, content: bytes, rules: MarkerRules) -> list[Finding]:
     if len(content) > FILE_BYTES_MAX:
         return [_unreadable(path, f"it has more than {FILE_BYTES_MAX} bytes")]
-    if not path.endswith((".py", ".pyi")):
+    if not _is_python(path, content):
         return list(_text_marks(path, content.decode("utf-8", "replace"), rules))
     try:
         with warnings.catch_warnings():
@@ -104,8 +121,13 @@ def _file_findings(path: str, content: bytes, rules: MarkerRules) -> list[Findin
         comments = list(_comments(content))
     except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError) as error:
         return [_unreadable(path, f"it is no Python that this interpreter reads: {error}")]
-    marks = [_word(path, line, word) for line, text in comments for word in _words(text, rules)]
-    if rules.stubs and path.endswith(".py"):
+    marks = [_word(path, line, word) for line, text in comments for word in words_in_line(text, rules.words)]
+    marks.extend(
+        _word(path, line, word)
+        for line, text in _docstring_lines(tree)
+        for word in words_in_docstring(text, rules.words)
+    )
+    if rules.stubs and not path.endswith(".pyi"):
         marks.extend(_stub(path, function) for function in _stubs(tree))
     return sorted(marks, key=lambda mark: int(mark.place.rpartition(":")[2]))
 
@@ -116,15 +138,27 @@ def _comments(content: bytes) -> Iterator[tuple[int, str]]:
             yield token.start[0], token.string
 
 
-def _words(text: str, rules: MarkerRules) -> Iterator[str]:
-    for word in rules.words:
-        if re.search(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])", text):
-            yield word
+def _docstring_lines(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | _Function):
+            text = ast.get_docstring(node, clean=False) or ""
+            yield from enumerate(text.splitlines(), node.body[0].lineno if text else 1)
+
+
+def _has_no_suffix(path: str) -> bool:
+    return "." not in path.rpartition("/")[2]
+
+
+def _is_python(path: str, content: bytes) -> bool:
+    interpreter = content.partition(b"\n")[0] if _has_no_suffix(path) else b""
+    named = interpreter.startswith(_INTERPRETER) and _PYTHON.search(interpreter)
+    return path.endswith((".py", ".pyi")) or bool(named)
 
 
 def _text_marks(path: str, text: str, rules: MarkerRules) -> Iterator[Finding]:
+    words_in = words_in_setting if Globs(_SETTINGS).matches(path) else words_in_line
     for number, line in enumerate(text.splitlines(), 1):
-        for word in _words(line, rules):
+        for word in words_in(line, rules.words):
             yield _word(path, number, word)
         found = _NOT_IMPLEMENTED.search(line) if rules.stubs else None
         if found:

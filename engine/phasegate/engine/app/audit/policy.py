@@ -43,12 +43,13 @@ class MarkerPolicy(_Frozen):
     sources: _Strings = SOURCES
     excluded: _Strings = EXCLUDED
     stubs: bool = True
+    scripts: bool = True
     scope: Literal["all", "changed"] = "all"
 
     @property
     def rules(self) -> MarkerRules:
         """As the check takes them."""
-        return MarkerRules(self.words, self.sources, self.excluded, self.stubs)
+        return MarkerRules(self.words, self.sources, self.excluded, self.stubs, self.scripts)
 
 
 class CheckpointPolicy(_Frozen):

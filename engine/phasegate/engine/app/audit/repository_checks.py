@@ -112,7 +112,7 @@ class RepositoryChecks:
             blobs = [
                 blob
                 for blob in self.commit.blobs()
-                if rules.covers(blob.path) and (changed is None or blob.path in changed)
+                if rules.may_cover(blob.path) and (changed is None or blob.path in changed)
             ]
             files = self.commit.read(blobs, file_bytes_max=FILE_BYTES_MAX)
         except GitUnavailable as error:

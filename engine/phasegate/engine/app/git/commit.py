@@ -119,23 +119,28 @@ class Commit:
         return resolve_commit(self.root, commit) == fork
 
     def times(self) -> dict[str, int]:
-        """When each path last changed in its history, in seconds since 1970 by the committer's clock.
+        """When the content of each path last changed, in seconds since 1970 by the committer's clock.
 
-        A merge changes what is as in none of its parents; what it takes from one of them changed there.
+        A merge changes what is as in none of its parents; what it takes from one of them changed there. A
+        change of the mode alone (`chmod +x`) is none.
 
         Raises:
             GitUnavailable: the history cannot be read, or is not all there.
         """
         if self._git("rev-parse", "--is-shallow-repository").strip() == b"true":
             raise GitUnavailable("the clone is shallow, so it is not known when files last changed")
-        log = self._git("log", "--format=%x00%x00%ct", "-c", "--name-only", "-z", "--no-renames", self.id)
+        log = self._git(
+            "log", "--format=%x00%x00%ct", "-c", "--raw", "--no-abbrev", "-z", "--no-renames", self.id
+        )
         found: dict[str, int] = {}
         for record in log.split(b"\0\0\0"):
-            head, _, names = record.strip(b"\0").partition(b"\0")
-            # Of a merge the names follow an empty field, of another commit a line end.
-            for name in filter(None, names.removeprefix(b"\n").split(b"\0")):
+            head, _, changes = record.strip(b"\0").partition(b"\0")
+            # Of a merge the changes follow an empty field, of another commit a line end.
+            fields = filter(None, changes.removeprefix(b"\n").split(b"\0"))
+            for change, name in zip(fields, fields, strict=True):
                 # The log goes back in time; the newest change of a path is the first seen.
-                found.setdefault(os.fsdecode(name), int(head))
+                if _changes_content(change):
+                    found.setdefault(os.fsdecode(name), int(head))
         return found
 
     def at(self, ref: str, path: str) -> bytes:
@@ -172,3 +177,11 @@ def open_commit(repo: Path, ref: str = "HEAD") -> Commit:
         raise GitUnavailable("the repository has no commit yet")
     tree = run_git(("-C", str(root), "rev-parse", "--verify", f"{commit}^{{tree}}"), {}).decode().strip()
     return Commit(root, commit, tree)
+
+
+def _changes_content(change: bytes) -> bool:
+    """Whether a change is more than one of the mode (git-diff-tree, "Raw output format" and "-c")."""
+    parents = len(change) - len(change.lstrip(b":"))
+    fields = change.lstrip(b":").split(b" ")
+    before, after, status = fields[parents + 1 : -2], fields[-2], fields[-1]
+    return after not in before or b"T" in status

@@ -63,6 +63,7 @@ class Hook(StrEnum):
     """The hooks there are."""
 
     PRE_COMMIT = "pre-commit"
+    PRE_MERGE_COMMIT = "pre-merge-commit"
     PRE_PUSH = "pre-push"
 
 
@@ -157,18 +158,18 @@ class HooksFolder:
                 yield Action("put back as it was", file)
 
     def _script(self, hook: Hook, home: Path) -> bytes:
-        command = "check" if hook is Hook.PRE_COMMIT else "check-push"
+        pre_push = hook is Hook.PRE_PUSH
+        command = "check-push" if pre_push else "check"
         python = shlex.quote(sys.executable)
         arguments = shlex.join(["git", command, "--repo", ".", "--home", str(home)])
         ask = f"{python} -I -m phasegate.engine.cli {arguments}"
-        pre_commit = hook is Hook.PRE_COMMIT
         body = _SCRIPT.format(
             previous=shlex.quote(str(self.folder / f"{hook}{PREVIOUS}")),
-            chain=_CHAIN if pre_commit else _CHAIN_WITH_INPUT,
+            chain=_CHAIN_WITH_INPUT if pre_push else _CHAIN,
             repository=shlex.quote(str(self.repository)),
             elsewhere=_SHARED if self.is_shared else _OWN,
             python=python,
-            run=f"exec {ask} </dev/null" if pre_commit else f"tell | {ask}",
+            run=f"tell | {ask}" if pre_push else f"exec {ask} </dev/null",
         ).encode("utf-8", "surrogateescape")
         return f"#!/bin/sh\n{_MARK}{hashlib.sha256(body).hexdigest()}\n".encode() + body
 

@@ -144,8 +144,12 @@ class Outbox:
     # -- looking --------------------------------------------------------------------------------------
 
     def list(self, task: str | None = None, delivery: Delivery | None = None) -> tuple[Waiting, ...]:
-        """The side effects of one task or all, as their rows tell; pending ones with what keeps them."""
-        wanted = parse_task_id(task) if task else None
+        """The side effects of one task or all, as their rows tell; pending ones with what keeps them.
+
+        Raises:
+            BadInput: the task was never opened.
+        """
+        wanted = self._path.state(task).task if task else None
         policy = load_outbox_policy(self._home.root)
         found = [row_of(row) for row in self._store.projections(OUTBOX_ROW)]
         return tuple(
@@ -186,9 +190,13 @@ class Outbox:
         Args:
             limit: at most so many.
             task: only this task's.
+
+        Raises:
+            BadInput: the task was never opened.
         """
+        wanted = self._path.state(task).task if task else None
         policy, now = load_outbox_policy(self._home.root), self._clock.now()
-        due = self._due(now, parse_task_id(task) if task else None)
+        due = self._due(now, wanted)
         return tuple(_until_sent(limit, (self._try(owner, effect.key, policy, now) for owner, effect in due)))
 
     def retry(self, prefix: str) -> Tried:

@@ -89,9 +89,16 @@ def attestation_of(result: Result) -> Attestation:
     """The attestation that a result recorded."""
     for entry in result.entries:
         if entry.type == PromptAttested.kind:
-            names = ("prompt", "header", "origin", "status", "severity")
-            said = {name: str(entry.payload[name]) for name in names}
-            return Attestation(result, version=int(str(entry.payload["version"])), **said)
+            said = entry.payload
+            return Attestation(
+                result,
+                prompt=str(said["prompt"]),
+                header=str(said["header"]),
+                origin=str(said["origin"]),
+                status=str(said["status"]),
+                version=int(str(said["version"])),
+                severity=str(said["severity"]),
+            )
     return Attestation(result)
 
 

@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 @git.command("install")
 def git_install(
-    pre_commit: Annotated[bool, typer.Option("--pre-commit", help="Only the pre-commit hook.")] = False,
+    pre_commit: Annotated[
+        bool, typer.Option("--pre-commit", help="Only the hooks of commits and merges.")
+    ] = False,
     pre_push: Annotated[bool, typer.Option("--pre-push", help="Only the pre-push hook.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Write anew a hook of ours that was edited by hand.")

@@ -60,7 +60,11 @@ def witness(
     format_: FormatOption = Format.TABLE,
     json_: JsonOption = False,
 ) -> None:
-    """Run a command under the engine's eyes and keep what it saw as witnessed evidence."""
+    """Run a command under the engine's eyes and keep what it saw as witnessed evidence.
+
+    Programs of the system come first: for those of an activated environment give the path,
+    `.venv/bin/python -m pytest`.
+    """
     from phasegate.engine.app.witnessing.witnesses import Asked
     from phasegate.engine.cli import witness as implementation
     from phasegate.engine.cli.output import chosen
