@@ -5,7 +5,8 @@
 A full transition is an accepted advance of a worker that holds the task's lease: load the task at its
 version, decide, sign the statement, three entries, the task's projection, one commit that checks version and
 lease. The gate's facts are prepared beforehand, because reading artifacts and running validators is timed
-apart (``gate facts``). The method is that of ``ledger.py``.
+apart (``gate facts``). The floor is a raw commit of the same bytes: those of the entries, the statement and
+the task's row together. The method is that of ``ledger.py``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from ledger import Line, compare, floor_file, table
+from phasegate.engine.app.command_path import TASK_ROW
 from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.notary import STATEMENT_ROW
 from phasegate.engine.core.commands import Advance
 from phasegate.engine.core.facts import EvidenceFact, Facts, GateFacts
 from phasegate.policies.model import EvidenceRule, LeaseRule, PhaseRule, Process
@@ -55,18 +58,21 @@ def prepared(engine: Engine, folder: Path, tasks: int) -> Iterator[tuple[str, Fa
     for number in range(tasks):
         task = f"T-{number}"
         engine.open_task(task, line)
-        assert engine.leases.acquire(task).epoch == EPOCH
+        engine.leases.acquire(task)
         result = engine.add_evidence(task, [file])
         digest = result.state.evidence["P0.md"].digest
         yield task, Facts(gate=GateFacts({"P0.md": EvidenceFact(digest, digest)}, ("P0.md:sections",)))
 
 
-def entry_bytes(folder: Path) -> int:
-    """What the three entries of one transition come to, so that the floor writes as much."""
+def written_bytes(folder: Path) -> int:
+    """What one transition makes durable: its entries, its signed statement and the task's row."""
     with leased(folder / "probe") as engine:
         ((task, facts),) = prepared(engine, folder, 1)
         result = engine._path.run(task, Advance(), lambda _process, _state: facts)
-        return sum(len(entry.bytes) for entry in result.entries)
+        (statement,) = engine.store.projections(STATEMENT_ROW)
+        row = engine.store.projection(TASK_ROW, task)
+        assert row is not None
+        return sum(len(entry.bytes) for entry in result.entries) + len(statement.body) + len(row.body)
 
 
 def leased(home: Path) -> Engine:
@@ -112,7 +118,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
         folder = Path(name)
         insert = floor_file(folder / "floor.db")
-        data = bytes(entry_bytes(folder))
+        data = bytes(written_bytes(folder))
         lines = [measure(folder, chosen.blocks, lambda: insert(data)) for measure in (transition, refusal)]
     print(json.dumps([line._asdict() for line in lines], indent=2) if chosen.json else table(lines))
     return 0

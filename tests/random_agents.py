@@ -1,96 +1,70 @@
 """Random agents over a real home: honest, sloppy, lying and crashing ones, and two at once.
 
-What they did is kept apart from the engine, in `World`: which bytes are good work, which command really
-passed, whose key signed what. A completed task is held against that, not against what the engine says.
+They work under nine phases, on a clock that the test moves. Each attack is made where it could do harm: all
+else that the gate asks for is done honestly before. What really happened is in `World`, which judges after
+every command.
 """
 
 from __future__ import annotations
 
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Protocol
+
+import autopilot_artifacts as artifacts
+from agents_world import Hand, Held, Run, Visit, World
+from engine_drivers import NINE_PHASES
+from guarded_homes import Clock
 
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.people.deciding import Decision
 from phasegate.engine.app.people.keys import Role, create_key
-from phasegate.engine.app.results import Result
-from phasegate.engine.core.commands import AttestPrompt
 from phasegate.engine.core.errors import EngineError
-from phasegate.engine.core.ids import TaskId
-from phasegate.engine.core.state import Status
-from phasegate.policies.model import (
-    ApprovalRule,
-    Attention,
-    CheckRule,
-    EvidenceRule,
-    Origin,
-    PhaseRule,
-    Process,
-)
+from phasegate.policies.loader import load_process
+from phasegate.policies.model import FlagMode, Process
 
-PROMPT, OTHER_PROMPT = "ab" * 32, "cd" * 32
-SECTIONS = CheckRule(use="sections", params={"required": ["problem"]})
+TASKS_AT_ONCE = 3
+LEASE_S = 600
+NOBODY = Hand()
+
+CHECK = """
+import json, sys
+junit, coverage, serial, how = sys.argv[1:]
+print("building run_" + serial)
+case = '<testcase classname="t" name="run_%s" time="0.01">%s</testcase>'
+cases = "" if how == "no tests" else case % (serial, '<failure message="no"/>' if how == "failing" else "")
+with open(junit, "w") as file:
+    file.write('<testsuite name="s" tests="%d">%s</testsuite>' % (bool(cases), cases))
+with open(coverage, "w") as file:
+    summary = {"num_statements": 20, "covered_lines": 5 if how == "uncovered" else 19}
+    json.dump({"files": {"src/run_%s.py" % serial: {"summary": summary, "missing_lines": [7]}}, "totals": summary}, file)
+sys.exit(how == "exit 1")
+"""
 
 
 class Crash(Exception):
     """The process ends here."""
 
 
+class Attack(Protocol):
+    """Acts once, at the gate of the phase a task is in."""
+
+    def __call__(self, agents: Agents, task: str) -> None: ...
+
+
 def process() -> Process:
-    """Four phases that show every kind of condition a gate can have."""
-    return Process(
-        process="agents",
-        version=1,
-        title="Random agents",
-        phases=(
-            PhaseRule(
-                name="PLAN", purpose="plan", evidence=(EvidenceRule(name="plan.md", checks=(SECTIONS,)),)
-            ),
-            PhaseRule(
-                name="BUILD",
-                purpose="build",
-                implements=True,
-                evidence=(EvidenceRule(name="change.md", checks=(SECTIONS,)),),
-            ),
-            PhaseRule(
-                name="CHECK",
-                purpose="check",
-                evidence=(EvidenceRule(name="log.txt", origin="witnessed", witness="output"),),
-            ),
-            PhaseRule(
-                name="REVIEW",
-                purpose="judge",
-                attestation=Attention.ERROR,
-                evidence=(EvidenceRule(name="review.md", checks=(SECTIONS,)),),
-                approvals=(ApprovalRule(role="reviewer", signs="review.md"),),
-            ),
-        ),
-        forward={"PLAN": ("BUILD",), "BUILD": ("CHECK",), "CHECK": ("REVIEW",)},
-        backtrack={"CHECK": ("PLAN", "BUILD"), "REVIEW": ("PLAN", "BUILD", "CHECK")},
-    )
-
-
-DOCUMENTS = {"PLAN": "plan.md", "BUILD": "change.md", "REVIEW": "review.md"}
-
-
-@dataclass
-class World:
-    """What really happened, kept by the test.
-
-    Attributes:
-        good: digests of documents that are good work, by task.
-        passed: number of commands of CHECK that really ended with 0, by task and attempt.
-        commands: how many commands were given.
-    """
-
-    good: dict[str, set[str]] = field(default_factory=dict)
-    passed: dict[tuple[str, int], int] = field(default_factory=dict)
-    commands: int = 0
-    serial: int = 0
+    """The nine phases, with an implementer, a reviewer who signs, a strict prompt, and leases."""
+    data = load_process(NINE_PHASES).model_dump(mode="json")
+    phases = {phase["name"]: phase for phase in data["phases"]}
+    phases["IMPLEMENT"]["implements"] = True
+    phases["REVIEW"]["attestation"] = "error"
+    phases["REVIEW"]["approvals"] = [{"role": "reviewer", "signs": "review_rubric.json"}]
+    lease = {"ttl_seconds": LEASE_S, "window_seconds": LEASE_S // 2}
+    return Process.model_validate({**data, "process": "agents", "lease": lease})
 
 
 class Agents:
@@ -99,229 +73,255 @@ class Agents:
     Args:
         folder: an empty folder.
         seed: of all randomness.
+        attacks: by name, with the phases where it can be made.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, attacks: dict[str, tuple[Attack, tuple[str, ...]]]) -> None:
         self.random = random.Random(seed)
         self.folder = folder
-        self.world = World()
+        self.attacks = attacks
+        self.home = folder / "home"
+        self.world = World(self.home)
         self.process = process()
-        first = Engine.init(folder / "home")
-        self.engines = [first, Engine.open(folder / "home")]
-        self.keys = {name: folder / f"{name}.key" for name in ("rita", "ben", "olga", "mallory")}
+        self.clock = Clock()
+        first = Engine.init(self.home, clock=self.clock)
+        self.keys = {name: folder / f"{name}.key" for name in ("olga", "rita", "ben", "mallory")}
         vkeys = {name: create_key(file, name).public_vkey for name, file in self.keys.items()}
-        first.registrations.register(vkeys["rita"], Role.REVIEWER)
-        first.registrations.register(vkeys["ben"], Role.REVIEWER)
         first.registrations.register(vkeys["olga"], Role.OPERATOR)
+        for name in ("rita", "ben"):
+            first.registrations.register(vkeys[name], Role.REVIEWER, key=self.keys["olga"])
+        self.engines = [first, self.worker()]
+        self.ben = self.worker(key=self.keys["ben"])
+        self.seen = self._last()
         self.tasks: list[str] = []
-        self.loose = folder / "loose"
-        self.loose.mkdir()
+        self.serial = 0
+
+    def worker(self, **more: Any) -> Engine:
+        """One more process over the home."""
+        return Engine.open(self.home, clock=self.clock, **more)
 
     def close(self) -> None:
-        """Close both engines."""
-        for engine in self.engines:
+        """Close all engines."""
+        for engine in (*self.engines, self.ben):
             engine.close()
 
     def run(self, commands: int) -> None:
         """Give so many commands."""
         while self.world.commands < commands:
-            if len(self._open()) < 3:
-                self._new_task()
-            self._step(self.random.choice(self._open()))
+            going = self.going()
+            if len(going) < TASKS_AT_ONCE:
+                self._open_task()
+            else:
+                self._step(self.random.choice(going))
 
-    def _open(self) -> list[str]:
-        return [task for task in self.tasks if not self.engines[0].state(task).status.final]
+    def going(self) -> list[str]:
+        """Tasks that are not completed."""
+        return [task for task in self.tasks if task not in self.world.completed]
 
-    def _new_task(self) -> None:
+    def visit(self, task: str) -> Visit:
+        """Where a task is, by the book."""
+        return self.world.standing[task]
+
+    def _open_task(self) -> None:
         task = f"T-{len(self.tasks)}"
         self.tasks.append(task)
-        self.world.good[task] = set()
-        self._ask(lambda engine: engine.open_task(task, self.process))
+        self.ask(lambda engine: engine.open_task(task, self.process))
 
     def _step(self, task: str) -> None:
-        actions: list[tuple[int, Callable[[str], None]]] = [
-            (10, self.honest),
-            (4, self.sloppy),
-            (4, self.skip),
-            (3, self.lie),
-            (2, self.tamper),
-            (2, self.self_review),
-            (1, self.go_back),
-            (2, self.crash),
-            (2, self.two_at_once),
-        ]
-        chosen = self.random.choices([act for _, act in actions], [weight for weight, _ in actions])[0]
-        chosen(task)
+        how = self.random.random()
+        if how < 0.4:
+            self.honest(task)
+        elif how < 0.5:
+            self.sloppy(task)
+        else:
+            self._attack(task)
 
-    def _ask(self, command: Callable[[Engine], Result]) -> Result | None:
-        self.world.commands += 1
-        with suppress(EngineError):
-            return command(self.random.choice(self.engines))
-        return None
+    def _attack(self, task: str) -> None:
+        """One of the attacks that can be made here; most often one that was tried the least."""
+        here = [name for name, (_, phases) in self.attacks.items() if self.visit(task).phase in phases]
+        least = min(self.world.tried[name] for name in here)
+        if self.random.random() < 0.7:
+            here = [name for name in here if self.world.tried[name] == least]
+        name = self.random.choice(here)
+        before = self.world.commands
+        self.attacks[name][0](self, task)
+        self.world.tried[name] += self.world.commands > before
 
     # -- what agents do -------------------------------------------------------------------------------
 
     def honest(self, task: str) -> None:
         """Do what the phase needs, in full, and advance."""
-        phase = self.engines[0].state(task).phase
-        if phase == "CHECK":
-            self._witness(task, "/bin/true")
+        self.prepare(task)
+        self.advance(task)
+
+    def prepare(self, task: str, *, signer: str = "rita") -> None:
+        """Do what the phase needs, in full."""
+        phase = self.visit(task).phase
+        if phase == "VERIFY":
+            self.check(task)
+            if any(run.visit == self.visit(task) and not run.ended_well for run in self.world.runs.values()):
+                self.check(task, reports=())  # only a run without reports replaces the log of a build
         else:
-            self._hand_in(task, DOCUMENTS[phase], good=True)
+            self.hand_in(task)
         if phase == "REVIEW":
-            self._attest(task, PROMPT, "compiler")
-            self._approve(task, "rita")
-        self._advance(task)
+            self.compile(task)
+            if signer:
+                self.sign(task, signer)
 
     def sloppy(self, task: str) -> None:
         """Do one of the things the phase needs, not necessarily well, and try to advance."""
-        phase = self.engines[0].state(task).phase
-        if phase == "CHECK":
-            self._witness(task, self.random.choice(["/bin/true", "/bin/false"]))
-        elif self.random.random() < 0.7:
-            self._hand_in(task, DOCUMENTS[phase], good=self.random.random() < 0.5)
-        if phase == "REVIEW" and self.random.random() < 0.5:
-            self._approve(task, self.random.choice(["rita", "ben", "mallory"]))
-        if self.random.random() < 0.6:
-            self._advance(task)
-
-    def skip(self, task: str) -> None:
-        """Ask for a phase at random."""
-        to = self.random.choice(["PLAN", "BUILD", "CHECK", "REVIEW", "DONE"])
-        self._ask(lambda engine: engine.advance(task, to))
-
-    def lie(self, task: str) -> None:
-        """Hand in what must be witnessed, bytes of another task or attempt, or a claimed prompt."""
-        choice = self.random.randrange(4)
-        if choice == 0:
-            file = self._write("log.txt", b"all tests passed\n")
-            self._ask(lambda engine: engine.add_evidence(task, [file]))
-        elif choice == 1:
-            old = self._some_old_file()
-            if old is not None:
-                name = DOCUMENTS.get(self.engines[0].state(task).phase, "plan.md")
-                self._ask(lambda engine: engine.add_evidence(task, [old], name))
-        elif choice == 2:
-            via: Literal["agent", "engine"] = "agent" if self.random.random() < 0.5 else "engine"
-            self._attest(task, self.random.choice([PROMPT, OTHER_PROMPT]), via)
+        if self.visit(task).phase == "VERIFY":
+            self.check(task, self.random.choice(["good", "exit 1", "failing"]))
         else:
-            self._ask(lambda engine: engine.witness(task, "REVIEW", ["/bin/true"], cwd=self.folder).result)
+            self.hand_in(task, good=self.random.random() < 0.5)
+        if self.random.random() < 0.7:
+            self.advance(task)
 
-    def tamper(self, task: str) -> None:
-        """Change a readable copy, or a file that was handed in, after it was recorded."""
-        state = self.engines[0].state(task)
-        if not state.evidence:
-            return
-        evidence = self.random.choice(list(state.evidence.values()))
-        path = self.folder / "home" / evidence.path
-        if self.random.random() < 0.5 and evidence.source:
-            path = Path(evidence.source)
-        with suppress(OSError):
-            path.write_bytes(b"changed afterwards\n")
-        self._advance(task)
-        if self.random.random() < 0.8:
-            self._hand_in_again(task, evidence.name)
+    # -- how they do it -------------------------------------------------------------------------------
 
-    def self_review(self, task: str) -> None:
-        """Implement with a reviewer's key, then approve with it; or approve with a key nobody registered."""
-        name = self.random.choice(["ben", "mallory"])
-        if name == "ben":
-            state = self.engines[0].state(task)
-            if state.phase == "BUILD":
-                with Engine.open(self.folder / "home", key=self.keys["ben"]) as acting:
-                    file = self._write("change.md", self._document(task, good=True))
-                    self.world.commands += 1
-                    acting.add_evidence(task, [file])
-        self._approve(task, name)
-        self._advance(task)
+    def ask(
+        self, command: Callable[[Engine], Any], hand: Hand = NOBODY, engine: Engine | None = None
+    ) -> Any:
+        """Give one command, and hold what came of it against the book."""
+        self.tick()
+        try:
+            with suppress(EngineError):
+                return command(engine or self.random.choice(self.engines))
+        finally:
+            self.settle(hand)
+        return None
 
-    def go_back(self, task: str) -> None:
+    def tick(self, seconds: int = 1) -> None:
+        """Another command, so much later."""
+        self.world.commands += 1
+        self.wait(seconds)
+
+    def wait(self, seconds: int) -> None:
+        """Time passes."""
+        self.world.now_s += seconds
+        self.clock.go(seconds=seconds)
+
+    def settle(self, hand: Hand = NOBODY) -> None:
+        """Hold what the last command brought about against the book."""
+        new = list(self.engines[0].store.entries(since=self.seen))
+        if new:
+            self.seen = new[-1].seq
+            self.world.judge((entry for entry in new if entry.task in self.tasks), hand)
+
+    def documents(self, task: str, *, good: bool = True) -> list[Path]:
+        """Write what the phase a task is in must leave."""
+        self.serial += 1
+        contents = artifacts.contents(task, self.visit(task).phase, self.serial)
+        return [self.write(task, name, content, good=good) for name, content in contents.items()]
+
+    def write(self, task: str, name: str, content: bytes, *, good: bool = True) -> Path:
+        """Write one document; a bad one says nothing."""
+        if not good:
+            self.serial += 1
+            content = f"# {task} {self.serial}\n\n## Problem\nTBD\n".encode()
+        self.world.wrote(task, name, content, good=good)
+        self.serial += 1
+        place = self.folder / "loose" / str(self.serial)
+        place.mkdir(parents=True)
+        (place / name).write_bytes(content)
+        return place / name
+
+    def hand_in(self, task: str, *, good: bool = True) -> list[Path]:
+        """Write and hand in what the phase must leave; returns the files."""
+        files = self.documents(task, good=good)
+        self.offer(task, files)
+        return files
+
+    def offer(self, task: str, files: list[Path], hand: Hand = NOBODY, engine: Engine | None = None) -> Any:
+        """Hand in files."""
+        return self.ask(lambda engine: engine.add_evidence(task, files), hand, engine)
+
+    def check(self, task: str, how: str = "good", reports: tuple[str, ...] = ("junit", "coverage")) -> None:
+        """Let the engine build, test and measure, with this outcome; only these reports are named."""
+        self.serial += 1
+        place = self.folder / "built" / str(self.serial)
+        place.mkdir(parents=True)
+        files = {"junit": place / "junit.xml", "coverage": place / "coverage.json"}
+        self.world.runs[self.serial] = Run(self.visit(task), how != "exit 1", how == "good")
+        command = [sys.executable, "-I", "-S", "-c", CHECK, *map(str, files.values())]
+        command += [str(self.serial), how]
+        named = {kind: files[kind] for kind in reports}
+        self.ask(lambda engine: engine.witness(task, "VERIFY", command, cwd=self.folder, **named))
+
+    def compile(self, task: str) -> bytes:
+        """Work under the engine's own prompt."""
+        handed = self.ask(lambda engine: engine.prompts.compile(task), Hand(prompt="compiled"))
+        return bytes(handed.prompt.content) if handed is not None else b""
+
+    def report_prompt(self, task: str, content: bytes, via: Any, *, good: bool) -> None:
+        """An agent says, or the hook sees, which prompt is in use."""
+        hand = Hand(prompt=f"{via}: {'good' if good else 'drift'}")
+        self.ask(lambda engine: engine.prompts.check(task, content, via=via), hand)
+
+    def sign(self, task: str, name: str, decision: Decision = Decision.APPROVE) -> None:
+        """Have somebody decide, with their own key, as a reviewer."""
+        hand = Hand(signer=name, approves=decision is Decision.APPROVE)
+        key = self.keys[name]
+        self.ask(lambda engine: engine.people.decide(task, decision, "read it", key, Role.REVIEWER), hand)
+
+    def set_flag(self, flag: str, mode: FlagMode, name: str) -> None:
+        """Set a flag; only the operator's word counts."""
+        if name == "olga":
+            self.world.modes[flag] = str(mode)
+        key = self.keys[name]
+        self.ask(lambda engine: engine.flags.set(self.process, flag, mode, "for a while", key))
+
+    def lease(self, task: str, holder: str) -> Held | None:
+        """Acquire the lease on the phase a task is in."""
+        phase = self.visit(task).phase
+        with self.worker(label=holder) as engine:
+            given = self.ask(lambda engine: engine.leases.acquire(task), engine=engine)
+        if given is None:
+            return None
+        held = Held(holder, given.epoch, self.world.now_s + LEASE_S)
+        self.world.took_lease(task, phase, held)
+        return held
+
+    def release(self, task: str, phase: str, held: Held) -> None:
+        """Give a lease up."""
+        with self.worker(label=held.holder) as engine:
+            given_up = self.ask(lambda engine: engine.leases.release(task, held.epoch, phase), engine=engine)
+        if given_up is not None and self.world.leases[task, phase] == held:
+            self.world.leases[task, phase] = Held(held.holder, held.epoch, 0)
+
+    def advance(self, task: str, to: str | None = None) -> None:
+        """Ask to go on."""
+        self.ask(lambda engine: engine.advance(task, to))
+
+    def go_back(self, task: str, to: str | None) -> None:
         """Backtrack, to a phase or to wherever the engine says."""
-        to = self.random.choice([None, "PLAN", "BUILD", "CHECK"])
-        self._ask(lambda engine: engine.backtrack(task, to, "found out later"))
+        self.ask(lambda engine: engine.backtrack(task, to, "found out later"))
 
-    def crash(self, task: str) -> None:
-        """Die before or after the commit of an honest step, and go on with a fresh engine."""
+    def crash(self, task: str, command: Callable[[Engine], Any]) -> None:
+        """Die before or after the commit of a command, and go on with a fresh engine."""
+        self.tick()
         index = self.random.randrange(2)
         with suppress(Crash, EngineError), self._dying(self.engines[index], after=self.random.random() < 0.5):
-            self.world.commands += 1
-            phase = self.engines[index].state(task).phase
-            if phase in DOCUMENTS:
-                file = self._write(DOCUMENTS[phase], self._document(task, good=True))
-                self.engines[index].add_evidence(task, [file])
-            else:
-                self.engines[index].advance(task)
+            command(self.engines[index])
         self.engines[index].close()
-        self.engines[index] = Engine.open(self.folder / "home")
+        self.engines[index] = self.worker()
+        self.settle()
 
-    def two_at_once(self, task: str) -> None:
-        """Two processes act on one task at the same moment, in any order."""
-        acts: list[Callable[[Engine], Any]] = [
-            lambda engine: engine.advance(task),
-            lambda engine: engine.backtrack(task, "PLAN", "changed my mind"),
-            lambda engine: engine.advance(task, "REVIEW"),
-        ]
-        pair = [self.random.choice(acts) for _ in range(2)]
+    def at_once(self, first: Callable[[Engine], Any], second: Callable[[Engine], Any]) -> None:
+        """Two processes act at the same moment, in any order."""
+        self.tick()
+        self.tick()
         barrier = threading.Barrier(2)
-        threads = [
-            threading.Thread(target=_race, args=(barrier, engine, act))
-            for engine, act in zip(self.engines, pair, strict=True)
-        ]
-        self.world.commands += 2
+        acts = zip(self.engines, (first, second), strict=True)
+        threads = [threading.Thread(target=_race, args=(barrier, *act)) for act in acts]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        self.settle()
 
-    # -- how they do it -------------------------------------------------------------------------------
-
-    def _document(self, task: str, *, good: bool) -> bytes:
-        self.world.serial += 1
-        if not good:
-            return f"# {task} {self.world.serial}\n\n## Problem\nTBD\n".encode()
-        text = f"# {task} {self.world.serial}\n\n## Problem\nReaders wait for {task}, because nobody measured it.\n"
-        return text.encode()
-
-    def _write(self, name: str, content: bytes) -> Path:
-        self.world.serial += 1
-        place = self.loose / str(self.world.serial)
-        place.mkdir()
-        (place / name).write_bytes(content)
-        return place / name
-
-    def _hand_in(self, task: str, name: str, *, good: bool) -> None:
-        file = self._write(name, self._document(task, good=good))
-        self._ask(lambda engine: engine.add_evidence(task, [file]))
-
-    def _hand_in_again(self, task: str, name: str) -> None:
-        if name in DOCUMENTS.values():
-            self._hand_in(task, name, good=True)
-
-    def _some_old_file(self) -> Path | None:
-        places = list(self.loose.iterdir())
-        return next(self.random.choice(places).iterdir(), None) if places else None
-
-    def _witness(self, task: str, command: str) -> None:
-        attempt = self.engines[0].state(task).attempts.get("CHECK", 0)
-        done = self._ask(lambda engine: engine.witness(task, "CHECK", [command], cwd=self.folder).result)
-        if command == "/bin/true" and done is not None and done.accepted:
-            key = (task, attempt)
-            self.world.passed[key] = self.world.passed.get(key, 0) + 1
-
-    def _attest(self, task: str, prompt: str, via: Literal["compiler", "engine", "agent"]) -> None:
-        origin = Origin.CLAIMED if via == "agent" else Origin.WITNESSED
-        command = AttestPrompt(prompt, prompt, "", "", origin, via, own_texts=via == "compiler")
-        self._ask(lambda engine: engine._path.run(TaskId(task), command))
-
-    def _approve(self, task: str, name: str) -> None:
-        self._ask(
-            lambda engine: engine.people.decide(
-                task, Decision.APPROVE, "looks right", self.keys[name], Role.REVIEWER
-            )
-        )
-
-    def _advance(self, task: str) -> None:
-        self._ask(lambda engine: engine.advance(task))
+    def _last(self) -> int:
+        return max(entry.seq for entry in self.engines[0].store.entries())
 
     @contextmanager
     def _dying(self, engine: Engine, *, after: bool) -> Iterator[None]:
@@ -345,6 +345,3 @@ def _race(barrier: threading.Barrier, engine: Engine, act: Callable[[Engine], An
     barrier.wait()
     with suppress(EngineError):
         act(engine)
-
-
-__all__ = ["Agents", "Status"]

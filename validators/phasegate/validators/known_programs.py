@@ -31,6 +31,8 @@ BEFORE_COMMANDS: Final = _words(
 MAKES: Final = frozenset({"make", "gmake", "ninja", "just"})
 
 PYTHON: Final = re.compile(r"(?:python|pypy)[0-9.]{0,6}(?:[.]exe)?")
+PYTHON_OPTION: Final = re.compile(r"-[bBdEhiIOPqRsStuvVx]*(?P<letter>[cmWX])(?P<rest>.*)", re.DOTALL)
+"""An option of Python's with a value, which the rest of the word is or else the word after it."""
 SHELL: Final = re.compile(r"(?:sh|bash|dash|zsh)(?:[.]exe)?")
 INTERPRETERS: Final = frozenset({"node", "deno", "bun", "ruby", "perl", "php", "java", "coverage"})
 

@@ -23,18 +23,30 @@ SCHEMA_ID = "phasegate/protected-checks/v1"
 
 _BACK = "bring it back as it was; a test that may go is named in the process as `excused`"
 _PLAIN = "let the change pass without it; configuration that may change is named in the process as `excused`"
+_SETTLE = (
+    "settle it in the project's settings of the runner, as of the base commit, or let the process name it as "
+    "`excused`"
+)
 _COMMAND = {
-    "plugin": ("protected.plugin_in_command", "the command loads a plugin", "run the tests without it"),
-    "selection": ("protected.selection_in_command", "the command chooses among the tests", "run all tests"),
+    "plugin": (
+        "protected.plugin_in_command",
+        "the command loads a plugin, or leaves one out",
+        "run the tests without it, or let the process name it under `plugins`",
+    ),
+    "selection": (
+        "protected.selection_in_command",
+        "the command chooses among the tests",
+        "run all tests, whatever ended how before: join commands by `&&` alone, or by `;` alone",
+    ),
     "configuration": (
         "protected.configuration_in_command",
-        "the command configures the runner",
-        "configure it in the repository, as of the base commit",
+        "the command gives a runner more than is known to change nothing",
+        _SETTLE,
     ),
     "environment": (
         "protected.environment_in_command",
         "the command sets a variable that changes outcomes, or leads out of the working tree",
-        "run the tests without it, in the working tree and on what lies there",
+        "run the tests without it, in the working tree and on what lies there, and name its files from there",
     ),
     "program": (
         "protected.unknown_program",
@@ -43,6 +55,16 @@ _COMMAND = {
             "run a known runner, as `.venv/bin/python -m pytest` where it lies in a virtual environment, or "
             "a script of the base commit; others are named in the process as `programs`"
         ),
+    ),
+    "above": (
+        "protected.configuration_above",
+        "the runner also takes settings from a folder above the repository or the trials",
+        "move it away, or work in a repository that no such file lies above",
+    ),
+    "link": (
+        "protected.link_leads_away",
+        "the change has a link that leads out of the working tree",
+        "put a file there, or a link to one of the repository, from its own folder on",
     ),
 }
 
@@ -53,12 +75,13 @@ def protected_checks(artifact: Artifact, context: Context) -> tuple[Finding, ...
     Parameters: `tests` and `configuration`, patterns of paths that the engine takes from the base commit (see
     `change_tests.DEFAULT_TESTS` and `test_configuration.DEFAULT_CONFIGURATION`); `excused`, patterns of
     paths, test ids and arguments that may change or go; `plugins`, names of plugins a command may load with
-    `-p`; `programs`, patterns of programs a command may start besides those that are known;
+    `-p`, or leave out (`no:NAME`); `programs`, patterns of programs a command may start besides those that are known;
     `time_limit_s`, how long one run may take (default: a minute and twenty times the witnessed run).
 
     Findings: `protected.not_evaluated`; `protected.test_deleted`, `.test_skipped`, `.test_weakened`;
     `protected.configuration_added`, `_changed`, `_removed`; `protected.plugin_in_command`,
     `.selection_in_command`, `.configuration_in_command`, `.environment_in_command`, `.unknown_program`;
+    `protected.configuration_above` and `.link_leads_away` (of where it runs);
     `protected.module_not_run` (a test module of the tree of which the report does not tell);
     `protected.source_changed_during_run`; `protected.regressed` and
     `.vanished` (a test of the base commit fails, is skipped or is gone with the new source);
@@ -156,7 +179,7 @@ def _of_command(
         allowed = risk["kind"] == "plugin" and argument.removeprefix("-p ") in plugins
         # Patterns are of paths below something, so an absolute one is compared without its first slash.
         allowed |= risk["kind"] == "program" and programs.matches(argument.lstrip("/"))
-        if not allowed and not excused.matches(argument):
+        if not allowed and not excused.matches(argument.lstrip("/")):
             code, message, remedy = _COMMAND[risk["kind"]]
             yield Finding(code, artifact, quoted(argument), f"{message}: {quoted(argument)}", remedy)
 

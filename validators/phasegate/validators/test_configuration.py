@@ -13,15 +13,9 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from phasegate.validators.errors import MalformedJsonError
-from phasegate.validators.runner_options import (
-    OTHER_RUNNERS,
-    PASSING_ON,
-    RUNNERS,
-    Risk,
-    of_argument,
-    of_other_runner,
-    takes_next,
-)
+from phasegate.validators.runner_options import RUNNERS, Risk, of_argument, takes_next
+from phasegate.validators.runner_words import step
+from phasegate.validators.shell_branches import branches
 from phasegate.validators.shell_words import ASSIGNMENT, SEPARATORS, words_of
 from phasegate.validators.strict_json import parse
 
@@ -35,6 +29,8 @@ DEFAULT_CONFIGURATION = (
 
 _INI_SECTIONS = re.compile(r"(?:tool:)?pytest|pytest|coverage:.*|testenv.*|tox|unittest")
 _PACKAGE_FIELDS = ("scripts", "jest", "vitest", "mocha", "ava", "nyc", "c8")
+_PYTEST_FILES = frozenset({"pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"})
+_PYTEST_SECTIONS = frozenset({"pytest", "tool:pytest"})
 _SHELL_MARKS = " ;&|\n"
 _DEPTH_MAX = 4
 _CHANGING_FOLDER = frozenset(
@@ -83,6 +79,15 @@ def outcome_part(path: str, content: bytes) -> Any:
     return content
 
 
+def has_pytest_settings(path: str, content: bytes) -> bool:
+    """Whether pytest would take a file for its settings; a shared one that cannot be read counts."""
+    name = path.rpartition("/")[2]
+    if name not in {"pyproject.toml", "setup.cfg", "tox.ini"}:
+        return name in _PYTEST_FILES
+    part = outcome_part(path, content)
+    return part is content or (isinstance(part, dict) and not _PYTEST_SECTIONS.isdisjoint(part))
+
+
 def _of_pyproject(value: dict[str, Any]) -> dict[str, Any]:
     tool, project = value.get("tool", {}), value.get("project", {})
     found = {name: tool[name] for name in ("pytest", "coverage", "tox", "hatch") if name in tool}
@@ -129,14 +134,15 @@ def chosen_paths(argv: Sequence[str], depth: int = 0) -> tuple[str, ...]:
     """Paths that a command gives to pytest to look for tests in; none where it leaves that to pytest."""
     found: list[str] = []
     runner, skip = False, False
-    for word in argv:
+    for place, word in enumerate(argv):
         if word in SEPARATORS:
             runner = False
         elif depth < _DEPTH_MAX and any(mark in word for mark in _SHELL_MARKS):
             found += chosen_paths(words_of(word), depth + 1)
         elif runner and not skip and not word.startswith("-"):
             found.append(word.partition("::")[0])
-        skip = runner and not skip and takes_next(word)
+        following = argv[place + 1] if place + 1 < len(argv) else ""
+        skip = runner and not skip and takes_next(word, following)
         runner = runner or RUNNERS.fullmatch(word) is not None
     return tuple(found)
 
@@ -166,6 +172,8 @@ def _programs(words: list[str]) -> Iterator[str]:
 def _risks(words: list[str], looks: _Looks, depth: int) -> Iterator[Risk]:
     runner = ""
     place = 0
+    if depth:
+        yield from (Risk("selection", text) for text in branches(words))
     while place < len(words):
         word = words[place]
         following = words[place + 1] if place + 1 < len(words) else ""
@@ -178,17 +186,9 @@ def _risks(words: list[str], looks: _Looks, depth: int) -> Iterator[Risk]:
             continue
         if runner != "pytest":
             yield from _of_environment(word, following, looks)
-        if RUNNERS.fullmatch(word):
-            runner = "pytest"
-        elif runner == "pytest":
-            yield from of_argument(word, following)
-            place += takes_next(word)
-        elif OTHER_RUNNERS.fullmatch(word):
-            runner = word.rpartition("/")[2]
-        elif runner in PASSING_ON and word == "--":
-            runner = "pytest"
-        elif runner:
-            yield from of_other_runner(runner, word, following)
+        runner, risks, skipped = step(runner, word, following)
+        yield from risks
+        place += skipped
 
 
 def _of_environment(word: str, following: str, looks: _Looks) -> Iterator[Risk]:

@@ -17,6 +17,7 @@ from phasegate.validators.known_programs import (
     INTERPRETERS,
     MAKES,
     PYTHON,
+    PYTHON_OPTION,
     SHELL,
     is_known_command,
 )
@@ -29,7 +30,6 @@ from phasegate.validators.shell_words import (
     words_of,
 )
 
-_PYTHON_OPTION = re.compile(r"-[bBdEhiIOPqsSuvVx]*(?P<letter>[cmWX])(?P<rest>.*)", re.DOTALL)
 _MAKE_OPTION = re.compile(r"-[bBdeiknpqrRsStvw]*(?P<letter>[fCIEjlodW])(?P<rest>.*)", re.DOTALL)
 _MAKE_LONG = {
     **dict.fromkeys(("--file", "--makefile", "--justfile"), "f"),
@@ -158,7 +158,7 @@ class _Reading:
 
     def _of_python(self, name: str) -> Iterator[Program]:
         while word := self._next():
-            option = _PYTHON_OPTION.fullmatch(word)
+            option = PYTHON_OPTION.fullmatch(word)
             if word in _ENDS_AT_ONCE:
                 return
             if word == "-" or (option and option["letter"] == "c"):

@@ -2,7 +2,8 @@
 
 The shell has verified the signature, and says whether the key is registered for the role. Here it is decided
 whether that role may decide this, now, on this task; nobody approves what they implemented or overrides the
-gate of their own work, and no key signs twice.
+gate of their own work, and no key signs twice. An approval covers all evidence of its phase: whatever comes or
+changes afterwards was not approved.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from phasegate.engine.core.events import (
     TaskResumed,
 )
 from phasegate.engine.core.facts import Facts
-from phasegate.engine.core.state import BREAK_GLASS, Approved, Status, TaskState
+from phasegate.engine.core.state import BREAK_GLASS, Approved, Status, TaskState, is_current
 from phasegate.policies.model import ApprovalRule, Process
 from phasegate.validators.interface import Finding
 from phasegate.validators.reviewer import identity
@@ -147,7 +148,7 @@ def approval_findings(process: Process, state: TaskState) -> tuple[Finding, ...]
     others = [item for item in here if not _is_implementer(process, state, item.by)]
     filled = _filled(rules, [[a.key_id for a in others if _satisfies(rule, state, a)] for rule in rules])
     short = [(rule, got) for rule, got in zip(rules, filled, strict=True) if got < rule.count]
-    return (*found, *(_missing(rule, state, got) for rule, got in short))
+    return (*found, *(_missing(rule, state, got, others) for rule, got in short))
 
 
 def signers(process: Process, state: TaskState, phase: str) -> dict[str, list[str]]:
@@ -178,17 +179,26 @@ def _filled(rules: Sequence[ApprovalRule], signers: Sequence[Sequence[str]]) -> 
 
 
 def _satisfies(rule: ApprovalRule, state: TaskState, approved: Approved) -> bool:
-    if approved.decision != APPROVE or approved.role != rule.role:
-        return False
-    if rule.signs and rule.signs not in approved.subjects:
-        return False
-    return not any(_changed_since(state, name, digest) for name, digest in approved.subjects.items())
+    return _meets(rule, approved) and not _not_covered(state, approved)
 
 
-def _changed_since(state: TaskState, name: str, digest: str) -> bool:
-    """Whether evidence that was signed has other bytes now; a process definition is no evidence."""
-    evidence = state.evidence.get(name)
-    return evidence is not None and evidence.digest != digest
+def _meets(rule: ApprovalRule, approved: Approved) -> bool:
+    """Whether a decision is one that the rule asks for, whatever came after it."""
+    signed = not rule.signs or rule.signs in approved.subjects
+    return approved.decision == APPROVE and approved.role == rule.role and signed
+
+
+def _not_covered(state: TaskState, approved: Approved) -> list[str]:
+    """Evidence with other bytes than were signed, and evidence of the phase that was not signed at all.
+
+    A process definition, which is signed where there is no evidence, is none.
+    """
+    standing = {
+        name: item.digest
+        for name, item in state.evidence.items()
+        if name in approved.subjects or (item.phase == approved.phase and is_current(state, item))
+    }
+    return [name for name, digest in standing.items() if approved.subjects.get(name) != digest]
 
 
 def _objection(state: TaskState, approved: Approved) -> Finding:
@@ -198,10 +208,15 @@ def _objection(state: TaskState, approved: Approved) -> Finding:
     return Finding(code, "", state.phase, text, remedy)
 
 
-def _missing(rule: ApprovalRule, state: TaskState, found: int) -> Finding:
+def _missing(rule: ApprovalRule, state: TaskState, found: int, here: Sequence[Approved]) -> Finding:
     about = f" of the current `{rule.signs}`" if rule.signs else ""
     text = f"{found} of {rule.count} approval(s) as {rule.role}{about}"
+    later = {name for item in here if _meets(rule, item) for name in _not_covered(state, item)}
+    if later:
+        named = ", ".join(f"`{name}`" for name in sorted(later))
+        text += f"; {named} came or changed after an approval was signed, which therefore counts no more"
     remedy = f"have one sign: `engine approve {state.task} --role {rule.role} --key FILE --reason TEXT`"
+    remedy += ", over all evidence as it stands now" if later else ""
     return Finding("approval.missing", rule.signs, state.phase, text, remedy)
 
 

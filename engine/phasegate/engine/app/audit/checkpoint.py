@@ -227,7 +227,7 @@ def _checked(
     seen, about = checks.commits()
     marks = checks.markers() if request.markers else ()
     about = about or uncompared(audited, seen)
-    found = (*about, *checks.bases(), *marks, *checks.freshness(request.max_age_hours))
+    found = (*about, *checks.patches(), *checks.bases(), *marks, *checks.freshness(request.max_age_hours))
     silent.extend([] if request.base else [NO_BASE])
     silent.extend([] if request.markers else ["marks of unfinished work (`--markers`)"])
     result = Checkpoint(audited, found, commit.id, seen, (), tuple(silent))

@@ -20,6 +20,7 @@ from phasegate.engine.app.audit.freshness import (
     mapped_by_task,
 )
 from phasegate.engine.app.audit.markers import FILE_BYTES_MAX, marker_findings
+from phasegate.engine.app.audit.patch_checks import patch_findings
 from phasegate.engine.app.audit.policy import CheckpointPolicy
 from phasegate.engine.app.audit.records import Records
 from phasegate.engine.app.audit.rerunning import Reran, commands, nothing_ran, place_of, rerun
@@ -75,6 +76,17 @@ class RepositoryChecks:
             seen.extend(own)
             found.extend(about_findings(state.task, own, self.commit, claims=bool(state.completed)))
         return tuple(seen), tuple(found)
+
+    def patches(self) -> tuple[Finding, ...]:
+        """Tasks whose patch does not make the commit of the one they began from."""
+        records = self.records
+        if records is None:
+            return ()
+        return tuple(
+            finding
+            for item in self.claimants
+            for finding in patch_findings(item.history, self.commit, records)
+        )
 
     def bases(self) -> tuple[Finding, ...]:
         """Tasks whose base commit the base branch does not have: their agent chose what to be measured by."""

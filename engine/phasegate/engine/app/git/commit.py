@@ -1,16 +1,18 @@
 """Reading one commit of a repository: its files, single paths at a ref, and when each path last changed.
 
-Only objects are read, never the working tree: what is under review is what was committed.
+Only objects are read, never the working tree: what is under review is what was committed. The commit, its
+trees and each file that is read are hashed anew, for git does not look whether they are what their ids say.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from phasegate.engine.app.git.hashed import hash_blob, listing, tree_of
 from phasegate.engine.app.git.running import GitUnavailable, run_git
 from phasegate.engine.app.git.truth import resolve_commit, top_of
 
@@ -93,7 +95,7 @@ class Commit:
         place = 0
         for blob in blobs:
             start = answer.index(b"\n", place) + 1
-            found[blob.path] = answer[start : start + blob.size_bytes]
+            found[blob.path] = hash_blob(answer[start : start + blob.size_bytes], blob.id)
             place = start + blob.size_bytes + 1
         return found
 
@@ -150,16 +152,20 @@ class Commit:
             GitUnavailable: there is no such ref, or no such file in it.
         """
         commit = resolve_commit(self.root, ref)
-        inside = path.removeprefix("./")
-        return self._git("cat-file", "blob", f"{commit}:{inside}")
+        entry = listing(self._asked, commit).get(os.fsencode(path.removeprefix("./")))
+        if entry is None:
+            raise GitUnavailable(f"it is not in the commit {commit[:12]}")
+        return hash_blob(self._git("cat-file", "blob", entry.id), entry.id)
 
     def tree_of(self, commit: str) -> str:
         """Id of the tree of a commit; empty when it is not in the repository."""
         try:
-            asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{tree}}")
-            return self._git(*asked).decode().strip()
+            return tree_of(self._asked, resolve_commit(self.root, commit))
         except GitUnavailable:
             return ""
+
+    def _asked(self, argv: Sequence[str], stdin: bytes) -> bytes:
+        return self._git(*argv, stdin=stdin)
 
     def _git(self, *args: str, stdin: bytes = b"") -> bytes:
         return run_git(("-C", str(self.root), *args), {}, stdin=stdin)
@@ -169,14 +175,19 @@ def open_commit(repo: Path, ref: str = "HEAD") -> Commit:
     """The commit a ref stands for.
 
     Raises:
-        GitUnavailable: there is no git, no repository, or no such commit in it.
+        GitUnavailable: there is no git, no repository, or no such commit in it; or its objects are not what
+            their ids say.
     """
     root = top_of(repo)
     commit = resolve_commit(root, ref)
     if not commit:
         raise GitUnavailable("the repository has no commit yet")
-    tree = run_git(("-C", str(root), "rev-parse", "--verify", f"{commit}^{{tree}}"), {}).decode().strip()
-    return Commit(root, commit, tree)
+
+    def git(argv: Sequence[str], stdin: bytes) -> bytes:
+        return run_git(("-C", str(root), *argv), {}, stdin=stdin)
+
+    listing(git, commit)
+    return Commit(root, commit, tree_of(git, commit))
 
 
 def _changes_content(change: bytes) -> bool:

@@ -147,7 +147,15 @@ class Places:
         place = os.path.normpath(at / name)
         folder, _, command = place.rpartition("/")
         known = is_known_command(command) or command in BUILTINS
-        return known and (folder in trusted_folders() or _is_of_venv(Path(place)))
+        return known and (
+            folder in trusted_folders() or (self._may_hold_venv(folder) and _is_of_venv(Path(place)))
+        )
+
+    def _may_hold_venv(self, folder: str) -> bool:
+        """Whether a folder lies outside of the working tree, or in one of its folders of dependencies."""
+        places = [Path(folder), Path(os.path.realpath(folder))]
+        own = [place.relative_to(self.root).parts[:1] for place in places if place.is_relative_to(self.root)]
+        return all(first and first[0] in DEPENDENCIES for first in own)
 
     def _inside(self, name: str, at: Path | None = None) -> str | None:
         place = Path(os.path.normpath((at or self.cwd) / name))

@@ -11,14 +11,14 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from phasegate.engine.app.git.truth import GitUnavailable, PathChange, PathStatus, tree_state
 from phasegate.engine.app.witnessing import canary
 from phasegate.engine.app.witnessing.checkout import Checkouts, check_out, content_key
-from phasegate.engine.app.witnessing.environment import is_dropped
+from phasegate.engine.app.witnessing.examining import examine
 from phasegate.engine.app.witnessing.observing import Job, Observation
 from phasegate.engine.app.witnessing.programs import Places
 from phasegate.engine.app.witnessing.protected_document import (
@@ -29,6 +29,7 @@ from phasegate.engine.app.witnessing.protected_document import (
     printable,
     suite,
 )
+from phasegate.engine.app.witnessing.surroundings import place_for_trials, settings_above
 from phasegate.engine.app.witnessing.test_modules import TestModule, parts_of, read_module
 from phasegate.engine.app.witnessing.trials import Command, Trial, outcomes_of
 from phasegate.engine.core.errors import BadInput
@@ -36,11 +37,11 @@ from phasegate.validators.change_tests import DEFAULT_TESTS
 from phasegate.validators.errors import ValidatorError
 from phasegate.validators.globs import Globs, globs
 from phasegate.validators.parameters import count
+from phasegate.validators.runner_options import Risk
 from phasegate.validators.test_configuration import (
     DEFAULT_CONFIGURATION,
     chosen_paths,
     command_programs,
-    command_risks,
     outcome_part,
 )
 from phasegate.validators.test_text import Measure, measure
@@ -91,7 +92,7 @@ def protect(subject: Subject) -> dict[str, Any]:
         return {**document, "problem": printable(str(error))}
     document.update(suite(subject.previous, witnessed))
     try:
-        with tempfile.TemporaryDirectory(prefix="phasegate-protected-") as folder:
+        with tempfile.TemporaryDirectory(prefix="phasegate-protected-", dir=place_for_trials()) as folder:
             checkouts = check_out(subject.repository, subject.base, Path(folder).resolve(), subject.job.home)
             trials = _Trials(subject, checkouts, tests, configuration)
             document.update(trials.document(witnessed))
@@ -119,22 +120,22 @@ class _Trials:
 
     def document(self, witnessed: Mapping[str, str]) -> dict[str, Any]:
         configuration, tests = self._kept_configuration(), self._kept_tests()
-        before = self._checkouts.marks()
+        before, above = self._checkouts.marks(), self._above()
         plain, broken, seen, unseen = self._plain_and_broken(configuration, witnessed)
         runs = [plain]
         lost: list[dict[str, str]] = []
         if self._base_has_tests():
-            base = self._attempt_base()
+            base = _told_of_tests(self._attempt_base())
             protected = {**configuration, **tests}
             same = content_key(self._checkouts, protected) == content_key(self._checkouts, configuration)
-            kept = plain if same else self._attempt("protected", protected)
+            kept = plain if same else _told_of_tests(self._attempt("protected", protected))
             runs += [base] if same else [base, kept]
             lost = [] if base.problem or kept.problem else lost_tests(base.outcomes, kept.outcomes)
         runs += broken
         written = self._checkouts.marks() != before
         return {
             "problem": "the tests wrote into the files that the checks are made from" if written else "",
-            "command": self._risks(),
+            "command": self._risks(above),
             "tree": self._checkouts.tree,
             "tests": list(self._changed_tests())[:LISTED_MAX],
             "configuration": [self._named(path, kept) for path, kept in sorted(configuration.items())],
@@ -269,13 +270,15 @@ class _Trials:
 
     # -- what the command is --------------------------------------------------------------------------
 
-    def _risks(self) -> list[dict[str, str]]:
-        argv = self._subject.job.argv
-        risks = [
-            (risk.kind, risk.argument) for risk in command_risks(argv, is_dropped, self._places.is_inside)
-        ]
-        risks += [("program", name) for name in self._places.unknown(argv)]
-        return [{"kind": kind, "argument": printable(argument)} for kind, argument in risks[:LISTED_MAX]]
+    def _risks(self, above: Iterable[str]) -> list[dict[str, str]]:
+        found = [*examine(self._subject.job, self._checkouts, self._places)]
+        found += [Risk("above", path) for path in dict.fromkeys([*above, *self._above()])]
+        return [{"kind": kind, "argument": printable(argument)} for kind, argument in found[:LISTED_MAX]]
+
+    def _above(self) -> list[str]:
+        """Settings in folders above the working tree and the trials; tests may have put them there."""
+        places = (self._places.root, Path(place_for_trials(), "trial"))
+        return [path for place in places for path in settings_above(place)]
 
     def _rewritten(self, runs: Iterable[Trial]) -> list[dict[str, str]]:
         """Source files that were written while a command ran, and the name of the run."""
@@ -284,10 +287,19 @@ class _Trials:
         return [{"run": run, "path": printable(path)} for run, path in found]
 
 
+def _told_of_tests(trial: Trial) -> Trial:
+    """A trial of the base commit's tests, which says nothing if it told of none."""
+    if trial.problem or trial.outcomes:
+        return trial
+    return replace(trial, problem="the base commit has tests, and the run with them told of none")
+
+
 @contextmanager
 def _place() -> Iterator[Path]:
     """A path for a checkout. All trials have such a one, so that none is known by its name or neighbours."""
-    with tempfile.TemporaryDirectory(prefix="phasegate-trial-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="phasegate-trial-", dir=place_for_trials(), ignore_cleanup_errors=True
+    ) as folder:
         yield Path(folder).resolve() / "tree"
 
 
