@@ -20,9 +20,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from ledger import Line, compare, floor_file, table
-from phasegate.engine.app.command_path import TASK_ROW
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.notary import STATEMENT_ROW
+from phasegate.engine.app.standing import TASK_ROW
 from phasegate.engine.core.commands import Advance
 from phasegate.engine.core.facts import EvidenceFact, Facts, GateFacts
 from phasegate.policies.model import EvidenceRule, LeaseRule, PhaseRule, Process

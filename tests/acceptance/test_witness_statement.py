@@ -10,9 +10,9 @@ from small_processes import process_of, witnessed
 
 from phasegate.engine.app.audit.audit import audit
 from phasegate.engine.app.audit.statement_checks import StatementChecks
-from phasegate.engine.app.command_path import recorded
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.notary import STATEMENT_ROW
+from phasegate.engine.app.recorded import recorded
 from phasegate.engine.core.events import Recorded, WitnessRecorded
 from phasegate.engine.statements.dsse import verify
 from phasegate.engine.statements.witness import Witness

@@ -12,8 +12,8 @@ from decider_spec import digest, given, passing
 from small_processes import claimed, process_of, three_phases
 
 from phasegate.engine.app.audit.audit import Audit, audit
-from phasegate.engine.app.command_path import TASK_ROW
 from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.standing import TASK_ROW
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.events import (
     GatePassed,

@@ -10,11 +10,12 @@ import pytest
 from decider_spec import digest
 from small_processes import claimed, process_of, three_phases
 
-from phasegate.engine.app.command_path import DECISIONS_MAX, CommandPath, no_facts, recorded
+from phasegate.engine.app.command_path import DECISIONS_MAX, CommandPath, no_facts
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.home import create_home
 from phasegate.engine.app.notary import Notary
 from phasegate.engine.app.people.keys import SigningKey
+from phasegate.engine.app.recorded import recorded
 from phasegate.engine.core.commands import AddEvidence, Advance, NoteJournal, Offer, OpenTask
 from phasegate.engine.core.errors import BadInput, Conflict, IntegrityError
 from phasegate.engine.core.events import TaskOpened, ViolationRecorded

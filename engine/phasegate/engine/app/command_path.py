@@ -8,22 +8,21 @@ is committed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
 import orjson
 
-from phasegate.engine.app.bindings import BINDING_ROW, Bindings
+from phasegate.engine.app.bindings import BINDING_ROW
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.loop_diary import DIARY_ENTRIES_MAX, loop_diary
 from phasegate.engine.app.notary import Notary
 from phasegate.engine.app.outbox.rows import outbox_rows
-from phasegate.engine.app.recorded import LEASE_FIELD
-from phasegate.engine.app.recorded import STATE_FIELD as STATE_FIELD  # noqa: PLC0414 - read with what writes it
-from phasegate.engine.app.recorded import recorded as recorded  # noqa: PLC0414 - read with what writes it
+from phasegate.engine.app.recorded import LEASE_FIELD, STATE_FIELD
 from phasegate.engine.app.results import Result
+from phasegate.engine.app.standing import TASK_ROW, Known, Standing, never_opened
 from phasegate.engine.core.changing import changed
 from phasegate.engine.core.commands import (
     CheckLoop,
@@ -37,7 +36,7 @@ from phasegate.engine.core.commands import (
 )
 from phasegate.engine.core.decide import decide
 from phasegate.engine.core.decision import Accepted, Decision, Refused, refuse
-from phasegate.engine.core.errors import BadInput, Conflict, IntegrityError
+from phasegate.engine.core.errors import Conflict, IntegrityError
 from phasegate.engine.core.events import (
     FINDINGS_IN_ENTRY_MAX,
     EvidenceAdded,
@@ -48,24 +47,20 @@ from phasegate.engine.core.events import (
     ViolationRecorded,
     payload,
 )
-from phasegate.engine.core.facts import Binding, Facts, OpeningFacts
-from phasegate.engine.core.ids import TaskId, parse_label, parse_task_id, trace_id
+from phasegate.engine.core.facts import Facts, OpeningFacts
+from phasegate.engine.core.ids import TaskId, parse_label, trace_id
 from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.ports import Clock, Ids
 from phasegate.engine.core.state import Status, TaskState, fold
-from phasegate.engine.core.state_json import from_json, to_json
 from phasegate.ledger.entry import Draft, Entry
 from phasegate.ledger.errors import LeaseHeld, LeaseLost, VersionConflict
 from phasegate.ledger.leases import Fence, check_fence
-from phasegate.ledger.store import Expect, Projection, Row, Store
-from phasegate.policies.errors import PolicyError
-from phasegate.policies.loader import stored_process
+from phasegate.ledger.store import Expect, Projection, Store
 from phasegate.policies.model import Process
 
 DECISIONS_MAX = 64
 LABEL_SIGN = "#"
 """Between actor and label in a lease's holder; no name of a key contains it."""
-TASK_ROW = "task"
 FLAG_ROW = "flag"
 
 UNLEASED = (Decide, CheckLoop, RecordDelivery, Requeue, OpenTask)
@@ -75,20 +70,6 @@ _NO_FACTS = Facts()
 
 Gather = Callable[[Process, TaskState | None], Facts]
 CommandSource = Callable[[], Command]
-
-
-class _Known(NamedTuple):
-    """A task as this process knows it.
-
-    Attributes:
-        version: sequence number of its last entry.
-        state: where it stands after that.
-        body: the state as its row holds it; empty where this process did not write it.
-    """
-
-    version: int
-    state: TaskState
-    body: bytes = b""
 
 
 class _Commit(NamedTuple):
@@ -118,7 +99,7 @@ def no_facts(_process: Process, _state: TaskState | None) -> Facts:
     return _NO_FACTS
 
 
-class CommandPath:
+class CommandPath(Standing):
     """Decides commands for tasks of one ledger and commits what was decided."""
 
     def __init__(
@@ -133,14 +114,10 @@ class CommandPath:
         epoch: int | None = None,
         label: str = "",
     ) -> None:
-        self._store = store
-        self._shelf = shelf
+        super().__init__(store, shelf)
         self._notary = notary
         self._clock = clock
         self._ids = ids
-        self._bindings = Bindings(store)
-        self._processes: dict[str, Process] = {}
-        self._known: dict[str, _Known] = {}
         self.actor = actor
         self.epoch = epoch
         self._label = parse_label(label)
@@ -149,54 +126,6 @@ class CommandPath:
     def holder(self) -> str:
         """Who holds the leases this acts under: the actor, with a label that keeps its workers apart."""
         return f"{self.actor}{LABEL_SIGN}{self._label}" if self._label else self.actor
-
-    # -- what stands ----------------------------------------------------------------------------------
-
-    def state(self, task: str) -> TaskState:
-        """Where a task stands; raises BadInput for a task that was never opened."""
-        _, state = self._load(parse_task_id(task))
-        if state is None:
-            raise _never_opened(task)
-        return state
-
-    def governing(self, task: TaskId) -> Process:
-        """The definition a task was opened under, which never changes; so a state seen once is enough."""
-        known = self._known.get(task)
-        return self.process((known.state if known else self.state(task)).process_digest)
-
-    def states(self) -> Iterator[TaskState]:
-        """All tasks, by id."""
-        for row in self._store.projections(TASK_ROW):
-            _, state = self._load(TaskId(row.key))
-            if state is not None:
-                yield state
-
-    def pin(self, definition: Process) -> None:
-        """Keep a definition as an object, so that its digest resolves for as long as the ledger lives."""
-        self._shelf.keep(definition.canonical())
-        self._processes[definition.digest] = definition
-
-    def process(self, digest: str) -> Process:
-        """The definition with this digest, as it was when a task was opened under it."""
-        if digest not in self._processes:
-            try:
-                process = stored_process(self._shelf.load(digest))
-            except PolicyError as error:
-                raise IntegrityError(f"object `{digest}` is no process definition: {error}") from error
-            if process.digest != digest:
-                raise IntegrityError(
-                    f"definition `{digest}` does not hash to itself", "restore it from a backup"
-                )
-            self._processes[digest] = process
-        return self._processes[digest]
-
-    def binding(self, digest: str) -> Binding | None:
-        """Where bytes were bound first, as the entries say; None when they never were.
-
-        Raises:
-            IntegrityError: a row says otherwise.
-        """
-        return self._bindings.of(digest)
 
     # -- the path -------------------------------------------------------------------------------------
 
@@ -307,7 +236,7 @@ class CommandPath:
         if state is not None:
             return self.process(state.process_digest)
         if definition is None:
-            raise _never_opened(task)
+            raise never_opened(task)
         return definition
 
     def _commit(self, commit: _Commit, fence: Fence | None = None) -> Result:
@@ -347,7 +276,7 @@ class CommandPath:
             ),
             fence=fence,
         )
-        self._known[task] = _Known(entries[-1].seq, after, body)
+        self._known[task] = Known(entries[-1].seq, after, body)
         return _result(after, entries, events, decision)
 
     def _check(self, fence: Fence | None) -> None:
@@ -372,48 +301,6 @@ class CommandPath:
             return recorded
         text = loop_diary(state, event, self._store.entries(task=task, reverse=True, limit=DIARY_ENTRIES_MAX))
         return recorded._replace(event=event.model_copy(update={"diary": self._shelf.keep_diary(task, text)}))
-
-    def _load(self, task: TaskId) -> tuple[int, TaskState | None]:
-        row = self._store.projection(TASK_ROW, task)
-        known = self._known.get(task)
-        if row is not None and known is not None and known.version == row.seq:
-            return known[:2]
-        row = self._vouched(task, row)
-        if row is None:
-            return 0, None
-        self._known[task] = _Known(row.seq, from_json(orjson.loads(row.body)))
-        return self._known[task][:2]
-
-    def _body(self, task: TaskId, after: TaskState) -> bytes:
-        """A state as its row holds it: the bytes written last, if nothing has changed since."""
-        known = self._known.get(task)
-        return known.body if known and known.body and known.state is after else orjson.dumps(to_json(after))
-
-    def _vouched(self, task: TaskId, row: Row | None) -> Row | None:
-        """The task's row, if the task's last entry names its digest; read again while the task moves.
-
-        A projection is not chained, so whoever can write the file could claim any phase in it.
-        """
-        for _ in range(DECISIONS_MAX):
-            if self._is_vouched(task, row):
-                return row
-            before, row = row, self._store.projection(TASK_ROW, task)
-            if row == before:
-                raise IntegrityError(
-                    f"the projection of task `{task}` is not what its last entry says",
-                    f"`validate_checkpoint {task}` replays the entries; restore the home from a backup",
-                )
-        raise Conflict(f"task `{task}` kept moving while it was read", "try again when it is quieter")
-
-    def _is_vouched(self, task: TaskId, row: Row | None) -> bool:
-        later = self._store.entries(since=row.seq if row else 0, task=task, limit=1)
-        if next(later, None) is not None:
-            return False
-        if row is None:
-            return True
-        entry = self._store.get(row.seq)
-        digest = hashlib.sha256(row.body).hexdigest()
-        return entry is not None and entry.task == task and entry.payload.get(STATE_FIELD) == digest
 
     def _drafts(self, task: str, events: Sequence[Recorded], last: Mapping[str, str]) -> list[Draft]:
         """The events as drafts; the last also says what is in `last`."""
@@ -448,10 +335,6 @@ def _said_last(after: bytes, fence: Fence | None) -> dict[str, str]:
     if fence is not None and fence.epoch is not None:
         said[LEASE_FIELD] = str(fence.epoch)
     return said
-
-
-def _never_opened(task: str) -> BadInput:
-    return BadInput(f"there is no task `{task}`", f"open it: `engine open {task} --process autopilot`")
 
 
 def _milliseconds(at: str) -> int:

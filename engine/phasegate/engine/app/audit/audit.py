@@ -14,10 +14,10 @@ from phasegate.engine.app.audit.people import People
 from phasegate.engine.app.audit.records import BundleRecords, HomeRecords, Records
 from phasegate.engine.app.audit.statement_checks import StatementChecks
 from phasegate.engine.app.bundle.content import KEY, Bundle
-from phasegate.engine.app.command_path import recorded
 from phasegate.engine.app.companions import companions
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.evidence import validate
+from phasegate.engine.app.recorded import recorded
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import EvidenceAdded, GatePassed, Recorded, TaskOpened
 from phasegate.engine.core.gate import flagged

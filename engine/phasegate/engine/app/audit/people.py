@@ -11,9 +11,9 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from phasegate.engine.app.command_path import recorded
 from phasegate.engine.app.notary import STATEMENT_ROW
 from phasegate.engine.app.people.signing_off import STANDS_FOR_TASK
+from phasegate.engine.app.recorded import recorded
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import (
     ApprovalRecorded,

@@ -9,9 +9,9 @@ from typing import Protocol
 import orjson
 
 from phasegate.engine.app.bundle.content import HEAD, STATEMENTS, Bundle
-from phasegate.engine.app.command_path import STATE_FIELD
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.notary import STATEMENT_ROW
+from phasegate.engine.app.recorded import STATE_FIELD
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.state import Evidence, TaskState
 from phasegate.engine.core.state_json import from_json, to_json

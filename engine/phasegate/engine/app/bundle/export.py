@@ -25,9 +25,9 @@ from phasegate.engine.app.bundle.content import (
     sums,
 )
 from phasegate.engine.app.bundle.readme import readme
-from phasegate.engine.app.command_path import TASK_ROW
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.notary import STATEMENT_ROW
+from phasegate.engine.app.standing import TASK_ROW
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import EvidenceAdded
 from phasegate.engine.core.opening import LEDGER_STREAM

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from phasegate.engine.app.command_path import recorded
 from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.recorded import recorded
 from phasegate.engine.app.results import TRUST_EMBEDDED
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import (
