@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
-from pathlib import Path
 from types import MappingProxyType
 
 from pydantic import ValidationError
 
 from phasegate.ledger.errors import CanonicalError
+from phasegate.policies.definition_files import read_definition, shipped
 from phasegate.policies.errors import ProcessInvalid, ProcessNotFound
 from phasegate.policies.model import CheckRule, Process
-from phasegate.policies.yaml_lines import FILE_BYTES_MAX, Lined, read_yaml
+from phasegate.policies.yaml_lines import Lined, read_yaml
 from phasegate.validators.errors import BadParameterError
 from phasegate.validators.interface import Artifact
 from phasegate.validators.registry import REGISTRY, Check, run
@@ -24,7 +23,6 @@ REPOSITORY_RULES = frozenset(
 )
 NEEDS_GIT = frozenset({"ci_commit"})
 """Checks that cannot run where nobody looks at the repository."""
-_SUFFIXES = (".yaml", ".yml")
 
 # Pydantic's own words speak of Python's types.
 _REASONS = {
@@ -43,10 +41,7 @@ _REASONS = {
 
 def shipped_processes() -> tuple[str, ...]:
     """Names of the processes that come with the package."""
-    folder = resources.files("phasegate.policies") / "processes"
-    return tuple(
-        sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
-    )
+    return shipped("processes")
 
 
 @cache
@@ -67,23 +62,7 @@ def load_process(name_or_file: str) -> Process:
         ProcessNotFound: neither a shipped name nor a readable file.
         ProcessInvalid: the definition is refused; the message has file and line.
     """
-    if name_or_file.endswith(_SUFFIXES):
-        path = Path(name_or_file)
-        try:
-            with path.open("rb") as opened:
-                text = opened.read(FILE_BYTES_MAX + 1)
-        except OSError as error:
-            raise ProcessNotFound(f"cannot read `{name_or_file}`: {error.strerror}") from error
-        except ValueError as error:
-            raise ProcessNotFound(f"cannot read `{name_or_file}`: {error}") from error
-        return parse_process(text, path.name)
-    if name_or_file not in shipped_processes():
-        known = ", ".join(shipped_processes())
-        raise ProcessNotFound(
-            f"there is no process `{name_or_file[:80]}`", f"use one of {known}, or a file ending in .yaml"
-        )
-    file = resources.files("phasegate.policies") / "processes" / f"{name_or_file}.yaml"
-    return parse_process(file.read_bytes(), f"{name_or_file}.yaml")
+    return parse_process(*read_definition(name_or_file, "processes", "process", ProcessNotFound))
 
 
 def parse_process(text: bytes, source: str) -> Process:

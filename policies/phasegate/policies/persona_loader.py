@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from importlib import resources
-from pathlib import Path
-
 from pydantic import ValidationError
 
 from phasegate.ledger.errors import CanonicalError
+from phasegate.policies.definition_files import read_definition, shipped
 from phasegate.policies.errors import PersonaNotFound, ProcessInvalid
 from phasegate.policies.loader import refusal
 from phasegate.policies.persona import PersonaSpec
-from phasegate.policies.yaml_lines import FILE_BYTES_MAX, read_yaml
-
-_SUFFIXES = (".yaml", ".yml")
+from phasegate.policies.yaml_lines import read_yaml
 
 
 def shipped_personas() -> tuple[str, ...]:
     """Names of the personas that come with the package."""
-    folder = resources.files("phasegate.policies") / "personas"
-    return tuple(
-        sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
-    )
+    return shipped("personas")
 
 
 def load_persona(name_or_file: str) -> PersonaSpec:
@@ -31,23 +24,7 @@ def load_persona(name_or_file: str) -> PersonaSpec:
         PersonaNotFound: neither a shipped name nor a readable file.
         ProcessInvalid: it is refused; the message has file and line.
     """
-    if name_or_file.endswith(_SUFFIXES):
-        path = Path(name_or_file)
-        try:
-            with path.open("rb") as opened:
-                text = opened.read(FILE_BYTES_MAX + 1)
-        except OSError as error:
-            raise PersonaNotFound(f"cannot read `{name_or_file}`: {error.strerror}") from error
-        except ValueError as error:
-            raise PersonaNotFound(f"cannot read `{name_or_file}`: {error}") from error
-        return parse_persona(text, path.name)
-    if name_or_file not in shipped_personas():
-        known = ", ".join(shipped_personas())
-        raise PersonaNotFound(
-            f"there is no persona `{name_or_file[:80]}`", f"use one of {known}, or a file ending in .yaml"
-        )
-    file = resources.files("phasegate.policies") / "personas" / f"{name_or_file}.yaml"
-    return parse_persona(file.read_bytes(), f"{name_or_file}.yaml")
+    return parse_persona(*read_definition(name_or_file, "personas", "persona", PersonaNotFound))
 
 
 def is_shipped(persona: PersonaSpec) -> bool:
