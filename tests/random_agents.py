@@ -8,7 +8,6 @@ every command.
 from __future__ import annotations
 
 import random
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,18 +31,16 @@ LEASE_S = 600
 NOBODY = Hand()
 
 CHECK = """
-import json, sys
-junit, coverage, serial, how = sys.argv[1:]
-print("building run_" + serial)
-case = '<testcase classname="t" name="run_%s" time="0.01">%s</testcase>'
-cases = "" if how == "no tests" else case % (serial, '<failure message="no"/>' if how == "failing" else "")
-with open(junit, "w") as file:
-    file.write('<testsuite name="s" tests="%d">%s</testsuite>' % (bool(cases), cases))
-with open(coverage, "w") as file:
-    summary = {"num_statements": 20, "covered_lines": 5 if how == "uncovered" else 19}
-    json.dump({"files": {"src/run_%s.py" % serial: {"summary": summary, "missing_lines": [7]}}, "totals": summary}, file)
-sys.exit(how == "exit 1")
+case $4 in "no tests") cases= ;; failing) cases='<failure message="no"/>' ;; *) cases=" " ;; esac
+[ "$cases" ] && cases="<testcase classname='t' name='run_$3' time='0.01'>$cases</testcase>"
+[ "$4" = uncovered ] && covered=5 || covered=19
+summary="{\\"num_statements\\": 20, \\"covered_lines\\": $covered}"
+echo "building run_$3"
+echo "<testsuite name='s' tests='1'>$cases</testsuite>" > "$1"
+echo "{\\"files\\": {\\"src/run_$3.py\\": {\\"summary\\": $summary, \\"missing_lines\\": [7]}}, \\"totals\\": $summary}" > "$2"
+[ "$4" != "exit 1" ]
 """
+"""Builds, tests and measures in an instant, and says so: a shell starts faster than an interpreter."""
 
 
 class Crash(Exception):
@@ -179,9 +176,7 @@ class Agents:
 
     # -- how they do it -------------------------------------------------------------------------------
 
-    def ask(
-        self, command: Callable[[Engine], Any], hand: Hand = NOBODY, engine: Engine | None = None
-    ) -> Any:
+    def ask(self, command: Callable[[Engine], Any], hand: Hand = NOBODY, engine: Engine | None = None) -> Any:
         """Give one command, and hold what came of it against the book."""
         self.tick()
         try:
@@ -243,8 +238,7 @@ class Agents:
         place.mkdir(parents=True)
         files = {"junit": place / "junit.xml", "coverage": place / "coverage.json"}
         self.world.runs[self.serial] = Run(self.visit(task), how != "exit 1", how == "good")
-        command = [sys.executable, "-I", "-S", "-c", CHECK, *map(str, files.values())]
-        command += [str(self.serial), how]
+        command = ["/bin/sh", "-c", CHECK, "check", *map(str, files.values()), str(self.serial), how]
         named = {kind: files[kind] for kind in reports}
         self.ask(lambda engine: engine.witness(task, "VERIFY", command, cwd=self.folder, **named))
 

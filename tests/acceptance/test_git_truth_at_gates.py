@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from autopilot_work import TASK, Work
+from autopilot_work import TASK, CliWork, Work
 from engine_drivers import cli
-from small_repository import CHANGED, SmallRepository
+from forged_objects import forged
+from small_repository import CHANGED, TESTS, SmallRepository
 
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.core.errors import BadInput
@@ -76,6 +77,12 @@ def _mark(repository: SmallRepository) -> None:
     repository.git("update-index", "--assume-unchanged", "src/means.py")
 
 
+def _terms(repository: SmallRepository, name: str = "checkpoint.yaml") -> None:
+    (repository.root / ".phasegate" / name).parent.mkdir(parents=True, exist_ok=True)
+    repository.write(f".phasegate/{name}", "markers: {words: [], stubs: false}\n")
+    repository.git("add", "-N", ".")
+
+
 def _move(repository: SmallRepository) -> None:
     repository.git("mv", "src", "docs")
 
@@ -102,6 +109,9 @@ TOO_EARLY: dict[str, tuple[Callable[[SmallRepository], None], str]] = {
     "a source is moved among the documents": (_move, "git.path_not_allowed"),
     "a document is a link out of the tree": (lambda r: _link(r, "docs"), "git.link"),
     "history is written anew": (_orphan, "git.history_rewritten"),
+    "the policy of CI is changed": (_terms, "git.path_not_allowed"),
+    "the process of CI is changed": (lambda r: _terms(r, "processes/ours.yml"), "git.path_not_allowed"),
+    "the key of CI is changed": (lambda r: _terms(r, "engine.vkey"), "git.path_not_allowed"),
 }  # fmt: skip
 
 
@@ -163,11 +173,17 @@ def _change_with_link(repository: SmallRepository) -> None:
     repository.git("add", "-N", ".")
 
 
+def _change_with_terms(repository: SmallRepository) -> None:
+    repository.change()
+    _terms(repository)
+
+
 BEFORE_HANDING_IN: dict[str, tuple[Callable[[SmallRepository], None], str]] = {
     "a test file is deleted": (_weaken, "git.kept_file_deleted"),
     "the workflow that decides is changed": (_workflow, "git.path_not_allowed"),
     "a new ignore rule hides test configuration": (_hide, "git.hidden_file"),
     "a link leads out of the tree": (_change_with_link, "git.link"),
+    "the policy of CI is changed": (_change_with_terms, "git.path_not_allowed"),
 }
 
 
@@ -192,6 +208,10 @@ AFTER_HANDING_IN: dict[str, tuple[Callable[[SmallRepository], None], set[str]]] 
     ),
     "a file of the patch is changed further": (
         lambda r: r.write("src/means.py", CHANGED + "\n\nx = 1\n"), {"git.patch_content_differs"},
+    ),
+    "a policy of CI is added": (_terms, {"git.path_not_allowed", "git.patch_differs", "git.files_differ"}),
+    "a file is added among the documents": (
+        lambda r: _terms(r, "settings.json"), {"git.patch_differs", "git.files_differ"},
     ),
     "the change is undone": (
         lambda r: r.git("checkout", "--", "."), {"git.patch_differs", "git.patch_content_differs"},
@@ -295,3 +315,70 @@ def test_a_repository_without_a_commit_is_not_worked_in(tmp_path: Path) -> None:
     with Engine.init(tmp_path / "home") as engine, pytest.raises(BadInput, match="no commit yet") as refused:
         engine.open_task(TASK, "autopilot", repository=root)
     assert "git commit --allow-empty" in refused.value.remedy
+
+
+@pytest.mark.parametrize("kind", [Work, CliWork])
+def test_the_terms_of_ci_are_not_changed_once_the_patch_is_made(tmp_path: Path, kind: type[Work]) -> None:
+    work = kind(tmp_path)
+    _terms(work.repository)
+    work.repository.commit("The terms of CI")
+    assert work.open().accepted
+    work.until("VERIFY")
+    work.repository.write(
+        ".phasegate/checkpoint.yaml", "markers: {words: [], stubs: false, scope: changed}\n"
+    )
+    work.do("VERIFY")
+
+    refused = work.advance()
+
+    assert not refused.accepted
+    for code in ("git.path_not_allowed", "git.patch_differs"):
+        assert code in str(refused.findings)
+    assert work.phase == "VERIFY"
+
+
+# -- what lies in the repository's object store is not believed -------------------------------------------
+
+
+WEAK = TESTS.replace("== 2", ">= 0")
+
+
+@pytest.mark.parametrize("kind", [Work, CliWork])
+def test_a_weakened_test_under_the_name_of_the_real_one_is_seen_in_implement(
+    tmp_path: Path, kind: type[Work]
+) -> None:
+    work = kind(tmp_path)
+    assert work.open().accepted
+    work.until("IMPLEMENT")
+    work.attest()
+    work.repository.change()
+
+    with forged(work.repository.root, "HEAD:test_means.py", WEAK.encode()):
+        work.repository.write("test_means.py", f"{WEAK}\n\ndef test_more():\n    assert True\n")
+        work.repository.git("add", "-N", ".")
+        assert work.hand_in(*work.files("IMPLEMENT")).accepted
+        refused = work.advance()
+
+    assert not refused.accepted
+    assert "has other bytes than its id says; see `git fsck`" in str(refused.findings)
+    assert work.phase == "IMPLEMENT"
+
+
+@pytest.mark.parametrize("kind", [Work, CliWork])
+def test_a_weakened_test_under_the_name_of_the_real_one_is_seen_in_verify(
+    tmp_path: Path, kind: type[Work]
+) -> None:
+    work = kind(tmp_path)
+    assert work.open().accepted
+    work.until("VERIFY")
+    work.attest()
+
+    with forged(work.repository.root, "HEAD:test_means.py", WEAK.encode()):
+        work.witness()
+        with Engine.open(work.home, readonly=True) as engine:
+            checked = engine.state(TASK).evidence["protected_checks.json"]
+            told = engine.snapshot(checked.digest)
+
+    assert b"has other bytes than its id says" in (told or b""), "the base was run from what was forged"
+    assert not work.advance().accepted
+    assert work.phase == "VERIFY"

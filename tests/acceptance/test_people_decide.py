@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 import yaml
+from autopilot_work import CliWork, Work
 from engine_drivers import cli, entries
 from guarded_homes import TASK, Guarded, assert_sound, guarded, guarded_home
 
@@ -99,6 +100,27 @@ def test_a_reviewers_approval_of_the_current_rubric_opens_the_gate(place: Guarde
     assert advance(place).state.status is Status.COMPLETED
     with place.engine() as engine:
         assert_sound(engine)
+
+
+@pytest.mark.parametrize("kind", [Work, CliWork])
+def test_evidence_that_came_after_the_approval_was_not_approved(tmp_path: Path, kind: type[Work]) -> None:
+    work = kind(tmp_path)
+    assert work.open().accepted
+    work.until("REVIEW")
+    work.attest()
+    rubric, quality = work.files("REVIEW")
+    assert work.hand_in(rubric).accepted
+    assert work.sign("rita", Role.REVIEWER).accepted
+    assert work.hand_in(quality).accepted
+
+    refused = work.advance()
+
+    assert not refused.accepted
+    for told in ("approval.missing", "`code_quality_score.json` came or changed", "as it stands now"):
+        assert told in str(refused.findings)
+    assert work.phase == "REVIEW"
+    assert work.sign("rita", Role.REVIEWER).accepted
+    assert work.advance().accepted
 
 
 # -- who ------------------------------------------------------------------------------------------------

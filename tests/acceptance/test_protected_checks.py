@@ -314,7 +314,8 @@ def test_modules_beside_the_folder_that_the_command_names_do_not_get_through(wor
     work.repository.write("test_b.py", text)
 
     assert work.verify("some").passed
-    assert refused(work) == {"protected.module_not_run"}
+    # The base commit has no such folder, so of its tests nothing was told either.
+    assert refused(work) == {"protected.module_not_run", "protected.not_evaluated"}
     assert "test_b.py" in work.document()["unseen"]
 
 
@@ -416,3 +417,122 @@ def test_a_source_exchanged_after_the_tests_ran_does_not_get_through(work: Work)
     work.repository.write("src/means.py", BROKEN)
 
     assert "protected.tree_changed" in refused(work)
+
+
+HOOK = """import importlib.machinery
+import sys
+
+SOURCE = %r
+
+
+class Found(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        found = super().find_spec(name, path, target)
+        if name == "means":
+            found.loader.get_data = lambda _: SOURCE.encode()
+        return found
+
+
+sys.meta_path.insert(0, Found)
+"""
+"""Gives the tests another source than the one that stands."""
+
+
+def test_another_spelling_of_the_real_tree_does_not_lead_trials_back_to_it(work: Work) -> None:
+    broken_with(work)
+    evil = work.repository.root / "build" / "evil"
+    evil.mkdir(parents=True)
+    (evil / "sitecustomize.py").write_text(HOOK % SOURCE)
+    spelled = f"{evil.parent.parent.parent}/./{evil.relative_to(work.repository.root.parent)}"
+
+    assert work.verify(command=["env", f"PYTHONPATH={spelled}", *work.command()]).passed
+
+    assert "protected.environment_in_command" in refused(work)
+
+
+def test_a_link_of_the_change_does_not_lead_trials_back_to_the_real_tree(work: Work) -> None:
+    broken_with(work)
+    evil = work.repository.root / "build" / "evil"
+    evil.mkdir(parents=True)
+    (evil / "sitecustomize.py").write_text(HOOK % SOURCE)
+    (work.repository.root / "helping").symlink_to(evil)
+
+    assert work.verify(command=["env", "PYTHONPATH=helping", *work.command()]).passed
+
+    assert "protected.link_leads_away" in refused(work)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("conftest.py", "import sys\n"),
+        ("pytest.ini", "[pytest]\naddopts = -p no:cacheprovider\n"),
+        ("pyproject.toml", "[tool.pytest.ini_options]\npython_functions = ['test_nothing*']\n"),
+    ],
+)
+def test_settings_above_the_repository_and_the_trials_do_not_get_through(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    work.repository.change()
+    (tmp_path / name).write_text(text)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+    assert work.verify("-c", "/dev/null", "--rootdir", ".").passed
+
+    assert refused(work) == {"protected.configuration_above"}
+
+
+def test_a_base_commit_with_tests_of_which_its_run_tells_none_is_not_evaluated(work: Work) -> None:
+    broken_with(work)
+    work.repository.write("test_means.py", TESTS.replace("== 2", ">= 0"))
+    (work.repository.root / "tests").mkdir()
+    work.repository.write("tests/broken.py", "def (:\n")
+    pytest_ = " ".join(work.command())
+    # Where the file is missing, which is where the tests of the base commit run, the first part ends well.
+    both = f"{lean_python()} -m compileall -q tests/broken.py && exec {pytest_} src; {pytest_}"
+
+    assert work.verify(command=["sh", "-c", both]).passed
+
+    assert refused(work) >= {"protected.not_evaluated", "protected.selection_in_command"}
+
+
+def test_a_command_that_leaves_out_the_settings_of_the_base_commit_does_not_get_through(
+    tmp_path: Path,
+) -> None:
+    work = Work(tmp_path)
+    work.repository.write("pytest.ini", "[pytest]\npython_files = check_*.py test_*.py\n")
+    work.repository.commit("settings")
+    work.engine.close()
+    work.engine = Engine.init(tmp_path / "another")
+    assert work.engine.open_task(TASK, process(), repository=work.repository.root).accepted
+    try:
+        work.repository.change()
+
+        assert work.verify("-c", "/dev/null", "--rootdir", ".").passed
+
+        assert refused(work) == {"protected.configuration_in_command"}
+    finally:
+        work.engine.close()
+
+
+def test_unittest_classes_left_out_in_every_run_do_not_get_through(work: Work) -> None:
+    work.repository.change()
+
+    assert work.verify("-p", "no:unittest").passed
+
+    assert refused(work) == {"protected.plugin_in_command"}
+
+
+def test_a_folder_outside_of_the_working_tree_that_tests_are_looked_for_in_does_not_get_through(
+    work: Work, tmp_path: Path
+) -> None:
+    broken_with(work)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "conftest.py").write_text(HOOK % SOURCE)
+
+    assert work.verify("--rootdir", ".", ".", str(tmp_path / "outside")).passed
+
+    assert "protected.environment_in_command" in refused(work)

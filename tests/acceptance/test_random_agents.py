@@ -49,6 +49,6 @@ def test_given_random_agents_when_a_gate_is_passed_then_it_was_truly_met(tmp_pat
     assert world.commands >= COMMANDS
     assert len(world.completed) >= 5, "the run must reach what it is about"
     assert [name for name in ATTACKS if world.tried[name] < 3] == []
-    assert KINDS <= world.refused.keys()
+    assert world.refused.keys() >= KINDS
     assert found.ledger.ok
     assert not [fault for task in found.tasks for fault in task.faults]

@@ -1,17 +1,21 @@
 """Promise: under the default process, on a real repository, the honest agent completes and the others do not.
 
-Each dishonest agent does everything honestly but for one thing. It is refused, the task stands where it stood,
-and the refusal says what to do instead.
+Each dishonest agent does everything honestly but for one thing. It is refused for that thing alone, the task
+stands where it stood, and the refusal says what to do instead. The short ones go by the command line as well.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from autopilot_work import TASK, Work
+from autopilot_work import TASK, CliWork, Work
+from engine_drivers import Ran, cli, look
 
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.people.keys import Role
@@ -44,29 +48,85 @@ def mean(values):
     return sum(values) / (len(values) + 1)
 '''
 
+FORGED = """import json
+cases = ("test_the_mean_of_numbers_is_unchanged", "test_nothing_has_no_mean")
+with open("build/junit.xml", "w") as file:
+    file.write('<testsuite name="pytest" tests="2">')
+    for case in cases:
+        file.write('<testcase classname="test_means" name="%s" time="0.01"/>' % case)
+    file.write("</testsuite>")
+summary = {"num_statements": 6, "covered_lines": 6}
+lines = {"summary": summary, "missing_lines": [], "executed_lines": [1, 4, 6, 7, 8, 9]}
+with open("build/coverage.json", "w") as file:
+    json.dump({"files": {"src/means.py": lines}, "totals": summary}, file)
+print("2 passed")
+"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the command line told as JSON."""
+
+    ran: Ran
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the command took effect."""
+        return self.ran.code == 0
+
+    passed = accepted
+
+    @property
+    def body(self) -> Any:
+        """What was printed."""
+        return self.ran.json
+
+
+class JsonWork(CliWork):
+    """The work by the command line, each command answered as JSON."""
+
+    def _ask(self, *args: str, tail: Sequence[str] = ()) -> Told:
+        return Told(cli(*args, "--json", "--home", str(self.home), *tail))
+
 
 @pytest.fixture
 def work(tmp_path: Path) -> Work:
     """A task that was opened honestly."""
-    made = Work(tmp_path)
-    assert made.open().accepted
-    return made
+    return opened(Work(tmp_path))
 
 
-def refused(result: Result, kind: Kind, *codes: str) -> None:
-    """The command was refused for these reasons, each with a remedy that can be acted on."""
-    assert result.violation is not None, result.entries
-    assert result.violation.violation is kind, (result.violation, result.findings)
-    found = {finding.code: finding.remedy for finding in result.findings if finding.blocks}
-    assert set(codes) <= found.keys(), (codes, found)
-    for remedy in (result.violation.remedy, *(found[code] for code in codes)):
-        assert len(remedy.split()) >= 3, remedy
+@pytest.fixture(params=[Work, JsonWork], ids=["api", "cli"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Work:
+    """The same, through the API and through the command line."""
+    return opened(request.param(tmp_path))
+
+
+def opened(work: Work) -> Work:
+    """Given a task."""
+    assert work.open().accepted
+    return work
+
+
+def refused(answer: Result | Told, kind: Kind, *codes: str) -> None:
+    """The command was refused for these reasons and no others, each with a remedy that can be acted on."""
+    if isinstance(answer, Told):
+        assert answer.ran.code == 1, answer
+        violation, remedy = answer.body["violation"]["violation"], answer.body["violation"]["remedy"]
+        findings = [item for item in answer.body["findings"] if item["severity"] != "warning"]
+        found = {item["code"]: item["remedy"] for item in findings}
+    else:
+        assert answer.violation is not None, answer.entries
+        violation, remedy = answer.violation.violation, answer.violation.remedy
+        found = {finding.code: finding.remedy for finding in answer.findings if finding.blocks}
+    assert violation == kind, (violation, found)
+    assert found.keys() == set(codes)
+    for text in (remedy, *found.values()):
+        assert len(text.split()) >= 3, text
 
 
 def not_completed(work: Work, phase: str) -> None:
     """The task is where it was, and not completed."""
-    with Engine.open(work.home, readonly=True) as engine:
-        state = engine.state(TASK)
+    state = look(work.home, TASK)
     assert state.phase == phase
     assert state.status is not Status.COMPLETED
 
@@ -78,56 +138,83 @@ def test_the_honest_agent_completes(work: Work) -> None:
     assert result.state.status is Status.COMPLETED
 
 
-def test_one_that_skips_phases_is_refused(work: Work) -> None:
-    work.until("PLAN")
+def test_one_that_skips_phases_is_refused(either: Work) -> None:
+    either.until("PLAN")
+    either.do("PLAN")
 
-    for target in ("IMPLEMENT", "REVIEW", "MONITOR"):
-        refused(work.advance(target), Kind.OUT_OF_SEQUENCE)
+    for target in ("IMPLEMENT", "REVIEW"):
+        refused(either.advance(target), Kind.OUT_OF_SEQUENCE)
+    not_completed(either, "PLAN")
+    assert either.advance().accepted, "the gate was open; only the order was wrong"
 
-    not_completed(work, "PLAN")
-    with Engine.open(work.home, readonly=True) as engine:
-        assert engine.state(TASK).escalated, "three skips are a loop, and a person is called"
-
-
-def test_one_that_hands_in_stale_evidence_is_refused(work: Work) -> None:
-    work.until("PR")
-    old = [
-        work.repository.root / "build" / "REVIEW-1" / name
-        for name in ("review_rubric.json", "code_quality_score.json")
-    ]
-    with Engine.open(work.home) as engine:
-        assert engine.backtrack(TASK, "REVIEW", "a case was missed").accepted
-
-    refused(work.hand_in(*old), Kind.STALE_EVIDENCE)
-    work.attest()
-    refused(work.advance(), Kind.GATE_FAILED, "evidence.stale")
-    not_completed(work, "REVIEW")
+    for target in ("VERIFY", "REVIEW", "MONITOR"):
+        refused(either.advance(target), Kind.OUT_OF_SEQUENCE)
+    not_completed(either, "THINK")
+    assert look(either.home, TASK).escalated, "three skips are a loop, and a person is called"
 
 
-def test_one_that_forges_results_is_refused(work: Work) -> None:
-    work.until("VERIFY")
-    work.attest()
-    forged = work.repository.root / "build" / "test_results.json"
+def test_one_that_hands_in_stale_evidence_is_refused(either: Work) -> None:
+    either.until("VERIFY")
+    old = either.repository.root / "build" / "SPEC-1" / "spec.md"
+    with Engine.open(either.home) as engine:
+        assert engine.backtrack(TASK, "SPEC", "a case was missed").accepted
+    either.repository.git("checkout", "--", ".")  # in SPEC nothing is implemented yet
+    either.attest()
+
+    refused(either.hand_in(old), Kind.STALE_EVIDENCE)
+    refused(either.advance(), Kind.GATE_FAILED, "evidence.stale")
+    not_completed(either, "SPEC")
+
+
+def test_one_that_hands_in_forged_results_is_refused(either: Work) -> None:
+    either.until("VERIFY")
+    either.attest()
+    forged = either.repository.root / "build" / "test_results.json"
     forged.parent.mkdir(exist_ok=True)
     forged.write_text(json.dumps({"schema": "phasegate/test-results/v1", "tests": 2, "passed": 2}))
 
-    refused(work.hand_in(forged), Kind.NOT_WITNESSED)
-    junit = (
-        '<testsuite name="s" tests="1"><testcase classname="t" name="everything" time="0.01"/></testsuite>'
+    refused(either.hand_in(forged), Kind.NOT_WITNESSED)
+    refused(either.advance(), Kind.GATE_FAILED, "evidence.missing")
+    not_completed(either, "VERIFY")
+
+
+def test_one_that_lets_a_command_forge_results_is_refused(either: Work) -> None:
+    either.until("VERIFY")
+    either.attest()
+
+    assert either.witness([sys.executable, "-c", FORGED]).passed, (
+        "it wrote all the reports that were asked for"
     )
-    script = f"open('build/junit.xml', 'w').write({junit!r})"
-    work.witness([sys.executable, "-c", script])
-    refused(work.advance(), Kind.GATE_FAILED, "evidence.missing")
-    not_completed(work, "VERIFY")
+    refused(either.advance(), Kind.GATE_FAILED, "protected.unknown_program", "protected.failures_hidden")
+    not_completed(either, "VERIFY")
 
 
-def test_one_that_deletes_tests_is_refused(work: Work) -> None:
+def test_one_that_deletes_tests_is_refused(either: Work) -> None:
+    either.until("IMPLEMENT")
+    either.attest()
+    either.repository.change()
+    (either.repository.root / "test_means.py").unlink()
+    either.repository.write("test_more.py", "def test_something():\n    assert 1 + 1 == 2\n")
+    either.repository.git("add", "-N", "test_more.py")
+    assert either.hand_in(*either.files("IMPLEMENT")).accepted
+
+    refused(either.advance(), Kind.GATE_FAILED, "git.kept_file_deleted")
+    not_completed(either, "IMPLEMENT")
+
+
+def test_one_that_deletes_tests_once_the_patch_is_in_is_refused(work: Work) -> None:
     work.until("VERIFY")
     work.attest()
+    assert work.witness().passed
     (work.repository.root / "test_means.py").unlink()
 
-    work.witness()
-    refused(work.advance(), Kind.GATE_FAILED, "git.kept_file_deleted", "git.patch_content_differs")
+    refused(
+        work.advance(),
+        Kind.GATE_FAILED,
+        "git.kept_file_deleted",
+        "git.patch_content_differs",
+        "protected.tree_changed",
+    )
     not_completed(work, "VERIFY")
 
 
@@ -143,14 +230,37 @@ def test_one_that_turns_failures_into_passes_in_a_conftest_is_refused(work: Work
     assert passed.accepted, passed.findings
     work.attest()
 
-    work.witness()
+    assert work.witness().passed, "the report tells of passes alone"
     result = work.advance()
-    refused(result, Kind.GATE_FAILED)
-    assert any(finding.code.startswith("protected") for finding in result.findings), result.findings
+    # Which of the two it is depends on which tests the engine made to fail.
+    planted = {"protected.failures_hidden", "protected.others_changed"} & {
+        finding.code for finding in result.findings
+    }
+    assert planted, "of the tests that the engine made to fail, too few were told of as failed"
+    refused(
+        result,
+        Kind.GATE_FAILED,
+        "protected.configuration_added",
+        "protected.outcome_changed_by_configuration",
+        "protected.regressed",
+        *planted,
+    )
     not_completed(work, "VERIFY")
 
 
-def test_one_that_edits_an_artifact_after_it_was_validated_is_refused(work: Work) -> None:
+def test_one_that_edits_an_artifact_after_it_was_validated_is_refused(either: Work) -> None:
+    either.until("SPEC")
+    either.do("SPEC")
+    with Engine.open(either.home) as engine:
+        assert engine.gate(TASK).open, "all was well until then"
+    standing = either.home / "evidence" / TASK / "SPEC" / "spec.md"
+    standing.write_bytes(standing.read_bytes().replace(b"<= 0", b"<= 9"))
+
+    refused(either.advance(), Kind.GATE_FAILED, "evidence.altered")
+    not_completed(either, "SPEC")
+
+
+def test_one_that_edits_an_artifact_of_a_phase_long_passed_does_not_complete(work: Work) -> None:
     work.until("MONITOR")
     work.do("MONITOR")
     standing = work.home / "evidence" / TASK / "SPEC" / "spec.md"
@@ -179,7 +289,7 @@ def test_one_that_reviews_itself_is_refused(work: Work) -> None:
     refused(work.advance(), Kind.GATE_FAILED, "approval.missing")
     rubric.write_text(rubric.read_text().replace('"rita"', '"sam"'))
     assert work.hand_in(rubric).accepted
-    refused(work.advance(), Kind.GATE_FAILED, "rubric.self_review")
+    refused(work.advance(), Kind.GATE_FAILED, "approval.missing", "rubric.self_review")
     rubric.write_text(rubric.read_text().replace('"sam"', '"somebody else"'))
     assert work.hand_in(rubric).accepted
     assert work.sign("rita", Role.REVIEWER).accepted

@@ -11,6 +11,7 @@ from lean_python import lean_python
 
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.results import Witnessed
+from phasegate.engine.app.witnessing.surroundings import place_for_trials
 
 pytestmark = pytest.mark.attack
 
@@ -20,14 +21,13 @@ json.dump({"files": {"src/means.py": {"summary": {"num_statements": 1, "covered_
  open("build/coverage.json", "w"))
 """
 POISON = """import glob
-import tempfile
 from pathlib import Path
 
 
 def test_poison():
-    for found in glob.glob(f"{tempfile.gettempdir()}/phasegate-protected-*/stands/test_poison.py"):
+    for found in glob.glob(f"PLACE/phasegate-protected-*/stands/test_poison.py"):
         Path(found).with_name("conftest.py").write_text("")
-"""
+""".replace("PLACE", place_for_trials())
 
 
 def junit_command() -> list[str]:

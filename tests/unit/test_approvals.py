@@ -10,6 +10,7 @@ from guarded_homes import guarded
 from hypothesis import given as having
 from hypothesis import settings
 from hypothesis import strategies as st
+from small_processes import claimed
 
 from phasegate.engine.core.approvals import approval_findings, glass_is_broken, implementers
 from phasegate.engine.core.commands import AddEvidence, Advance, Decide, OpenTask
@@ -64,6 +65,11 @@ def in_review(*more: Decide, risk: str = "low", by: str = "key:ben") -> Given:
     assert isinstance(added.decision, Accepted)
     task = Given(PROCESS, (*task.history, *added.decision.events))
     return task.having(Advance(), AddEvidence((offer("rubric.md"),)), *more)
+
+
+def offered(name: str) -> AddEvidence:
+    """One artifact handed in."""
+    return AddEvidence((offer(name),))
 
 
 def state_of(task: Given) -> TaskState:
@@ -150,6 +156,29 @@ def test_given_whoever_implemented_when_they_judge_then_it_is_refused(what: str,
     refused = in_review(by=by).when(decision(what, name)).then_refused(Kind.NOT_AUTHORISED)
 
     assert "somebody else" in refused.remedy
+
+
+def test_given_an_approval_when_evidence_comes_or_changes_then_it_counts_no_more() -> None:
+    *before, review = PROCESS.phases
+    more = review.model_copy(update={"evidence": (*review.evidence, claimed("score.md"))})
+    process = guarded(phases=(*before, more))
+    signed = decision("approve")
+    task = Given(process).having(
+        OpenTask("a title", risk="low"),
+        *passing("plan.md"),
+        *passing("change.md"),
+        offered("rubric.md"),
+        signed,
+    )
+    assert approval_findings(process, state_of(task)) == ()
+
+    (later,) = approval_findings(process, state_of(task.having(offered("score.md"))))
+
+    assert (later.code, "`score.md` came or changed" in later.message) == ("approval.missing", True)
+    assert later.remedy.endswith("over all evidence as it stands now")
+    both = decision("approve", subjects={**RUBRIC, "score.md": digest("score.md")})
+    again = task.having(offered("score.md"), both)
+    assert approval_findings(process, state_of(again)) == ()
 
 
 def test_given_whoever_planned_when_they_judge_then_it_counts_because_planning_is_not_implementing() -> None:

@@ -11,6 +11,7 @@ import pytest
 from phasegate.engine.app.witnessing.environment import is_dropped
 from phasegate.engine.app.witnessing.observing import Job, observe
 from phasegate.engine.app.witnessing.programs import Places, found_elsewhere, ordered_path
+from phasegate.engine.app.witnessing.surroundings import leads_back, settings_above, trial_folder
 from phasegate.engine.app.witnessing.trials import Command
 from phasegate.validators.globs import Globs
 from phasegate.validators.test_configuration import command_risks
@@ -123,6 +124,68 @@ def test_given_an_argument_that_changes_outcomes_then_it_is_a_risk_at_any_depth(
 
     assert {risk.kind for risk in command_risks(argv.split(), is_dropped)} == {kind}
     assert {risk.kind for risk in command_risks(nested, is_dropped)} == {kind}
+
+
+def test_given_a_virtual_environment_among_ignored_files_then_it_is_the_authors_own(places, tmp_path) -> None:
+    for folder in ("build/v", ".venv"):
+        (tmp_path / folder / "bin").mkdir(parents=True)
+        (tmp_path / folder / "bin" / "python").symlink_to(sys.executable)
+        (tmp_path / folder / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    (tmp_path.parent / f"{tmp_path.name}-link").symlink_to(tmp_path / "build")
+    outside = f"{tmp_path}-link/v/bin/python"
+
+    assert list(places.unknown((".venv/bin/python", "check.py"))) == []
+    for own in ("build/v/bin/python", f"{tmp_path}/./build/v/bin/python", outside):
+        assert list(places.unknown((own, "check.py"))) == [own]
+
+
+@pytest.mark.parametrize(
+    ("argument", "leads"),
+    [
+        ("{root}/build/own", False), ("build/own", False), ("../tools/x", False), ("/usr/bin/python3", False),
+        ("--junitxml={root}/build/j.xml", False), ("{up}/./{name}/.venv/bin/python", False), ("{root}", False),
+        ("{up}/./{name}/build/own", True), ("PYTHONPATH={up}/./{name}/build", True),
+        ("A=src:{up}//{name}/build", True), ("//{root}/build", True), ("/proc/self/root{root}/build", True),
+        ("--tx=popen//python={up}/./{name}/build/python", True), ("-I{up}/./{name}/build", True),
+        ("../../{name}/build", True), ("../own/../../{name}/build", True),
+        ("{root}/../{name}/build", True), ("{root}/../../../../../../../../../..{up}/./{name}/build", True),
+        ("{up}/link/build", True), ("cd '{up}'/./{name}/build && python check.py", True),
+        ("sh -c 'cd {up}/\".\"/{name}/build'", True),
+    ],
+)  # fmt: skip
+def test_given_an_argument_then_it_is_known_whether_it_leads_back_by_another_way(
+    tmp_path, argument, leads
+) -> None:
+    root = tmp_path / "tree"
+    (root / "own").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(root)
+    argument = argument.format(root=root, up=tmp_path, name="tree")
+
+    assert list(leads_back([argument], root, root / "own")) == ([argument] if leads else [])
+
+
+def test_given_a_temporary_folder_of_the_callers_own_then_trials_are_made_elsewhere(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    with trial_folder() as folder:
+        assert folder.parent.is_dir()
+        assert not folder.is_relative_to(tmp_path)
+
+
+def test_given_files_above_a_folder_then_those_that_pytest_would_take_for_settings_are_named(
+    tmp_path,
+) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "conftest.py").write_text("")
+    (tmp_path / "a" / "setup.cfg").write_text("[metadata]\nname = a\n")
+    (tmp_path / "tox.ini").write_text("[pytest]\n")
+    (tmp_path / "a" / "b" / "conftest.py").write_text("")
+
+    named = list(settings_above(tmp_path / "a" / "b"))
+
+    assert named[:2] == [f"{tmp_path}/a/conftest.py", f"{tmp_path}/tox.ini"]
 
 
 def test_given_a_command_then_the_files_of_the_tree_that_it_runs_are_named(places) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
+from forged_objects import forged, nobody_hashes
 
 from phasegate.engine.app.git import running as git_running
 from phasegate.engine.app.git.truth import (
     GitUnavailable,
     PathStatus,
+    export,
+    patch_of_commit,
     phase_rules,
     snapshot,
     tree_state,
@@ -526,3 +530,141 @@ def test_given_a_folder_with_a_colon_in_its_name_when_looked_at_then_its_objects
     first = commit(folder)
     (folder / "a").write_text("2\n")
     assert seen(folder, first) == {("a", "modified", "")}
+
+
+# -- objects with other bytes than their ids say -------------------------------------------------------------
+
+
+# A commit is the one kind of object that git itself hashes, on some of its ways to it.
+ALTERED = re.compile("has other bytes than its id says; see `git fsck`|hash mismatch|base commit is not in")
+
+
+def raw(repo, kind, name):
+    return git(repo, "cat-file", kind, name)
+
+
+def _blob(repo):
+    return "HEAD:src/a.py", b"x = 1\ny = 2\nz = 0\n" * 5
+
+
+def _rules(repo):
+    return "HEAD:.gitignore", b"build/\nconftest.py\n"
+
+
+def _link(repo):
+    return "HEAD:link", b"/etc/passwd"
+
+
+def _tree(repo):
+    """The folder of tests has lost its file's content to another."""
+    ours = git(repo, "rev-parse", "HEAD:tests/test_a.py").decode().strip()
+    other = git(repo, "rev-parse", "HEAD:src/b.py").decode().strip()
+    return "HEAD:tests", raw(repo, "tree", "HEAD:tests").replace(bytes.fromhex(ours), bytes.fromhex(other))
+
+
+def _commit(repo):
+    """The commit has the tree of another."""
+    tree = git(repo, "rev-parse", "HEAD^{tree}").decode().strip()
+    other = git(repo, "rev-parse", "HEAD:src").decode().strip()
+    return "HEAD", raw(repo, "commit", "HEAD").replace(tree.encode(), other.encode())
+
+
+@pytest.fixture
+def changed(repo):
+    """A repository with a link whose source was changed, and the honest patch."""
+    (repo / "link").symlink_to("src/a.py")
+    base = commit(repo)
+    (repo / "src" / "a.py").write_text("x = 1\ny = 2\nz = 4\n" * 5)
+    return base, git(repo, "diff", "--binary")
+
+
+@pytest.mark.parametrize("what", [_blob, _rules, _link, _tree, _commit])
+def test_given_an_object_of_the_base_with_other_bytes_when_looked_at_then_it_is_not_evaluated(
+    repo, changed, what
+):
+    base, patch = changed
+    assert not snapshot(repo, base, patch).problem
+
+    with forged(repo, *what(repo)):
+        problem = snapshot(repo, base, patch).problem
+        with nobody_hashes():
+            unseen = not ALTERED.search(snapshot(repo, base, patch).problem)
+
+    assert ALTERED.search(problem)
+    assert unseen or what is _commit, "git itself looks at commits alone"
+
+
+def test_given_a_copied_file_with_other_bytes_when_its_patch_is_tried_then_it_is_not_evaluated(repo, base):
+    (repo / "src" / "copy.py").write_text("b = 2\n" * 20)
+    git(repo, "add", "-N", ".")
+    patch = (
+        b"diff --git a/src/b.py b/src/copy.py\nsimilarity index 100%\n"
+        b"copy from src/b.py\ncopy to src/copy.py\n"
+    )
+
+    with forged(repo, "HEAD:src/b.py", b"b = 2\n" * 20):
+        problem = snapshot(repo, base, patch).problem
+
+    assert "other bytes" in problem
+
+
+@pytest.mark.parametrize("what", [_blob, _link, _tree, _commit])
+def test_given_an_object_with_other_bytes_when_files_are_written_then_none_is_believed(
+    repo, changed, tmp_path, what
+):
+    base, _ = changed
+    folders = tmp_path / "base", tmp_path / "now"
+    for folder in folders:
+        folder.mkdir()
+
+    with forged(repo, *what(repo)), pytest.raises(GitUnavailable, match=ALTERED):
+        export(repo, base, *folders)
+
+
+def test_given_a_file_that_stands_when_its_object_has_other_bytes_then_it_is_not_written(
+    repo, base, tmp_path
+):
+    (repo / "new.py").write_text("x = 1\n")
+    git(repo, "hash-object", "-w", "new.py")
+    name = git(repo, "hash-object", "new.py").decode().strip()
+    folders = tmp_path / "base", tmp_path / "now"
+    for folder in folders:
+        folder.mkdir()
+
+    with forged(repo, name, b"x = 2\n"), pytest.raises(GitUnavailable, match=ALTERED):
+        export(repo, base, *folders)
+
+
+def test_given_a_commit_in_between_with_another_parent_when_looked_at_then_it_is_not_evaluated(repo, base):
+    git(repo, "switch", "-q", "--orphan", "other")
+    git(repo, "checkout", "-q", "main", "--", ".")
+    git(repo, "commit", "-q", "--allow-empty", "-m", "no ancestor")
+    first = git(repo, "rev-parse", "HEAD").decode().strip()
+    commit(repo)
+    lied = raw(repo, "commit", first).replace(b"\nauthor", b"\nparent " + base.encode() + b"\nauthor", 1)
+    assert not snapshot(repo, base).base_is_ancestor
+
+    with forged(repo, first, lied):
+        assert ALTERED.search(snapshot(repo, base).problem)
+
+
+def test_given_a_head_with_other_bytes_when_looked_at_then_no_tree_is_told(repo, base):
+    with forged(repo, *_tree(repo)), pytest.raises(GitUnavailable, match=ALTERED):
+        tree_state(repo)
+
+
+def test_given_a_patch_when_compared_with_a_commit_then_each_path_that_differs_is_told(repo, base):
+    (repo / "src" / "a.py").write_text("x = 2\n")
+    patch = git(repo, "diff", "--binary")
+    same = commit(repo)
+    (repo / "src" / "b.py").write_text("b = 2\n")
+    more = commit(repo)
+
+    assert patch_of_commit(repo, base, same, patch).differing == ()
+    assert patch_of_commit(repo, base, more, patch).differing == ("src/b.py",)
+    assert not patch_of_commit(repo, same, more, patch).applies
+    for missing in ("", "0" * 40):
+        with pytest.raises(GitUnavailable, match="is not in the repository"):
+            patch_of_commit(repo, missing, more, patch)
+    with forged(repo, f"{base}:src/a.py", b"x = 9\n"), pytest.raises(GitUnavailable, match=ALTERED):
+        patch_of_commit(repo, base, same, patch)

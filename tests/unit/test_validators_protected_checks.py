@@ -8,7 +8,13 @@ from valid_artifacts import PROTECTED, as_bytes, changed
 from phasegate.engine.app.witnessing.environment import is_dropped, passed_on
 from phasegate.validators.interface import Artifact, Severity
 from phasegate.validators.registry import Check, run
-from phasegate.validators.test_configuration import command_programs, command_risks, outcome_part
+from phasegate.validators.test_configuration import (
+    chosen_paths,
+    command_programs,
+    command_risks,
+    has_pytest_settings,
+    outcome_part,
+)
 from phasegate.validators.test_text import measure
 
 
@@ -43,6 +49,14 @@ MUTATIONS = [
     *(
         (changed(PROTECTED, "command", to=[{"kind": kind, "argument": "x"}]), f"protected.{kind}_in_command")
         for kind in ("plugin", "selection", "configuration", "environment")
+    ),
+    (
+        changed(PROTECTED, "command", to=[{"kind": "above", "argument": "/conftest.py"}]),
+        "protected.configuration_above",
+    ),
+    (
+        changed(PROTECTED, "command", to=[{"kind": "link", "argument": "a -> /b"}]),
+        "protected.link_leads_away",
     ),
     (changed(PROTECTED, "lost", to=[LOST]), "protected.regressed"),
     (changed(PROTECTED, "lost", to=[{**LOST, "now": "skipped"}]), "protected.regressed"),
@@ -102,6 +116,8 @@ def test_given_a_check_that_could_not_run_then_it_is_not_evaluated() -> None:
         (changed(PROTECTED, "lost", to=[LOST]), {"excused": ["test_a::*"]}),
         (changed(PROTECTED, "previous", "gone", to=["t::x"]), {"excused": ["t::x"]}),
         (changed(PROTECTED, "command", to=[{"kind": "plugin", "argument": "-p xdist"}]), {"plugins": ["xdist"]}),
+        (changed(PROTECTED, "command", to=[{"kind": "configuration", "argument": "--timeout=60"}]),
+         {"excused": ["--timeout=*"]}),
     ],
 )  # fmt: skip
 def test_given_what_the_process_excuses_when_checked_then_nothing_is_found(document, params) -> None:
@@ -119,7 +135,43 @@ def test_given_parameters_of_the_wrong_shape_then_the_check_is_not_evaluated(par
     [
         ("pytest -q --junitxml r.xml tests", set()),
         ("python -m pytest -q -p no:cacheprovider -x", set()),
-        ("pytest -c /dev/null --rootdir .", set()),
+        ("pytest -c /dev/null --rootdir .", {"configuration"}),
+        ("pytest -qxl -ra --tb short --color=no --durations=3 -n 2 --maxfail=1", set()),
+        ("pytest --cov=src --cov-report=json:build/c.json --cov-branch", set()),
+        ("python -B -I -u -X dev -X utf8=1 -W error -m pytest --strict-markers", set()),
+        ("python -m unittest discover -s tests -p test_*.py -v", set()),
+        ("coverage run --branch --source src -m pytest -q", set()),
+        ("coverage json -o build/c.json", set()),
+        ("coverage run check.py -a", set()),
+        ("pytest -p no:unittest", {"plugin"}),
+        ("pytest -W ignore", {"configuration"}),
+        ("pytest -qWignore", {"configuration"}),
+        ("pytest --dist=load --tx=popen//python=own", {"program"}),
+        ("pytest --px id=own --rsyncdir own", {"program"}),
+        ("pytest --dist=each", {"configuration"}),
+        ("pytest --runxfail", {"configuration"}),
+        ("pytest --cov -k fast", {"selection"}),
+        ("pytest --some-plugin-has=this", {"configuration"}),
+        ("python -O -m pytest", {"configuration"}),
+        ("python -BOO -m pytest", {"configuration"}),
+        ("python -X pycache_prefix=own -m pytest", {"configuration"}),
+        ("python -Xpycache_prefix=own -m pytest", {"configuration"}),
+        ("python -W ignore -m pytest", {"configuration"}),
+        ("python --check-hash-based-pycs never", {"configuration"}),
+        ("python -mpytest -k fast", {"selection"}),
+        ("python -Om pytest -q", {"configuration"}),
+        ("poetry run python -O -m pytest", {"configuration"}),
+        ("python -m unittest -k fast", {"selection"}),
+        ("python -m unittest discover -p fast*", {"selection"}),
+        ("python -m unittest -W ignore", {"configuration"}),
+        ("coverage run --timid -m pytest", {"configuration"}),
+        ("coverage combine old", {"configuration"}),
+        ("python -m unittest discover -s /elsewhere", {"configuration"}),
+        ("python -m unittest discover ../elsewhere", {"selection"}),
+        ("env A=1 B=-x python -m pytest -q", set()),
+        ("env -u COVERAGE_FILE coverage json", {"environment"}),
+        ("env -i python -m pytest", {"environment"}),
+        ("unset COVERAGE_FILE", {"environment"}),
         ("pytest -p helping", {"plugin"}),
         ("python3.12 -m pytest -phelping", {"plugin"}),
         ("pytest -k fast", {"selection"}),
@@ -141,6 +193,58 @@ def test_given_a_command_then_what_can_change_outcomes_is_named(argv, kinds) -> 
 
     assert {risk.kind for risk in command_risks(words, is_dropped)} == kinds
     assert {risk.kind for risk in command_risks(["sh", "-c", f"cd .; {argv}"], is_dropped)} == kinds
+
+
+def test_given_a_command_then_the_paths_that_pytest_looks_for_tests_in_are_named() -> None:
+    text = "env A=1 pytest -n 2 --cov src --tb short tests ../more > /dev/null 2>&1; pytest > log.txt"
+
+    assert chosen_paths(["sh", "-c", text]) == ("tests", "../more")
+    assert chosen_paths(["python", "-Bmpytest", "../more"]) == ("../more",)
+    assert chosen_paths(["python", "-m", "pytest"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "depends"),
+    [
+        ("mkdir -p build && pytest && coverage json", False),
+        ("make; pytest; coverage json", False),
+        ("(cd own; true); pytest", False),
+        ("pytest || true; echo done", False),
+        ("cd src && pytest || exit 1", False),
+        ("coverage run check.py && exec pytest; pytest", True),
+        ("mkdir new && cd old; pytest", True),
+        ("{ mkdir new && cd old; }; pytest", True),
+        ("(mkdir new && exec pytest old); pytest", True),
+        ("python -m compileall new.py || pytest old", True),
+        ("python -m compileall new.py || A=1 cd old; pytest", True),
+        ("mkdir new && true\npytest", True),
+    ],
+)
+def test_given_the_text_of_a_shell_then_what_runs_does_not_depend_on_how_another_command_ended(
+    text, depends
+) -> None:
+    found = {risk.kind for risk in command_risks(["sh", "-c", text], is_dropped)}
+
+    assert found == ({"selection"} if depends else set())
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "has"),
+    [
+        ("a/pytest.ini", b"", True),
+        ("pyproject.toml", b"[tool.pytest.ini_options]\n", True),
+        ("pyproject.toml", b"[tool.pytest]\n", True),
+        ("pyproject.toml", b"[tool.coverage.run]\n", False),
+        ("pyproject.toml", b"[tool", True),
+        ("setup.cfg", b"[tool:pytest]\n", True),
+        ("setup.cfg", b"[metadata]\n", False),
+        ("tox.ini", b"[pytest]\n", True),
+        ("tox.ini", b"[testenv]\n", False),
+        ("other.ini", b"[pytest]\n", False),
+    ],
+)
+def test_given_a_file_then_it_is_known_whether_pytest_takes_it_for_its_settings(path, text, has) -> None:
+    assert has_pytest_settings(path, text) is has
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,9 @@ def protected_checks(artifact: Artifact, context: Context) -> tuple[Finding, ...
     Parameters: `tests` and `configuration`, patterns of paths that the engine takes from the base commit (see
     `change_tests.DEFAULT_TESTS` and `test_configuration.DEFAULT_CONFIGURATION`); `excused`, patterns of
     paths, test ids and arguments that may change or go; `plugins`, names of plugins a command may load with
-    `-p`, or leave out (`no:NAME`); `programs`, patterns of programs a command may start besides those that are known;
-    `time_limit_s`, how long one run may take (default: a minute and twenty times the witnessed run).
+    `-p`, or leave out (`no:NAME`); `programs`, patterns of programs that a command may start besides those
+    that are known; `time_limit_s`, how long one run may take (default: a minute and twenty times the
+    witnessed run).
 
     Findings: `protected.not_evaluated`; `protected.test_deleted`, `.test_skipped`, `.test_weakened`;
     `protected.configuration_added`, `_changed`, `_removed`; `protected.plugin_in_command`,

@@ -66,7 +66,7 @@ _TEST_FILE = re.compile(
     r".*[.](?:py|pyc|js|mjs|cjs|jsx|ts|mts|cts|tsx|go|rs|java|kt|rb|php|t)|.*[*?\[].*", re.DOTALL
 )
 _TARGETS = {
-    "unittest": re.compile(rf"{_TEST_FILE.pattern}|[A-Za-z_]\w*(?:[.]\w+)+", re.DOTALL),
+    "unittest": re.compile(rf"{_TEST_FILE.pattern}|[A-Za-z_]\w*(?:[.]\w+)+|/.*|.*[.][.].*", re.DOTALL),
     **dict.fromkeys(("make", "gmake", "just", "coverage", "coverage run"), re.compile(r"(?!)")),
 }
 """How arguments look that name some of the tests; a makefile's targets are its own."""

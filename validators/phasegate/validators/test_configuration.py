@@ -13,10 +13,10 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from phasegate.validators.errors import MalformedJsonError
-from phasegate.validators.runner_options import RUNNERS, Risk, of_argument, takes_next
+from phasegate.validators.runner_options import Risk, of_argument
 from phasegate.validators.runner_words import step
 from phasegate.validators.shell_branches import branches
-from phasegate.validators.shell_words import ASSIGNMENT, SEPARATORS, words_of
+from phasegate.validators.shell_words import ASSIGNMENT, REDIRECTION, SEPARATORS, words_of
 from phasegate.validators.strict_json import parse
 
 DEFAULT_CONFIGURATION = (
@@ -133,17 +133,22 @@ def command_programs(argv: Sequence[str]) -> tuple[str, ...]:
 def chosen_paths(argv: Sequence[str], depth: int = 0) -> tuple[str, ...]:
     """Paths that a command gives to pytest to look for tests in; none where it leaves that to pytest."""
     found: list[str] = []
-    runner, skip = False, False
-    for place, word in enumerate(argv):
+    runner, skip = "", False
+    for word, following in pairwise([*argv, ""]):
+        if skip:
+            skip = False
+            continue
+        redirects = REDIRECTION.fullmatch(word) is not None
+        numbered = word.isdigit() and REDIRECTION.fullmatch(following) is not None
         if word in SEPARATORS:
-            runner = False
-        elif depth < _DEPTH_MAX and any(mark in word for mark in _SHELL_MARKS):
+            runner = ""
+        elif not redirects and depth < _DEPTH_MAX and any(mark in word for mark in _SHELL_MARKS):
             found += chosen_paths(words_of(word), depth + 1)
-        elif runner and not skip and not word.startswith("-"):
+            continue
+        elif runner == "pytest" and not (redirects or numbered or word.startswith("-")):
             found.append(word.partition("::")[0])
-        following = argv[place + 1] if place + 1 < len(argv) else ""
-        skip = runner and not skip and takes_next(word, following)
-        runner = runner or RUNNERS.fullmatch(word) is not None
+        runner, _, takes = step(runner, word, following)
+        skip = redirects or takes
     return tuple(found)
 
 
@@ -197,6 +202,8 @@ def _of_environment(word: str, following: str, looks: _Looks) -> Iterator[Risk]:
     option, joined, value = word.partition("=")
     if assigned:
         yield from _of_assignment(assigned["name"], assigned["value"], word, looks)
+    elif word == "unset":
+        yield Risk("environment", f"{word} {following}")
     elif option in _CHANGING_FOLDER and not looks.is_inside(value if joined else following or "."):
         yield Risk("environment", word if joined else f"{word} {following}")
     elif word[:2] == "-C" and word[2:] and not looks.is_inside(word[2:]):

@@ -2,7 +2,7 @@
 
 The shell has verified the signature, and says whether the key is registered for the role. Here it is decided
 whether that role may decide this, now, on this task; nobody approves what they implemented or overrides the
-gate of their own work, and no key signs twice. An approval covers all evidence of its phase: whatever comes or
+gate of their own work, and no key signs twice. An approval covers all evidence of its phase: what comes or
 changes afterwards was not approved.
 """
 

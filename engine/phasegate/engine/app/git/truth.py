@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from phasegate.engine.app.git.output import parsed_changes
 from phasegate.engine.app.git.running import GitUnavailable
-from phasegate.engine.app.git.scratch import Repository, answer, find, parsed_changes, scratch_of
+from phasegate.engine.app.git.scratch import Repository, answer, find, scratch_of
 from phasegate.validators.truth import (
     PatchCheck,
     PathChange,
@@ -109,11 +110,11 @@ def snapshot(repo: Path, base: str, patch: bytes | None = None, without: Path | 
         with scratch_of(real) as scratch:
             if base and not scratch.succeeds("cat-file", "-e", f"{base}^{{commit}}"):
                 return Truth(base, real.head, problem="the recorded base commit is not in the repository")
+            is_ancestor = scratch.descends(base)
             changes, hidden = scratch.changes(base)
             tree = scratch.working_tree(_outside(real.root, changes, without))
             committed, uncommitted = scratch.committed(base)
             check = None if patch is None else scratch.check_patch(base, patch, changes)
-            is_ancestor = scratch.descends(base, real.head)
             pinned = scratch.submodules(base)
         nested = _submodule_changes(real, changes, pinned, depth=0)
     except GitUnavailable as error:

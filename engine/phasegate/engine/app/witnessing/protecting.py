@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,9 @@ from phasegate.engine.app.witnessing.protected_document import (
     printable,
     suite,
 )
-from phasegate.engine.app.witnessing.surroundings import place_for_trials, settings_above
+from phasegate.engine.app.witnessing.surroundings import place_for_trials, settings_above, trial_folder
 from phasegate.engine.app.witnessing.test_modules import TestModule, parts_of, read_module
-from phasegate.engine.app.witnessing.trials import Command, Trial, outcomes_of
+from phasegate.engine.app.witnessing.trials import Command, Trial, outcomes_of, told_of_tests
 from phasegate.engine.core.errors import BadInput
 from phasegate.validators.change_tests import DEFAULT_TESTS
 from phasegate.validators.errors import ValidatorError
@@ -125,10 +124,10 @@ class _Trials:
         runs = [plain]
         lost: list[dict[str, str]] = []
         if self._base_has_tests():
-            base = _told_of_tests(self._attempt_base())
+            base = told_of_tests(self._attempt_base())
             protected = {**configuration, **tests}
             same = content_key(self._checkouts, protected) == content_key(self._checkouts, configuration)
-            kept = plain if same else _told_of_tests(self._attempt("protected", protected))
+            kept = plain if same else told_of_tests(self._attempt("protected", protected))
             runs += [base] if same else [base, kept]
             lost = [] if base.problem or kept.problem else lost_tests(base.outcomes, kept.outcomes)
         runs += broken
@@ -210,12 +209,12 @@ class _Trials:
     # -- running --------------------------------------------------------------------------------------
 
     def _attempt_base(self) -> Trial:
-        with _place() as target:
+        with trial_folder() as target:
             self._checkouts.then(target)
             return self._command.attempt("base", target)
 
     def _attempt(self, name: str, kept: Mapping[str, bool]) -> Trial:
-        with _place() as target:
+        with trial_folder() as target:
             self._checkouts.now(target, kept)
             return self._command.attempt(name, target)
 
@@ -236,7 +235,7 @@ class _Trials:
         self, kept: Mapping[str, bool], witnessed: Mapping[str, str]
     ) -> tuple[list[Trial], dict[str, Any], list[str]]:
         """The trial with tests that must fail, what it showed, and the modules that no report tells of."""
-        with _place() as target:
+        with trial_folder() as target:
             self._checkouts.now(target, kept)
             own, modules = self._test_modules(target)
             unseen = [printable(module.path) for module in self._not_told_of(modules, witnessed)]
@@ -285,22 +284,6 @@ class _Trials:
         found = [("witnessed", path) for path in self._subject.seen.rewritten]
         found += [(run.name, path) for run in runs for path in run.rewritten]
         return [{"run": run, "path": printable(path)} for run, path in found]
-
-
-def _told_of_tests(trial: Trial) -> Trial:
-    """A trial of the base commit's tests, which says nothing if it told of none."""
-    if trial.problem or trial.outcomes:
-        return trial
-    return replace(trial, problem="the base commit has tests, and the run with them told of none")
-
-
-@contextmanager
-def _place() -> Iterator[Path]:
-    """A path for a checkout. All trials have such a one, so that none is known by its name or neighbours."""
-    with tempfile.TemporaryDirectory(
-        prefix="phasegate-trial-", dir=place_for_trials(), ignore_cleanup_errors=True
-    ) as folder:
-        yield Path(folder).resolve() / "tree"
 
 
 def _modules(folder: Path, paths: Iterable[str]) -> Iterable[TestModule]:

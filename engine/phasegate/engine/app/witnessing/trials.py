@@ -129,6 +129,13 @@ class Command:
         return target
 
 
+def told_of_tests(trial: Trial) -> Trial:
+    """A trial of the base commit's tests, which says nothing if it told of none."""
+    if trial.problem or trial.outcomes:
+        return trial
+    return replace(trial, problem="the base commit has tests, and the run with them told of none")
+
+
 def outcomes_of(seen: Observation) -> dict[str, str]:
     """Outcome by test id of an observed test run.
 
