@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from phasegate.engine.app.witnessing.statement import predicate_of, subjects_of
 from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import GatePassed, PhaseCompleted, Recorded, WitnessRecorded
 from phasegate.engine.core.state import TaskState
-from phasegate.engine.statements.dsse import sign
+from phasegate.engine.statements.dsse import sign, sign_payload
 from phasegate.engine.statements.head import LedgerHead
 from phasegate.engine.statements.ports import Signer
 from phasegate.engine.statements.predicate import ChainRef, Predicate, Subject
-from phasegate.engine.statements.statement import Statement
+from phasegate.engine.statements.statement import STATEMENT_TYPE, Statement, statement_bytes
 from phasegate.engine.statements.transition import EvidenceItem, Gate, ProcessRef, Transition
 from phasegate.ledger.chain import Head
 from phasegate.ledger.store import Projection
@@ -69,10 +70,8 @@ class Notary:
         if first is None or state is None or not isinstance(first.event, GatePassed | WitnessRecorded):
             return tuple(events), ()
         if isinstance(first.event, GatePassed):
-            said = transition_of(
-                self._ledger, process, state, events, actor=actor, at=at, chain=chain_ref(head())
-            )
-            envelope = self._signed(said.to_statement())
+            said = transition_json(self._ledger, process, state, events, actor=actor, at=at, head=head())
+            envelope = sign_payload(statement_bytes(said), self._key())
         else:
             subjects = subjects_of(events[1:], process_subject(process))
             witness = predicate_of(self._ledger, task, first, chain_ref(head()))
@@ -94,9 +93,12 @@ class Notary:
         return self._signed(said.to_statement())
 
     def _signed(self, statement: Statement[Predicate]) -> bytes:
+        return sign(statement, self._key())
+
+    def _key(self) -> Signer:
         if self._signer is None:
             self._signer = self._open()
-        return sign(statement, self._signer)
+        return self._signer
 
 
 def process_subject(process: Process) -> Subject:
@@ -107,6 +109,58 @@ def process_subject(process: Process) -> Subject:
 def chain_ref(head: Head) -> ChainRef:
     """A ledger's head as statements name it."""
     return ChainRef(size=head.size, hash=head.hash)
+
+
+def transition_json(
+    ledger: str,
+    process: Process,
+    state: TaskState,
+    events: Sequence[Recorded],
+    *,
+    actor: str,
+    at: str,
+    head: Head,
+) -> dict[str, Any]:
+    """The statement of a passed gate in plain JSON: that of `transition_of`, written without its models.
+
+    All it says was checked when the events and the process were made, and a transition pays for each check
+    again. Whoever audits a ledger makes the statement by `transition_of` and compares.
+    """
+    phase, attempt, passed = events[0]
+    completed = events[1].event if len(events) > 1 else None
+    if not isinstance(passed, GatePassed) or not isinstance(completed, PhaseCompleted):
+        raise IntegrityError("a passed gate is not followed by the completion of its phase")
+    seen = state.attested.get(phase)
+    attested = seen if seen and seen.attempt == attempt else None
+    evidence = passed.evidence
+    predicate = {
+        "ledger": ledger,
+        "task": state.task,
+        "process": {"name": process.process, "version": process.version, "digest": process.digest},
+        "from": phase,
+        "to": completed.next or None,
+        "attempt": attempt,
+        "gate": {
+            "checks": passed.checks,
+            "evidence": [{"name": e.name, "digest": e.digest, "origin": e.origin} for e in evidence],
+            "flags": passed.flags,
+            "broken_glass": passed.broken_glass or None,
+        },
+        "actor": actor,
+        "prompt_hash": attested.prompt if attested else None,
+        "persona_hash": (attested.persona_digest or None) if attested else None,
+        "commit": passed.commit or None,
+        "risk": state.risk or None,
+        "at": at,
+        "chain": {"size": head.size, "hash": head.hash},
+    }
+    named = [(e.name, e.digest) for e in evidence] or [(f"process:{process.process}", process.digest)]
+    return {
+        "_type": STATEMENT_TYPE,
+        "predicate": predicate,
+        "predicateType": Transition.TYPE,
+        "subject": [{"name": name, "digest": {"sha256": digest}} for name, digest in named],
+    }
 
 
 def transition_of(

@@ -83,7 +83,16 @@ def sign(statement: Statement[Predicate], signer: Signer) -> bytes:
             returns something that is no signature.
         NotEvaluated: the signer cannot reach its key.
     """
-    payload = statement.to_bytes()
+    return sign_payload(statement.to_bytes(), signer)
+
+
+def sign_payload(payload: bytes, signer: Signer) -> bytes:
+    """Sign the canonical bytes of a statement; see `sign`.
+
+    Raises:
+        StatementError: `bad_signature` when the signer returns something that is no signature.
+        NotEvaluated: the signer cannot reach its key.
+    """
     signature = signer.sign(pae(PAYLOAD_TYPE, payload))
     if len(signature) != SIGNATURE_BYTES:
         raise StatementError(

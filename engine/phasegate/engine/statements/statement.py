@@ -5,6 +5,7 @@ Source: in-toto attestation framework, `spec/v1/statement.md`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -54,22 +55,29 @@ class Statement(Generic[P_co]):
         Raises:
             StatementError: `too_large`, or `wrong_shape` when a text cannot be written canonically.
         """
-        try:
-            # The models hold only what the canonical subset allows, so the tree is not walked again.
-            data = orjson.dumps(self.to_dict(), None, CANONICAL_OPTIONS)
-        except (TypeError, ValueError):
-            raise StatementError(
-                Fault.WRONG_SHAPE,
-                "a name in the statement has a lone surrogate",
-                "escape or replace it first",
-            ) from None
-        if len(data) > PAYLOAD_BYTES_MAX:
-            raise StatementError(
-                Fault.TOO_LARGE,
-                f"the statement has {len(data)} bytes, more than the {PAYLOAD_BYTES_MAX} allowed",
-                "put long content into the object store and its digest into the statement",
-            )
-        return data
+        return statement_bytes(self.to_dict())
+
+
+def statement_bytes(said: Mapping[str, Any]) -> bytes:
+    """The canonical bytes of a statement in plain JSON.
+
+    Raises:
+        StatementError: `too_large`, or `wrong_shape` when a text cannot be written canonically.
+    """
+    try:
+        # The models hold only what the canonical subset allows, so the tree is not walked again.
+        data = orjson.dumps(said, None, CANONICAL_OPTIONS)
+    except (TypeError, ValueError):
+        raise StatementError(
+            Fault.WRONG_SHAPE, "a name in the statement has a lone surrogate", "escape or replace it first"
+        ) from None
+    if len(data) > PAYLOAD_BYTES_MAX:
+        raise StatementError(
+            Fault.TOO_LARGE,
+            f"the statement has {len(data)} bytes, more than the {PAYLOAD_BYTES_MAX} allowed",
+            "put long content into the object store and its digest into the statement",
+        )
+    return data
 
 
 def _problem(subjects: tuple[Subject, ...]) -> str:
