@@ -14,15 +14,15 @@ from phasegate.engine.app.audit.audit import TaskAudit
 from phasegate.engine.app.audit.checkpoint import Checkpoint, Request, check, stopped
 from phasegate.engine.app.results import TRUST_EMBEDDED
 from phasegate.engine.cli.checkpoint_formats import WORDS, github, junit, markdown, sarif
+from phasegate.engine.cli.formats import CheckpointFormat
 from phasegate.engine.cli.output import console, finding_json, print_findings, print_json, print_jsonl, say
 from phasegate.engine.cli.session import exit_code_of, told_by_ledger
-from phasegate.engine.cli.validate_checkpoint import Format
 from phasegate.ledger.errors import LedgerError
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
 
-def report(request: Callable[[], Request], format_: Format) -> int:
+def report(request: Callable[[], Request], format_: CheckpointFormat) -> int:
     """Make the request, check and print; returns the exit code.
 
     An error that keeps the check from being made is told in the format asked for too, so that no reader of
@@ -31,25 +31,25 @@ def report(request: Callable[[], Request], format_: Format) -> int:
     try:
         found = check(request())
     except Exception as error:
-        if format_ is Format.TABLE:
+        if format_ is CheckpointFormat.TABLE:
             raise
         code = exit_code_of(error)
         found = stopped(code, *_told(error))
     match format_:
-        case Format.JSON:
+        case CheckpointFormat.JSON:
             print_json(_checkpoint_json(found))
-        case Format.JSONL:
+        case CheckpointFormat.JSONL:
             print_jsonl(_lines(found))
-        case Format.SARIF:
+        case CheckpointFormat.SARIF:
             print_json(sarif(found))
-        case Format.JUNIT:
+        case CheckpointFormat.JUNIT:
             _write(junit(found))
-        case Format.MARKDOWN:
+        case CheckpointFormat.MARKDOWN:
             _write(markdown(found))
-        case Format.GITHUB:
+        case CheckpointFormat.GITHUB:
             _write("".join(f"{line}\n" for line in github(found)))
             _append_summary(markdown(found))
-        case Format.TABLE:
+        case CheckpointFormat.TABLE:
             print_checkpoint(found)
     return found.exit_code
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from phasegate.engine.app.bundle.export import write_bundle
+from phasegate.engine.cli.formats import ExportFormat
 from phasegate.engine.cli.output import console
 from phasegate.engine.cli.session import session
-from phasegate.engine.cli.surface.export import ExportFormat
 
 
 def export_task(home: Path | None, task: str, file: Path, format_: ExportFormat) -> None:

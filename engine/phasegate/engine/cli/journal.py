@@ -11,10 +11,10 @@ from typing import Any
 from rich.text import Text
 
 from phasegate.engine.app.journal import SUMMARY_CHARS_MAX, Journal, PhaseContext
+from phasegate.engine.cli.formats import ContextFormat
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_json, print_jsonl
 from phasegate.engine.cli.session import session
-from phasegate.engine.cli.surface.journal import ContextFormat
 from phasegate.engine.cli.tasks import answer
 from phasegate.engine.cli.telling import HASH_SHOWN
 from phasegate.engine.core.errors import BadInput

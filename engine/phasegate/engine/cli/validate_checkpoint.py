@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from phasegate.engine.cli.formats import CheckpointFormat
 from phasegate.engine.cli.options import HomeOption, JsonOption
-
-
-class Format(StrEnum):
-    """How a checkpoint is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
-    SARIF = "sarif"
-    JUNIT = "junit"
-    GITHUB = "github"
-    MARKDOWN = "markdown"
 
 
 def validate(
@@ -63,7 +51,9 @@ def validate(
     accept_break_glass: Annotated[
         bool, typer.Option("--accept-break-glass", help="Only show gates passed over broken glass.")
     ] = False,
-    format_: Annotated[Format, typer.Option("--format", help="How to print what was found.")] = Format.TABLE,
+    format_: Annotated[
+        CheckpointFormat, typer.Option("--format", help="How to print what was found.")
+    ] = CheckpointFormat.TABLE,
     json_: JsonOption = False,
 ) -> None:
     """Check that every phase claimed complete is verifiably so.
@@ -91,7 +81,7 @@ def validate(
             accept_break_glass=accept_break_glass,
         )
 
-    raise typer.Exit(report(request, Format.JSON if json_ else format_))
+    raise typer.Exit(report(request, CheckpointFormat.JSON if json_ else format_))
 
 
 def _split(targets: list[str], home: Path | None) -> tuple[list[str], Path | None]:

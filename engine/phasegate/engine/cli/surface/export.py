@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from phasegate.engine.cli.formats import ExportFormat
 from phasegate.engine.cli.options import HomeOption, TaskArgument
 
 tasks = typer.Typer(help="Take tasks out of a home.", no_args_is_help=True)
-
-
-class ExportFormat(StrEnum):
-    """What a task can be exported as."""
-
-    BUNDLE = "bundle"
 
 
 def register(app: typer.Typer) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from phasegate.engine.cli.formats import ContextFormat
 from phasegate.engine.cli.options import (
     Format,
     FormatOption,
@@ -19,14 +19,6 @@ from phasegate.engine.cli.options import (
 )
 
 _SHOW = "show"
-
-
-class ContextFormat(StrEnum):
-    """How a context is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    MARKDOWN = "markdown"
 
 
 class _Journal(TyperGroup):
