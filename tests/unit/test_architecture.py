@@ -27,6 +27,7 @@ PURE = (
     "ledger/phasegate/ledger/leasing.py",
     "policies/phasegate/policies/model.py",
     "policies/phasegate/policies/persona.py",
+    "policies/phasegate/policies/tool_names.py",
     "validators/phasegate/validators/interface.py",
 )
 IMPURE_CALLS = {

@@ -164,6 +164,10 @@ phases:
         risks: [high]
     evidence:
       - name: a.md
+    tools: [Write, "mcp__repo__*"]
+read_only_tools:
+  - Read
+  - "mcp__docs__*"
 forward: {}
 """
 
@@ -174,6 +178,10 @@ def test_given_rules_for_repository_people_and_prompts_when_parsed_then_they_are
     assert process.git_rules("A") == {"allow": ["docs/**"], "keep": ["tests/**"], "claims": False}
     assert process.phase("A").approvals[0].risks == ("high",)
     assert [rule.name for rule in process.milestones] == ["M1", "M2"]
+    assert (process.phase("A").tools, process.read_only_tools) == (
+        ("Write", "mcp__repo__*"),
+        ("Read", "mcp__docs__*"),
+    )
 
 
 RULE_MUTATIONS = {
@@ -192,6 +200,13 @@ RULE_MUTATIONS = {
     "unknown loop rule": ("no_progress_minutes: 90", "idle: 90", 5, "idle: is no field"),
     "lease without time": ("ttl_seconds: 600", "ttl_seconds: 0", 6, "ttl_seconds"),
     "milestone given twice": ("  - name: M2", "  - name: M1", 9, "milestone `M1` stands twice"),
+    "tools that are no list": ('tools: [Write, "mcp__repo__*"]', "tools: Write", 30, "tools: must be a list"),
+    "tool given twice": ('"mcp__repo__*"]', "Write]", 30, "`Write` stands twice"),
+    "any tool": ('"mcp__repo__*"]', '"*"]', 30, "phases.0.tools.1"),
+    "pattern that is none": ('"mcp__repo__*"]', '"mcp__*__x"]', 30, "phases.0.tools.1"),
+    "tool with a space": ('"mcp__repo__*"]', '"Edit "]', 30, "phases.0.tools.1"),
+    "read-only tool given twice": ('  - "mcp__docs__*"', "  - Read", 33, "`Read` stands twice"),
+    "read-only tool that is no name": ('  - "mcp__docs__*"', "  - caf\u00e9", 33, "read_only_tools.1"),
     "unknown milestone rule": ("supervisor: true", "boss: true", 10, "boss: is no field"),
 }  # fmt: skip
 

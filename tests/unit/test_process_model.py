@@ -103,6 +103,17 @@ def test_given_any_difference_when_digested_then_the_digest_differs() -> None:
     assert len({process.digest, *(other.digest for other in others)}) == 5
 
 
+def test_given_lists_of_tools_when_digested_then_only_what_they_allow_counts() -> None:
+    process = three_phases()
+    bare = process.canonical()
+    listed = Process(**{**process.model_dump(), "read_only_tools": ("Read", "Grep")})
+    turned = Process(**{**process.model_dump(), "read_only_tools": ("Grep", "Read")})
+
+    assert b"tools" not in bare, "a process without lists has the digest it had before there were any"
+    assert Process(**{**process.model_dump(), "read_only_tools": ()}).digest == process.digest
+    assert listed.digest == turned.digest != process.digest
+
+
 def test_given_bytes_that_are_no_definition_when_read_back_then_they_are_refused() -> None:
     for content in (b"", b"{}", b"[]", b"\xff", b'{"process": 1}'):
         with pytest.raises(ProcessInvalid):

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from phasegate.ledger.canonical import dumps
+from phasegate.policies.tool_names import ToolNames
 
 PHASES_MAX = 64
 # A passed gate names every artifact and check of its phase in one entry of at most 65,535 bytes.
@@ -145,6 +146,7 @@ class PhaseRule(_Frozen):
         git: name of the process's rules for what may differ from the base commit when the phase is left;
             None when the repository is not looked at.
         effects: side effects of passing its gate.
+        tools: tools that may be called while a task is in it, besides the process's `read_only_tools`.
     """
 
     name: PhaseId
@@ -156,6 +158,7 @@ class PhaseRule(_Frozen):
     attestation: Attention = Attention.OFF
     git: Slug | None = None
     effects: Annotated[tuple[EffectRule, ...], Field(max_length=8)] = ()
+    tools: ToolNames = ()
 
 
 class LoopRule(_Frozen):
@@ -201,7 +204,10 @@ class MilestoneRule(_Frozen):
 
 
 class Process(_Frozen):
-    """A versioned definition of phases, edges and gates.
+    """A versioned definition of phases, edges, gates and tools.
+
+    Attributes:
+        read_only_tools: tools that write nothing: they may be called in every phase and where there is none.
 
     Raises:
         pydantic.ValidationError: duplicate names, dangling or wrong-way edges, unreachable phases.
@@ -218,6 +224,7 @@ class Process(_Frozen):
     lease: LeaseRule = LeaseRule()
     milestones: Annotated[tuple[MilestoneRule, ...], Field(max_length=64)] = ()
     repository: Annotated[dict[Slug, dict[str, Any]], Field(max_length=16)] = Field(default_factory=dict)
+    read_only_tools: ToolNames = ()
 
     @cached_property
     def order(self) -> dict[str, int]:

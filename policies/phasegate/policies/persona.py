@@ -14,10 +14,9 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from phasegate.ledger.canonical import dumps
+from phasegate.policies.tool_names import ToolNames, as_set, tool_set
 
-TOOLS_MAX = 128
 CONSTRAINTS_MAX = 64
-ANY_SUFFIX = "*"
 
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -42,20 +41,11 @@ def _one_line(text: str) -> str:
     return line
 
 
-def _as_set(items: tuple[str, ...]) -> tuple[str, ...]:
-    """Sorted, as order means nothing here; a repetition is a mistake."""
-    for index, item in enumerate(items):
-        if item in items[:index]:
-            raise ValueError(f"{index}: `{item}` stands twice")
-    return tuple(sorted(items))
-
-
 def _domains(items: tuple[Domain, ...]) -> tuple[Domain, ...]:
-    return tuple(Domain(item) for item in _as_set(items))
+    return tuple(Domain(item) for item in as_set(items))
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
-ToolName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,126}\*?$")]
 Line = Annotated[str, StringConstraints(max_length=500), AfterValidator(_one_line)]
 
 
@@ -80,7 +70,7 @@ class PersonaSpec(BaseModel):
     role: Name
     purpose: Line
     domains: Annotated[tuple[Domain, ...], AfterValidator(_domains)] = ()
-    tools: Annotated[tuple[ToolName, ...], Field(max_length=TOOLS_MAX), AfterValidator(_as_set)] = ()
+    tools: ToolNames = ()
     constraints: Annotated[tuple[Line, ...], Field(max_length=CONSTRAINTS_MAX)] = ()
 
     def canonical(self) -> bytes:
@@ -94,7 +84,4 @@ class PersonaSpec(BaseModel):
 
     def allows(self, tool: str) -> bool:
         """Whether the persona may use a tool; what it does not list, it may not."""
-        return any(
-            tool.startswith(name.removesuffix(ANY_SUFFIX)) if name.endswith(ANY_SUFFIX) else tool == name
-            for name in self.tools
-        )
+        return tool_set(self.tools).allows(tool)

@@ -26,6 +26,7 @@ from phasegate.engine.app.standing import TASK_ROW, Known, Standing, never_opene
 from phasegate.engine.core.changing import changed
 from phasegate.engine.core.commands import (
     CheckLoop,
+    CheckTool,
     Command,
     Decide,
     OpenTask,
@@ -63,8 +64,11 @@ LABEL_SIGN = "#"
 """Between actor and label in a lease's holder; no name of a key contains it."""
 FLAG_ROW = "flag"
 
-UNLEASED = (Decide, CheckLoop, RecordDelivery, Requeue, OpenTask)
-"""Commands of people and of the engine itself, which need no lease and are stopped by none."""
+UNLEASED = (Decide, CheckLoop, RecordDelivery, Requeue, OpenTask, CheckTool)
+"""Commands of people and of the engine itself, which need no lease and are stopped by none.
+
+A tool check is one: what a lease has against the call is what it decides on.
+"""
 
 _NO_FACTS = Facts()
 
@@ -159,7 +163,9 @@ class CommandPath(Standing):
         source = command if callable(command) else lambda: command
         return self._until_committed(task, source, gather, None, rows)
 
-    def record_for_ledger(self, event: LedgerEvent, rows: Sequence[Projection] = ()) -> Entry:
+    def record_for_ledger(
+        self, event: LedgerEvent | ViolationRecorded, rows: Sequence[Projection] = ()
+    ) -> Entry:
         """Record what belongs to no task, with the rows that follow from it."""
         at = self._clock.now()
         drafts = self._drafts(LEDGER_STREAM, (Recorded(LEDGER_STREAM, 0, event),), {})

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from phasegate.engine.app.measuring.baselines import Baselines
     from phasegate.engine.app.measuring.integrity import Integrity
     from phasegate.engine.app.measuring.metrics import Metrics
+    from phasegate.engine.app.tools import Tools
 
 
 class Engine:
@@ -238,6 +239,13 @@ class Engine:
         from phasegate.engine.app.measuring.integrity import Integrity  # noqa: PLC0415
 
         return Integrity(self._path, self._shelf, self.journal)
+
+    @cached_property
+    def tools(self) -> Tools:
+        """Which tools may be called for a task now."""
+        from phasegate.engine.app.tools import Tools  # noqa: PLC0415
+
+        return Tools(self._path, self.store, self._shelf, self.leases, self.clock)
 
     # -- commands -------------------------------------------------------------------------------------
 

@@ -113,12 +113,18 @@ class Leases:
         """Whether a lease is held now."""
         return lease.live(self._now_ms())
 
-    def in_the_way(self, process: Process, state: TaskState) -> Finding | None:
+    def in_the_way(self, process: Process, state: TaskState, epoch: int | None = None) -> Finding | None:
         """What a lease, or the want of one, has against our commands in a task's current phase.
 
         Findings: `lease.held`, `lease.stale`, `lease.required`.
+
+        Args:
+            process: the task's process.
+            state: the task.
+            epoch: epoch of the lease they are made under; the engine's without it.
         """
-        task, phase, now, epoch = state.task, state.phase, self._now_ms(), self._path.epoch
+        task, phase, now = state.task, state.phase, self._now_ms()
+        epoch = self._path.epoch if epoch is None else epoch
         found = next((it for it in self._store.leases(parse_task_id(task)) if it.phase == phase), None)
         if (
             found is not None

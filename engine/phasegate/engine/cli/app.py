@@ -32,6 +32,7 @@ from phasegate.engine.cli.surface import (
     people,
     policy,
     prompts,
+    tools,
     witness,
 )
 
@@ -400,6 +401,7 @@ for group in (
     people,
     policy,
     prompts,
+    tools,
     witness,
 ):
     group.register(app)

@@ -16,6 +16,7 @@ from phasegate.engine.core.outbox_events import (
     OutboxDelivered,
     OutboxFailed,
 )
+from phasegate.engine.core.tools import ToolRefusal
 from phasegate.policies.model import Origin, Witness
 
 
@@ -213,6 +214,17 @@ class RecordDelivery:
     outcome: OutboxDelivered | OutboxDeferred | OutboxFailed
 
 
+@dataclass(frozen=True, slots=True)
+class CheckTool:
+    """Whether a tool may be called, as `tools.route` answered on this very state.
+
+    Attributes:
+        refusal: why it is refused; None where nothing is recorded: it is allowed, or repeats a refusal.
+    """
+
+    refusal: ToolRefusal | None
+
+
 StandingCommand = (
     AddEvidence
     | RecordWitness
@@ -227,6 +239,7 @@ StandingCommand = (
     | Enqueue
     | Requeue
     | RecordDelivery
+    | CheckTool
 )
 """Commands for a task that was opened."""
 
@@ -247,4 +260,5 @@ COMMAND_NAMES: dict[type, str] = {
     Enqueue: "outbox add",
     Requeue: "outbox retry",
     RecordDelivery: "outbox deliver",
+    CheckTool: "tool check",
 }

@@ -18,6 +18,7 @@ from phasegate.engine.core.commands import (
     AttestPrompt,
     Backtrack,
     CheckLoop,
+    CheckTool,
     Command,
     Decide,
     Enqueue,
@@ -55,18 +56,26 @@ def decide(process: Process, state: TaskState | None, command: Command, facts: F
     if state is None:
         raise TypeError("only an opening is decided without a state")
     decision = _standing_refusal(process, state, command, facts) or _decided(process, state, command, facts)
-    if isinstance(command, Decide) or not isinstance(decision, Refused):
-        # What a person is refused is no work going round in circles, and whoever has an old signed decision
-        # could pause the task by handing it in again and again.
+    if not isinstance(decision, Refused) or _never_a_loop(command):
         return decision
     return with_loop(process, state, decision, facts)
+
+
+def _never_a_loop(command: Command) -> bool:
+    """Whether what is refused here is no work going round in circles.
+
+    What a person is refused is none: whoever has an old signed decision could pause the task by handing it in
+    again and again. Nor is a tool call against another's lease: who holds it does not bring it about.
+    """
+    by_lease = isinstance(command, CheckTool) and command.refusal is not None and command.refusal.by_lease
+    return isinstance(command, Decide) or by_lease
 
 
 def _standing_refusal(
     process: Process, state: TaskState, command: StandingCommand, facts: Facts
 ) -> Refused | None:
     """The refusal of whatever is asked of a task that has ended, is paused, or needs a lease."""
-    if isinstance(command, RecordDelivery | Requeue | CheckLoop):
+    if isinstance(command, RecordDelivery | Requeue | CheckLoop | CheckTool):
         return None
     if state.status.final:
         text, remedy = f"task `{state.task}` is {state.status}", "open a new task for further work"
@@ -116,8 +125,25 @@ def _decided(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             return requeue(state, command, facts)
         case RecordDelivery():
             return record_delivery(state, command)
+        case CheckTool():
+            return _tool_checked(state, command)
         case _:
             assert_never(command)
+
+
+def _tool_checked(state: TaskState, command: CheckTool) -> Decision:
+    refusal = command.refusal
+    if refusal is None:
+        return accept(state, [])
+    return refuse(
+        state,
+        command,
+        Kind.TOOL_REJECTED,
+        refusal.message,
+        refusal.remedy,
+        target=refusal.tool,
+        findings=(refusal.finding,),
+    )
 
 
 def _noted(command: NoteJournal) -> JournalNoted:

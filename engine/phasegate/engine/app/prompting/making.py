@@ -49,7 +49,7 @@ class PromptMaking:
                 part = Part(f"baseline:{baseline.version}", baseline.prompt)
                 prompt = CompiledPrompt(text, baseline.prompt, baseline.header, (part,))
                 return Made(prompt, baseline.persona, baseline.persona_digest)
-            spec, domains, skills = self._baseline_persona(baseline), recipe.domains, recipe.skills
+            spec, domains, skills = self.baseline_persona(baseline), recipe.domains, recipe.skills
         request = request_for(
             process,
             state.phase,
@@ -69,7 +69,8 @@ class PromptMaking:
         self._shelf.keep(persona.canonical())
         return f"{persona.name}@{persona.version}", persona.digest
 
-    def _baseline_persona(self, baseline: Baseline) -> PersonaSpec | None:
+    def baseline_persona(self, baseline: Baseline) -> PersonaSpec | None:
+        """The persona a baseline is for; None for none; raises IntegrityError when it is gone."""
         if not baseline.persona_digest:
             return None
         try:

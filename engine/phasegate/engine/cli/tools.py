@@ -1,0 +1,61 @@
+"""Commands on tool calls."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+from rich.text import Text
+
+from phasegate.engine.cli.options import Format
+from phasegate.engine.cli.output import console, print_json, print_jsonl, print_rows
+from phasegate.engine.cli.session import session
+from phasegate.engine.core.tools import ToolDecision
+
+EXIT_REFUSED: Final = 1
+EXIT_LEASE: Final = 5
+NO_TASK: Final = "-"
+
+
+def check(
+    home: Path | None, format_: Format, task: str, tool: str, persona: str | None, lease: int | None
+) -> None:
+    """Check one tool call; exit 1 when it is refused, 5 when a lease is in the way."""
+    with session(home, lease=lease) as engine:
+        decision = engine.tools.check(_task(task), tool, persona=persona)
+    if format_ is Format.JSON:
+        print_json(decision_json(decision))
+    elif format_ is Format.JSONL:
+        print_jsonl([decision_json(decision)])
+    else:
+        _print(decision)
+    if decision.refusal is not None:
+        raise typer.Exit(EXIT_LEASE if decision.refusal.by_lease else EXIT_REFUSED)
+
+
+def show(home: Path | None, format_: Format, task: str, persona: str | None, lease: int | None) -> None:
+    """List what may be called."""
+    with session(home, readonly=True, lease=lease) as engine:
+        found = engine.tools.list(_task(task), persona=persona)
+    print_rows(format_, [{"tool": tool, "rule": rule} for tool, rule in found.items()], ["tool", "rule"])
+
+
+def decision_json(decision: ToolDecision) -> dict[str, Any]:
+    """A decision as JSON; `refusal` is null where the tool is allowed."""
+    return {"allowed": decision.allowed, **asdict(decision)}
+
+
+def _task(text: str) -> str | None:
+    return None if text in {"", NO_TASK} else text
+
+
+def _print(decision: ToolDecision) -> None:
+    out, refusal = console(), decision.refusal
+    if refusal is None:
+        out.print(Text(f"allowed: {decision.tool} ({decision.rule})", "green"))
+        return
+    out.print(Text(f"refused ({refusal.code}): {refusal.message}", "bold red"))
+    out.print(Text("remedy: ", "bold").append(refusal.remedy))
+    out.print(Text(f"decided by {refusal.rule}, policy {refusal.policy_revision[:12]}", "dim"))
