@@ -13,6 +13,7 @@ from small_processes import claimed, process_of, witnessed
 from small_repository import SmallRepository
 
 from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.git.commit_gate import commit_gate
 from phasegate.policies.model import PhaseRule, Process
 
 pytestmark = pytest.mark.attack
@@ -118,6 +119,19 @@ def test_what_the_phase_does_not_allow_is_not_committed(repository) -> None:
     git(repository, "reset", "-q", "--hard")
     repository.write("check.py", "changed = 1\n")
     assert git(repository, "commit", "-m", "named past the index", "check.py").returncode == 1
+
+
+def test_what_lies_in_the_home_is_not_committed(repository) -> None:
+    with Engine.init(repository.root / "docs" / "state") as engine:
+        assert engine.open_task(TASK, two_phases(), repository=repository.root).accepted
+        inside = repository.root / "docs" / "state" / "payload.py"
+        inside.write_text("x = 1\n")
+        assert commit_gate(engine, repository.root, TASK).findings == ()
+
+        git(repository, "add", "-f", str(inside))
+
+        (finding,) = commit_gate(engine, repository.root, TASK).findings
+        assert (finding.code, finding.place) == ("git.home_tracked", "`docs/state/payload.py`")
 
 
 def test_a_merge_and_an_amended_commit_are_asked_as_any_other(repository) -> None:

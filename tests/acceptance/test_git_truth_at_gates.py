@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,19 @@ def _workflow(repository: SmallRepository) -> None:
     repository.git("add", "-N", ".")
 
 
+def _of_ci(repository: SmallRepository, name: str) -> None:
+    repository.change()
+    (repository.root / name).parent.mkdir(parents=True, exist_ok=True)
+    repository.write(name, "true\n")
+    repository.git("add", "-N", ".")
+
+
+def _binary(repository: SmallRepository) -> None:
+    repository.change()
+    (repository.root / ".git/info").mkdir(exist_ok=True)
+    (repository.root / ".git/info/attributes").write_text("src/*.py binary\n")
+
+
 def _hide(repository: SmallRepository) -> None:
     repository.change()
     repository.write(".gitignore", "__pycache__/\nbuild/\nstate/\nconftest.py\n")
@@ -178,12 +192,17 @@ def _change_with_terms(repository: SmallRepository) -> None:
     _terms(repository)
 
 
+FILES_OF_CI = (
+    ".github/actions/ours/action.yml", ".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", "Jenkinsfile",
+    "azure-pipelines.yml", ".circleci/config.yml", ".gitlab/ci.yml", ".buildkite/pipeline.yml",
+)  # fmt: skip
 BEFORE_HANDING_IN: dict[str, tuple[Callable[[SmallRepository], None], str]] = {
     "a test file is deleted": (_weaken, "git.kept_file_deleted"),
     "the workflow that decides is changed": (_workflow, "git.path_not_allowed"),
     "a new ignore rule hides test configuration": (_hide, "git.hidden_file"),
     "a link leads out of the tree": (_change_with_link, "git.link"),
     "the policy of CI is changed": (_change_with_terms, "git.path_not_allowed"),
+    **{f"{name} is changed": (partial(_of_ci, name=name), "git.path_not_allowed") for name in FILES_OF_CI},
 }
 
 
@@ -197,6 +216,43 @@ def test_what_no_phase_allows_is_refused_though_the_artifacts_tell_of_it(
     assert implementing.hand_in(*implementing.files("IMPLEMENT")).accepted
 
     assert code in blocking(implementing)
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_source_that_git_is_told_to_show_as_binary_is_refused(implementing: Work) -> None:
+    repository = implementing.repository
+    _binary(repository)
+    try:
+        patch, names = repository.git("diff", "--binary"), repository.patch()[1]
+        assert "GIT binary patch" in patch
+        place = repository.root / "build"
+        place.mkdir(exist_ok=True)
+        (place / "git_diff.patch").write_text(patch)
+        (place / "modified_files.json").write_text(names)
+        assert implementing.hand_in(place / "git_diff.patch", place / "modified_files.json").accepted
+
+        assert {"git.patch_hides_lines", "change_scope.binary"} <= blocking(implementing).keys()
+    finally:
+        (repository.root / ".git/info/attributes").unlink()
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("how", ["staged", "committed"])
+def test_what_lies_in_the_home_is_no_part_of_a_commit(implementing: Work, how: str) -> None:
+    repository = implementing.repository
+    inside = implementing.home / "payload.py"
+    inside.write_text("x = 1\n")
+    try:
+        assert "git.home_tracked" not in blocking(implementing)
+
+        repository.git("add", "-f", str(inside))
+        if how == "committed":
+            repository.git("commit", "-q", "-m", "Unseen")
+
+        assert "git rm --cached" in blocking(implementing)["git.home_tracked"]
+    finally:
+        repository.git("rm", "-q", "--cached", str(inside))
+        inside.unlink()
 
 
 AFTER_HANDING_IN: dict[str, tuple[Callable[[SmallRepository], None], set[str]]] = {

@@ -133,6 +133,20 @@ def test_a_key_that_nobody_registered_decides_nothing(place: Guarded) -> None:
     shut(place, "approval.missing")
 
 
+def test_the_refusal_of_a_key_says_what_its_registration_demands(place: Guarded) -> None:
+    with pytest.raises(KeyRefused) as unknown:
+        decide(place, "mallory")
+    assert "--role ROLE --key OPERATOR" in unknown.value.remedy
+
+    with place.engine() as engine:
+        if not engine.keys.has_engine_key():
+            engine.keys.create_engine_key(engine.store.ledger)
+    place.keys["engine"] = place.root / "keys" / "engine.key"
+    with pytest.raises(KeyRefused, match="the engine's own") as own:
+        decide(place, "engine")
+    assert "register" not in own.value.remedy
+
+
 def test_a_key_with_the_name_of_a_registered_one_decides_nothing(place: Guarded, tmp_path: Path) -> None:
     place.keys["rita"] = tmp_path / "other-rita.key"
     create_key(place.keys["rita"], "rita")

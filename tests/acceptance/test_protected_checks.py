@@ -536,3 +536,88 @@ def test_a_folder_outside_of_the_working_tree_that_tests_are_looked_for_in_does_
     assert work.verify("--rootdir", ".", ".", str(tmp_path / "outside")).passed
 
     assert "protected.environment_in_command" in refused(work)
+
+
+def test_code_that_git_ignores_and_only_the_witnessed_run_has_does_not_get_through(work: Work) -> None:
+    work.repository.change()
+    (work.repository.root / "build").mkdir()
+    work.repository.write("build/sitecustomize.py", "import sys\n")
+
+    assert work.verify(command=["env", "PYTHONPATH=build", *work.command()]).passed
+
+    assert refused(work) == {"protected.ignored_code"}
+
+
+def opened(tmp_path: Path, name: str, text: str, settings: str = "[pytest]\n") -> Work:
+    """A task whose base commit has its tests in another file."""
+    work = Work(tmp_path)
+    work.repository.git("rm", "-q", "test_means.py")
+    work.repository.write(name, text)
+    work.repository.write("pytest.ini", settings)
+    work.repository.commit("tests elsewhere")
+    work.engine.close()
+    work.engine = Engine.init(tmp_path / "another")
+    assert work.engine.open_task(TASK, process(), repository=work.repository.root).accepted
+    return work
+
+
+@pytest.mark.parametrize("name", ["tests.py", "testmeans.py", "check_means.py"])
+def test_tests_of_other_names_are_taken_from_the_base_commit(tmp_path: Path, name: str) -> None:
+    work = opened(tmp_path, name, TESTS, "[pytest]\npython_files = test*.py check_*.py\n")
+    try:
+        work.repository.write("src/means.py", BROKEN)
+        work.repository.write(name, TESTS.replace("== 2", ">= 0"))
+
+        assert work.verify().passed
+
+        assert refused(work) == {"protected.regressed"}
+    finally:
+        work.engine.close()
+
+
+def test_tests_that_only_the_run_of_the_base_commit_tells_of_are_taken_from_it(tmp_path: Path) -> None:
+    work = opened(tmp_path, "means_checked.py", TESTS)
+    try:
+        work.repository.write("src/means.py", BROKEN)
+        work.repository.write("means_checked.py", TESTS.replace("== 2", ">= 0"))
+
+        assert work.verify("means_checked.py").passed
+
+        assert refused(work) == {"protected.regressed", "protected.selection_in_command"}
+    finally:
+        work.engine.close()
+
+
+def test_a_base_commit_whose_tests_no_pattern_knows_is_not_evaluated(tmp_path: Path) -> None:
+    source = SOURCE + '\n\ndef mean_of_one():\n    """\n    >>> mean([1])\n    1.0\n    """\n'
+    work = opened(
+        tmp_path, "src/more.py", source, "[pytest]\naddopts = --doctest-modules --ignore=check.py\n"
+    )
+    try:
+        work.repository.write("src/means.py", CHANGED)
+
+        assert work.verify().passed
+
+        assert refused(work) == {"protected.not_evaluated"}
+    finally:
+        work.engine.close()
+
+
+def test_a_test_exchanged_for_an_empty_one_has_vanished(work: Work) -> None:
+    work.repository.change()
+    work.repository.write("test_means.py", CHANGED_TESTS.replace("test_the_mean_of_numbers", "test_there_is"))
+
+    assert work.verify().passed
+
+    assert refused(work) == {"protected.vanished"}
+
+
+def test_an_edited_test_is_shown_and_shuts_no_gate(work: Work) -> None:
+    work.repository.change()
+    work.repository.write("test_means.py", CHANGED_TESTS.replace("== 2", "== 2 or True"))
+
+    assert work.verify().passed
+
+    result = work.leave()
+    assert result.accepted, [(finding.code, finding.message) for finding in result.findings]
+    assert work.document()["tests"][0]["edited"] == 1

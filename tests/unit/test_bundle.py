@@ -272,6 +272,15 @@ def test_a_size_that_no_file_has_is_refused() -> None:
         read_bundle(bytes(header))
 
 
+def test_zero_blocks_that_tar_fills_up_with_are_no_damage() -> None:
+    filled = pack({"README.md": b"x"}) + bytes(7 * 512)
+
+    assert unpack(filled) == {"README.md": b"x"}
+    for damaged in (filled + bytes(1), filled[:-1] + b"x", filled + b"x" * 512):
+        with pytest.raises(IntegrityError, match="behind its end"):
+            unpack(damaged)
+
+
 def test_too_many_members_are_refused(monkeypatch) -> None:
     monkeypatch.setattr(archive, "MEMBERS_MAX", 3)
     members = {f"objects/{index:064x}": b"" for index in range(4)}

@@ -441,6 +441,51 @@ def test_given_a_submodule_when_its_commit_changes_then_it_is_seen_and_found(rep
     assert codes(repo, with_submodule, {"allow": ["**"]}) == ["git.link"]
 
 
+@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+def test_given_a_submodule_when_its_git_file_is_gone_then_it_is_not_evaluated(repo, with_submodule, left):
+    (repo / "lib" / ".git").unlink()
+    if left == "an empty folder":
+        (repo / "lib" / ".git").mkdir()
+    (repo / "lib" / "code").write_text("2\n")
+
+    assert "`lib` has files and no repository" in snapshot(repo, with_submodule).problem
+
+
+def test_given_a_submodule_when_it_is_not_checked_out_then_nothing_differs(repo, with_submodule):
+    git(repo, "submodule", "--quiet", "deinit", "-f", "lib")
+
+    assert seen(repo, with_submodule) == set()
+
+
+@pytest.mark.parametrize("place", [".gitattributes", ".git/info/attributes"])
+def test_given_attributes_that_make_text_binary_when_the_patch_has_no_lines_then_it_is_found(
+    repo, base, place
+):
+    (repo / ".git" / "info").mkdir(exist_ok=True)
+    (repo / place).write_text("*.py binary\n")
+    (repo / "src" / "a.py").write_text("x = 2\n")
+    (repo / "logo.bin").write_bytes(bytes(reversed(range(256))))
+    patch = git(repo, "diff", "--binary", base)
+    check = snapshot(repo, base, patch).patch_check
+
+    assert b"GIT binary patch" in patch
+    assert check.hiding == ("src/a.py",)
+
+
+@pytest.mark.parametrize("name", ["payload/__init__.py", "objects/code.py", "ledger/x"])
+def test_given_a_home_among_the_sources_when_a_file_is_not_the_engines_then_it_is_seen(repo, base, name):
+    home = repo / "src" / "state"
+    for path in ("ledger.db", "ledger.db-wal", "home.json", "objects/sha256/ab/cd", "evidence/T/P/plan.md"):
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_text("x\n")
+    clean = tree_state(repo, home)
+    (home / name).parent.mkdir(parents=True, exist_ok=True)
+    (home / name).write_text("x = 1\n")
+
+    assert not clean.dirty
+    assert tree_state(repo, home).untracked == (f"src/state/{name}",)
+
+
 def test_given_binary_files_when_the_claims_are_honest_then_nothing_is_found(repo, base):
     (repo / "logo.bin").write_bytes(bytes(reversed(range(256))))
     (repo / "new.bin").write_bytes(b"\0" * 99)

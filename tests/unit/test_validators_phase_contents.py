@@ -25,6 +25,7 @@ from valid_artifacts import (
     companions,
 )
 
+from phasegate.validators.changed_coverage import entry_of
 from phasegate.validators.interface import Artifact, Severity
 from phasegate.validators.kpi_reading import Bound
 from phasegate.validators.kpis import kpis
@@ -207,6 +208,7 @@ def test_given_one_mutation_when_checked_then_its_code_is_found_and_blocks(valid
         ({"max_lines": 3}, PATCH, "change_scope.too_many_lines"),
         ({"deny": ["src/**"]}, PATCH, "change_scope.path_not_allowed"),
         ({"refuse_binary": True}, PATCH, "change_scope.binary"),
+        ({"refuse_binary": ["*.png"]}, PATCH, "change_scope.binary"),
         ({}, LINK, "change_scope.link"),
     ],
 )
@@ -326,6 +328,33 @@ def test_given_a_report_with_absolute_paths_when_one_file_ends_so_then_it_is_the
     assert found("changed_coverage", {**CHANGED_COVERAGE, "files": {"/build/src/a.py": entry}}) == ()
     two = {**CHANGED_COVERAGE, "files": {"/one/src/a.py": entry, "/two/src/a.py": entry}}
     assert [finding.code for finding in found("changed_coverage", two)] == ["changed_coverage.unmeasured"]
+
+
+def test_given_files_that_may_be_binary_when_others_may_not_then_nothing_is_found():
+    assert found("change_scope", PATCH, {"refuse_binary": ["*.py"]}) == ()
+
+
+def test_given_a_source_whose_patch_has_no_lines_when_it_is_measured_then_it_counts_as_unmeasured():
+    binary = "diff --git a/src/a.py b/src/a.py\nindex 1111111..2222222 100644\nBinary files a/src/a.py and b/src/a.py differ\n"
+
+    findings = found("changed_coverage", **{"git_diff.patch": binary})
+
+    assert [finding.code for finding in findings] == ["changed_coverage.unmeasured"]
+
+
+@pytest.mark.parametrize("name", ["src/a.py", "./src/a.py", "/build/src/a.py", "C:\\build\\src\\a.py"])
+def test_given_an_unmeasured_namesake_when_another_file_is_measured_then_its_coverage_is_not_taken(name):
+    entry = CHANGED_COVERAGE["files"]["src/a.py"]
+
+    assert entry_of({name: entry}, "src/a.py", ["src/a.py", "a.py"]) == entry
+    assert entry_of({name: entry}, "a.py", ["src/a.py", "a.py"]) is None
+
+
+def test_given_a_relative_name_when_a_file_only_ends_so_then_it_is_another_file():
+    entry = CHANGED_COVERAGE["files"]["src/a.py"]
+
+    assert entry_of({"src/a.py": entry}, "a.py") is None
+    assert entry_of({"example.org/tool/src/a.go": entry}, "src/a.go") == entry
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import pytest
 from valid_artifacts import PROTECTED, as_bytes, changed
 
 from phasegate.engine.app.witnessing.environment import is_dropped, passed_on
+from phasegate.engine.app.witnessing.protected_document import vanished
+from phasegate.engine.app.witnessing.test_files import edited, is_collected, python_files
 from phasegate.validators.interface import Artifact, Severity
 from phasegate.validators.registry import Check, run
 from phasegate.validators.test_configuration import (
@@ -57,6 +59,10 @@ MUTATIONS = [
     (
         changed(PROTECTED, "command", to=[{"kind": "link", "argument": "a -> /b"}]),
         "protected.link_leads_away",
+    ),
+    (
+        changed(PROTECTED, "command", to=[{"kind": "ignored", "argument": "build/sitecustomize.py"}]),
+        "protected.ignored_code",
     ),
     (changed(PROTECTED, "lost", to=[LOST]), "protected.regressed"),
     (changed(PROTECTED, "lost", to=[{**LOST, "now": "skipped"}]), "protected.regressed"),
@@ -297,3 +303,66 @@ def test_given_an_environment_then_what_changes_outcomes_unseen_is_not_passed_on
 
     assert kept == {"PATH": "/bin"}
     assert dropped == ("HOME", "LD_PRELOAD", "PYTEST_PLUGINS", "PYTHONPATH")
+
+
+def test_given_edited_tests_then_they_are_shown_as_a_warning_and_block_nothing() -> None:
+    edited = changed(PROTECTED, "tests", 0, to={**PROTECTED["tests"][0], "edited": 2})
+
+    assert [(one.code, one.severity) for one in found(edited)] == [
+        ("protected.tests_edited", Severity.WARNING)
+    ]
+
+
+def test_given_a_script_renamed_with_its_test_file_then_nobody_is_accused_of_hiding_failures() -> None:
+    renamed = changed(
+        changed(PROTECTED, "configuration", to=[{"path": "check.py", "change": "changed"}]),
+        "canary",
+        "hidden",
+        to=1,
+    )
+    runs = [{**run, "tests": 0} if run["name"] == "plain" else run for run in PROTECTED["runs"]]
+
+    assert codes({**renamed, "runs": runs}) == {"protected.configuration_changed"}
+    assert "protected.failures_hidden" in codes(renamed)
+    assert "protected.failures_hidden" in codes({**renamed, "runs": runs}, excused=["check.py"])
+
+
+@pytest.mark.parametrize(
+    ("now", "gone"),
+    [
+        (["a::test_x", "a::test_z"], ["a::test_y[1]"]),
+        (["b::test_x", "a::test_y[2]"], []),
+        (["a::test_x", "b::test_x"], ["a::test_y[1]"]),
+        ([], ["a::test_x", "a::test_y[1]"]),
+    ],
+)
+def test_given_tests_of_the_base_commit_when_the_suite_has_none_of_their_name_then_they_vanished(now, gone):
+    base = {"a::test_x": "passed", "a::test_y[1]": "passed", "a::test_s": "skipped"}
+
+    assert [test["id"] for test in vanished(base, dict.fromkeys(now, "passed"))] == gone
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pytest.ini", "[pytest]\npython_files = check_*.py tests.py\n"),
+        ("setup.cfg", "[tool:pytest]\npython_files =\n    check_*.py\n    tests.py\n"),
+        ("pyproject.toml", '[tool.pytest.ini_options]\npython_files = ["check_*.py", "tests.py"]\n'),
+        ("pytest.toml", '[pytest]\npython_files = "check_*.py tests.py"\n'),
+    ],
+)
+def test_given_settings_then_their_patterns_take_files_with_tests_alone(name: str, text: str) -> None:
+    patterns = python_files(name, text.encode())
+
+    assert patterns == ("check_*.py", "tests.py")
+    assert is_collected("a/check_b.py", b"def test_c():\n    pass\n", patterns)
+    assert not is_collected("a/check_b.py", b"def mean():\n    pass\n", patterns)
+    assert python_files(name, b"\xff[") == ()
+
+
+def test_given_a_test_file_when_functions_differ_then_they_are_counted_and_additions_are_not() -> None:
+    before = b"def test_a():\n    assert 1\n\n\ndef test_b():\n    assert 2\n"
+
+    assert edited(before, before + b"\n\ndef test_c():\n    assert 3\n") == 0
+    assert edited(before, before.replace(b"assert 1", b"assert 1 or True")) == 1
+    assert edited(b"func TestA() {\n  check(1)\n}\n", b"func TestA() {\n  check(2)\n}\n") == 1

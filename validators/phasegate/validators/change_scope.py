@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phasegate.validators.errors import BadParameterError
 from phasegate.validators.globs import Globs, globs
@@ -12,7 +12,7 @@ from phasegate.validators.patch import read_patch
 from phasegate.validators.quoting import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from phasegate.validators.patch_reader import FileChange, Patch
 
@@ -27,8 +27,9 @@ def change_scope(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
     """Check a patch's paths against an allowlist, and its size against caps.
 
     Parameters: `allow`, the patterns (see `globs`) a path must match; `deny`, those it must not; `max_files`
-    (default 50); `max_lines`, added and removed together (default 1,500); `refuse_binary`, because the lines
-    of binary files cannot be counted; `allow_links`, whether symbolic links and submodules may be changed.
+    (default 50); `max_lines`, added and removed together (default 1,500); `refuse_binary`, true or patterns
+    of files that may not be binary, because their lines cannot be counted; `allow_links`, whether symbolic
+    links and submodules may be changed.
 
     Findings: `change_scope.path_unsafe`, `change_scope.path_not_allowed`, `change_scope.too_many_files`,
     `change_scope.too_many_lines`, `change_scope.binary`, `change_scope.link`, and those of
@@ -42,7 +43,7 @@ def change_scope(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
         raise BadParameterError("`allow` names no path, so nothing may change", "add `allow: [PATTERN]`")
     max_files = count(context.params, "max_files", DEFAULT_MAX_FILES)
     max_lines = count(context.params, "max_lines", DEFAULT_MAX_LINES)
-    refuse_binary, allow_links = flag(context.params, "refuse_binary"), flag(context.params, "allow_links")
+    refuse_binary, allow_links = _refused(context.params), flag(context.params, "allow_links")
     parsed, findings = read_patch(artifact)
     if findings:
         return findings
@@ -51,6 +52,13 @@ def change_scope(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
         *_size_faults(artifact.name, parsed, max_files, max_lines),
         *_kind_faults(artifact.name, parsed.files, refuse_binary=refuse_binary, allow_links=allow_links),
     )
+
+
+def _refused(params: Mapping[str, Any]) -> Globs:
+    """Patterns of the files that may not be binary."""
+    if isinstance(params.get("refuse_binary"), list | tuple):
+        return globs(params, "refuse_binary")
+    return Globs(("**",)) if flag(params, "refuse_binary") else Globs()
 
 
 def path_faults(artifact: str, paths: Iterable[str], allow: Globs, deny: Globs) -> Iterator[Finding]:
@@ -88,10 +96,10 @@ def _size_faults(artifact: str, parsed: Patch, max_files: int, max_lines: int) -
 
 
 def _kind_faults(
-    artifact: str, files: Iterable[FileChange], *, refuse_binary: bool, allow_links: bool
+    artifact: str, files: Iterable[FileChange], *, refuse_binary: Globs, allow_links: bool
 ) -> Iterator[Finding]:
     for file in files:
-        if file.binary and refuse_binary:
+        if file.binary and refuse_binary.matches(file.path):
             message = f"{quoted(file.path)} is binary, and nobody can review it"
             remedy = "leave it out, or have the process accept binary files"
             yield Finding("change_scope.binary", artifact, quoted(file.path), message, remedy)

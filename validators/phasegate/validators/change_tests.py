@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEFAULT_TESTS = (
-    "test/**", "tests/**", "**/tests/**", "**/test/**", "**/__tests__/**", "test_*.py", "*_test.py",
-    "*_test.go", "*.test.*", "*.spec.*", "*Test.java", "conftest.py",
+    "test/**", "tests/**", "**/tests/**", "**/test/**", "**/__tests__/**", "spec/**/*.rb",
+    "test*.py", "*_test.py", "*_tests.py", "conftest.py", "*_test.go", "*.test.*", "*.spec.*",
+    "*Test.java", "*Tests.java", "*TestCase.java", "*IT.java", "*Test.kt", "*Tests.kt", "*Spec.kt",
+    "*Test.scala", "*Spec.scala", "*Spec.groovy", "*Test.cs", "*Tests.cs", "*Test.php", "*Tests.swift",
+    "*_spec.rb", "*_test.rb", "test_*.rb", "*_test.exs", "*_test.dart", "*_test.cc", "*_test.cpp",
 )  # fmt: skip
+"""Files that runners of their languages take for tests, by their habits or settings of frameworks."""
 
 
 def change_tests(artifact: Artifact, context: Context) -> tuple[Finding, ...]:

@@ -18,7 +18,7 @@ from phasegate.validators.patch_reader import Change, FileChange, Patch
 from phasegate.validators.quoting import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 DEFAULT_PATCH = "git_diff.patch"
 
@@ -65,30 +65,61 @@ def changed_coverage(artifact: Artifact, context: Context) -> tuple[Finding, ...
     return faults or tuple(_below(artifact.name, changed, value["files"], minimum))
 
 
-def entry_of(files: Mapping[str, Any], path: str) -> dict[str, Any] | None:
-    """Return a file's entry in a report, which may name it by a path that only ends in the one wanted."""
-    exact = files.get(path)
-    if exact is not None:
-        return dict(exact)
-    suffix = "/" + path
-    found = [entry for name, entry in files.items() if ("/" + name.replace("\\", "/")).endswith(suffix)]
+def entry_of(files: Mapping[str, Any], path: str, others: Collection[str] = ()) -> dict[str, Any] | None:
+    """Return a file's entry in a report, which may name it by a path that only ends in the one wanted.
+
+    Args:
+        files: entries by the report's names.
+        path: the file, from the repository's root.
+        others: further files of the repository; what one of them is meant by stands for no namesake.
+    """
+    names = {_plain(name): entry for name, entry in files.items()}
+    if path in names:
+        return dict(names[path])
+    found = [name for name in names if name.endswith("/" + path) and _is_rooted(name)]
     # Two candidates may be two different files; which one is meant cannot be known.
-    return dict(found[0]) if len(found) == 1 else None
+    if len(found) != 1 or any(len(other) > len(path) and _means(found[0], other) for other in others):
+        return None
+    return dict(names[found[0]])
+
+
+def _plain(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("./")
+
+
+def _is_rooted(name: str) -> bool:
+    """Whether a report's name begins above the repository: an absolute path, or a module's as Go has it.
+
+    Another relative name is one from the repository's root, so `src/a.py` is not `a.py`.
+    """
+    return name.startswith("/") or name[1:3] == ":/" or "." in name.partition("/")[0] or name.endswith(".go")
+
+
+def _means(name: str, path: str) -> bool:
+    return name == path or name.endswith("/" + path)
 
 
 def _changed_sources(parsed: Patch, sources: Globs, excused: Globs) -> Iterator[FileChange]:
     for file in parsed.files:
         wanted = sources.matches(file.path) and not excused.matches(file.path)
-        if wanted and file.change is not Change.DELETE and any(text.strip() for _, text in file.added):
+        says = file.binary or any(text.strip() for _, text in file.added)
+        if wanted and file.change is not Change.DELETE and says:
             yield file
 
 
 def _unmeasured(
     artifact: str, changed: tuple[FileChange, ...], files: Mapping[str, Any]
 ) -> Iterator[Finding]:
+    paths = [file.path for file in changed]
     for file in changed:
-        entry = entry_of(files, file.path)
-        if entry is None:
+        entry = entry_of(files, file.path, paths)
+        if file.binary:
+            message = (
+                f"the patch shows no lines of {quoted(file.path)}, so nobody knows whether they are covered"
+            )
+            remedy = "write the patch with `git diff --text`"
+            yield Finding("changed_coverage.unmeasured", artifact, "/files", message, remedy)
+        elif entry is None:
             message = (
                 f"the coverage report does not measure {quoted(file.path)}, which the change adds lines to"
             )
@@ -113,9 +144,10 @@ def _below(
     artifact: str, changed: tuple[FileChange, ...], files: Mapping[str, Any], minimum: Fraction
 ) -> Iterator[Finding]:
     run = 0
+    paths = [file.path for file in changed]
     missed: list[tuple[str, set[int]]] = []
     for file in changed:
-        entry = entry_of(files, file.path) or {}
+        entry = entry_of(files, file.path, paths) or {}
         lines = [line for line, _ in file.added]
         # What a report lists as both counts as missed.
         gaps = holds(entry.get("missing", ()), lines)

@@ -21,17 +21,20 @@ SCHEMA = "protected_checks"
 FACTS, FACTS_SCHEMA = "facts:git.json", "git_facts"
 SCHEMA_ID = "phasegate/protected-checks/v1"
 
-_BACK = "bring it back as it was; a test that may go is named in the process as `excused`"
-_PLAIN = "let the change pass without it; configuration that may change is named in the process as `excused`"
-_SETTLE = (
-    "settle it in the project's settings of the runner, as of the base commit, or let the process name it as "
-    "`excused`"
+_MEANT = (
+    "; if it is meant, open a new task under a process of your own that names it as `{}`, or have an "
+    "operator set `engine flag set VERIFY/protected_checks observe --key FILE --reason TEXT`"
 )
+"""An open task keeps the process it was opened under, so nothing can be named in that any more."""
+_EXCUSED = _MEANT.format("excused")
+_BACK = f"bring it back as it was{_EXCUSED}"
+_PLAIN = f"let the change pass without it{_EXCUSED}"
+_SETTLE = f"settle it in the project's settings of the runner, as of the base commit{_EXCUSED}"
 _COMMAND = {
     "plugin": (
         "protected.plugin_in_command",
         "the command loads a plugin, or leaves one out",
-        "run the tests without it, or let the process name it under `plugins`",
+        f"run the tests without it{_MEANT.format('plugins')}",
     ),
     "selection": (
         "protected.selection_in_command",
@@ -53,13 +56,18 @@ _COMMAND = {
         "the command runs what is neither of the base commit nor a known runner where the system has it",
         (
             "run a known runner, as `.venv/bin/python -m pytest` where it lies in a virtual environment, or "
-            "a script of the base commit; others are named in the process as `programs`"
+            f"a script of the base commit{_MEANT.format('programs')}"
         ),
     ),
     "above": (
         "protected.configuration_above",
         "the runner also takes settings from a folder above the repository or the trials",
         "move it away, or work in a repository that no such file lies above",
+    ),
+    "ignored": (
+        "protected.ignored_code",
+        "code or settings that git ignores lie where the command loads them from, and no trial has them",
+        "move it away, or let git see it, so that it is part of the change",
     ),
     "link": (
         "protected.link_leads_away",
@@ -80,9 +88,10 @@ def protected_checks(artifact: Artifact, context: Context) -> tuple[Finding, ...
     witnessed run).
 
     Findings: `protected.not_evaluated`; `protected.test_deleted`, `.test_skipped`, `.test_weakened`;
+    `.tests_edited` (a warning: functions or lines of existing tests are others now);
     `protected.configuration_added`, `_changed`, `_removed`; `protected.plugin_in_command`,
     `.selection_in_command`, `.configuration_in_command`, `.environment_in_command`, `.unknown_program`;
-    `protected.configuration_above` and `.link_leads_away` (of where it runs);
+    `protected.configuration_above`, `.ignored_code` and `.link_leads_away` (of where it runs);
     `protected.module_not_run` (a test module of the tree of which the report does not tell);
     `protected.source_changed_during_run`; `protected.regressed` and
     `.vanished` (a test of the base commit fails, is skipped or is gone with the new source);
@@ -111,7 +120,8 @@ def protected_checks(artifact: Artifact, context: Context) -> tuple[Finding, ...
         *_rewritten(name, value.get("rewritten", []), excused),
         *_lost(name, value["lost"], excused),
         *_differing(name, value["differing"], excused),
-        *_hidden(name, value["canary"], excused),
+        *(() if _is_explained(value, excused) else _hidden(name, value["canary"])),
+        *_others_changed(name, value["canary"], excused),
         *_shrunk(name, value, excused),
     )
 
@@ -155,6 +165,10 @@ def _of_tests(artifact: str, tests: list[dict[str, Any]], excused: Globs) -> Ite
             message = f"the change takes the test file {quoted(path)} away"
             yield Finding("protected.test_deleted", artifact, quoted(path), message, _BACK)
             continue
+        if test.get("edited"):
+            message = f"{quoted(path)}: {test['edited']} functions or lines of existing tests are others now"
+            remedy = "have the reviewer judge whether they still hold as much: no machine can tell"
+            yield Finding("protected.tests_edited", artifact, quoted(path), message, remedy, Severity.WARNING)
         if after["skips"] > before["skips"]:
             message = f"{quoted(path)} keeps {after['skips'] - before['skips']} more tests from running"
             yield Finding("protected.test_skipped", artifact, quoted(path), message, _BACK)
@@ -189,7 +203,7 @@ def _not_run(artifact: str, modules: list[str], excused: Globs) -> Iterator[Find
     kept = ((index, path) for index, path in enumerate(modules) if not excused.matches(path))
     for index, path in list(kept)[: LIMITS.max_findings]:
         message = f"the report tells of no test of {quoted(path)}, which is in the tree"
-        remedy = "run all tests; a module that is not to be run is named in the process as `excused`"
+        remedy = f"run all tests{_EXCUSED}"
         yield Finding("protected.module_not_run", artifact, f"/unseen/{index}", message, remedy)
 
 
@@ -197,7 +211,7 @@ def _rewritten(artifact: str, files: list[dict[str, str]], excused: Globs) -> It
     kept = ((index, file) for index, file in enumerate(files) if not excused.matches(file["path"]))
     for index, file in list(kept)[: LIMITS.max_findings]:
         message = f"{quoted(file['path'])} was written or exchanged while the tests ran ({file['run']})"
-        remedy = "let the command leave sources as they are; a file it may write is named as `excused`"
+        remedy = f"let the command leave sources as they are{_EXCUSED}"
         yield Finding("protected.source_changed_during_run", artifact, f"/rewritten/{index}", message, remedy)
 
 
@@ -208,9 +222,9 @@ def _lost(artifact: str, tests: list[dict[str, Any]], excused: Globs) -> Iterato
         code = "protected.vanished" if gone else "protected.regressed"
         message = (
             f"the test {quoted(test['id'])} as of the base commit ended as {test['base']} there and "
-            f"{'is gone' if gone else 'ends as ' + test['now']} with the new source"
+            f"{'is gone' if gone else 'ends as ' + test['now']} with the change"
         )
-        remedy = "mend the source; where the old behaviour is meant to go, the test is named as `excused`"
+        remedy = f"{'bring the test back' if gone else 'mend the source'}{_EXCUSED}"
         yield Finding(code, artifact, f"/lost/{index}", message, remedy)
 
 
@@ -225,7 +239,21 @@ def _differing(artifact: str, tests: list[dict[str, Any]], excused: Globs) -> It
         yield Finding(code, artifact, f"/differing/{index}", message, _PLAIN)
 
 
-def _hidden(artifact: str, canary: dict[str, Any], excused: Globs) -> Iterator[Finding]:
+def _is_explained(value: dict[str, Any], excused: Globs) -> bool:
+    """Whether no test was told of because the base commit's configuration, which is a finding, names others.
+
+    A script that runs the tests, renamed with the test file it names, hides nothing.
+    """
+    changed = [
+        file
+        for file in value["configuration"]
+        if file["change"] != "added" and not excused.matches(file["path"])
+    ]
+    plain = [run for run in value["runs"] if run["name"] == "plain"]
+    return bool(changed) and any(run["problem"] or not run["tests"] for run in plain)
+
+
+def _hidden(artifact: str, canary: dict[str, Any]) -> Iterator[Finding]:
     remedy = "remove what turns failures into passes: plugin, hook, or report that the tests write themselves"
     if canary["hidden"]:
         message = f"{canary['hidden']} tests that the engine made to fail were reported otherwise"
@@ -236,12 +264,13 @@ def _hidden(artifact: str, canary: dict[str, Any], excused: Globs) -> Iterator[F
             "planted in it"
         )
         yield Finding("protected.failures_hidden", artifact, "/canary/unseen", message, remedy)
+
+
+def _others_changed(artifact: str, canary: dict[str, Any], excused: Globs) -> Iterator[Finding]:
     others = [test for test in canary.get("others", []) if not excused.matches(test)]
     for index, test in enumerate(others[: LIMITS.max_findings]):
         message = f"with other tests made to fail, {quoted(test)} no longer passed"
-        remedy = (
-            "let each test pass by itself, and the run go on after a failure; others are named as `excused`"
-        )
+        remedy = f"let each test pass by itself, and the run go on after a failure{_EXCUSED}"
         yield Finding("protected.others_changed", artifact, f"/canary/others/{index}", message, remedy)
 
 

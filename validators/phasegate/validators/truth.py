@@ -65,11 +65,19 @@ class PathChange:
 
 @dataclass(frozen=True, slots=True)
 class PatchCheck:
-    """Whether a patch applies to the base commit, and where the result differs from the working tree."""
+    """Whether a patch applies to the base commit, and where the result differs from the working tree.
+
+    Attributes:
+        applies: whether it does.
+        reason: why it does not.
+        differing: paths that the patch leaves with other content than the working tree has.
+        hiding: paths of text that the patch shows as binary, so that their lines are not told.
+    """
 
     applies: bool
     reason: str = ""
     differing: tuple[str, ...] = ()
+    hiding: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ class Truth:
         committed: what differs between `base` and `head` where the working tree has yet other content: what
             was committed and does not show in `changes`.
         uncommitted: paths that differ between `head` and the working tree.
+        tracked_home: paths below the engine's home that the head or the repository's index has.
     """
 
     base: str = ""
@@ -100,6 +109,7 @@ class Truth:
     tree: str = ""
     committed: tuple[PathChange, ...] = ()
     uncommitted: tuple[str, ...] = ()
+    tracked_home: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +164,14 @@ def truth_findings(truth: Truth, allowed: PhaseRules, artifacts: Mapping[str, by
     Findings: `git.not_evaluated`, `git.history_rewritten`, `git.path_not_allowed`, `git.path_unsafe`,
     `git.kept_file_deleted`, `git.hidden_file`, `git.link`, `git.patch_missing`, `git.files_missing` (both
     *not evaluated*), `git.patch_differs`, `git.files_differ`, `git.patch_does_not_apply`,
-    `git.patch_content_differs`, `git.not_committed`, those of `patch.read_patch` and
-    `json_schema.read`, and as a warning `git.ignore_rules_changed`.
+    `git.patch_content_differs`, `git.patch_hides_lines`, `git.not_committed`, `git.home_tracked`, those of
+    `patch.read_patch` and `json_schema.read`, and as a warning `git.ignore_rules_changed`.
     """
     if truth.problem:
         message = f"the repository could not be looked at: {truth.problem}"
         remedy = "make the repository readable to the engine, then try again"
         return (Finding("git.not_evaluated", "", "repository", message, remedy, Severity.NOT_EVALUATED),)
-    found = [*_history(truth), *_hidden_faults(truth, allowed)]
+    found = [*_history(truth), *_home_faults(truth), *_hidden_faults(truth, allowed)]
     for change in truth.changes:
         found.extend(_place_faults(change, allowed))
     for change in truth.committed:
@@ -185,6 +195,13 @@ def _history(truth: Truth) -> Iterator[Finding]:
         yield Finding("git.history_rewritten", "", "repository", message, remedy)
 
 
+def _home_faults(truth: Truth) -> Iterator[Finding]:
+    for path in truth.tracked_home:
+        message = f"{quoted(path)} lies in the engine's home and is in the commit or the index"
+        remedy = "take it out with `git rm --cached PATH` and commit; what the change needs lies elsewhere"
+        yield Finding("git.home_tracked", "", quoted(path), message, remedy)
+
+
 def _hidden_faults(truth: Truth, allowed: PhaseRules) -> Iterator[Finding]:
     remedy = "take the new ignore rule or the file away, or let the change name the file"
     for path in truth.hidden:
@@ -199,7 +216,10 @@ def _hidden_faults(truth: Truth, allowed: PhaseRules) -> Iterator[Finding]:
 
 
 def _uncommitted(truth: Truth, allowed: PhaseRules) -> Iterator[Finding]:
-    remedy = "commit what was verified; what is merged is the commit, and not what stands beside it"
+    remedy = (
+        "commit what was verified, or take an ignored file out with `git rm --cached PATH` and commit; "
+        "what is merged is the commit, and not what stands beside it"
+    )
     for path in truth.uncommitted:
         if not allowed.unclaimed.matches(path):
             message = f"{quoted(path)} stands otherwise in the working tree than in the commit checked out"
@@ -287,6 +307,10 @@ def _patch_faults(check: PatchCheck | None, unclaimed: Globs) -> Iterator[Findin
                     "the phase that made the patch, write it anew from the working tree, and verify again"
                 )
                 yield Finding("git.patch_content_differs", PATCH, quoted(path), message, remedy)
+        for path in check.hiding:
+            message = f"the patch shows {quoted(path)} as binary, and it is text"
+            remedy = "write the patch with `git diff --text BASE`, whatever attributes say of the file"
+            yield Finding("git.patch_hides_lines", PATCH, quoted(path), message, remedy)
 
 
 def _missing(code: str, artifact: str) -> Finding:

@@ -35,6 +35,7 @@ from phasegate.validators.interface import Finding, Severity
 from phasegate.validators.quoting import printable, quoted
 
 FAILED: Final = "rerun.failed"
+_OF_ENV: Final = frozenset({"-i", "-", "--ignore-environment", "--"})
 NOT_RUN: Final = "rerun.not_evaluated"
 LIMIT_S: Final = 3_600
 _TAIL_CHARS: Final = 1_000
@@ -169,7 +170,7 @@ def _again(state: TaskState, phase: str, event: WitnessRecorded, root: Path) -> 
     digest = hashlib.sha256(json.dumps(list(event.argv)).encode()).hexdigest()
     complete = bool(event.argv) and digest == event.argv_digest
     named = tuple(_moved_here(argument, state, root) for argument in event.argv or ("",))
-    argv = (_program(named[0]), *named[1:])
+    argv = _runnable(named)
     marked = any(SCRATCH_MARK in argument for argument in argv)
     moved = event.hermetic and bool(event.reports) and not marked
     return Again(state.task, phase, argv, _folder(state, event, root), complete, event.hermetic, moved)
@@ -181,6 +182,14 @@ def _moved_here(argument: str, state: TaskState, root: Path) -> str:
         return argument
     own = str(decode_path(state.repository))
     return re.sub(rf"{re.escape(own)}(?=/|$)", lambda _: str(root), argument)
+
+
+def _runnable(named: tuple[str, ...]) -> tuple[str, ...]:
+    """A command with its programs on this machine: the first word, and what `env` with variables starts."""
+    at = 0
+    if Path(named[0]).name == "env":
+        at = next((i for i, word in enumerate(named) if i and "=" not in word and word not in _OF_ENV), 0)
+    return tuple(_program(word) if i in {0, at} else word for i, word in enumerate(named))
 
 
 def _program(recorded: str) -> str:

@@ -4,7 +4,8 @@ Why tar: every system can list and unpack it, and there is nothing to decompress
 into a large one. Why one form: members in the order of their names, every header computed from name and size
 alone, padding of zeros, two zero blocks at the end and nothing behind. Reading computes the same headers and
 compares bytes, so links, folders, long names, duplicates, other encodings and stray bytes are all refused by
-one rule, and equal content is an equal file.
+one rule, and equal content is an equal file; but for further zero blocks at the end, with which tar fills a
+record.
 
 Nothing is ever written under a name that a bundle gives; names are compared with what a bundle may hold.
 """
@@ -85,7 +86,7 @@ def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
         if data[end:place].strip(b"\0"):
             _refuse(f"there are bytes between member `{name}` and the next")
         yield name, data[start:end]
-    if place + len(_END) != len(data):
+    if (len(data) - place) % _BLOCK or data[place:].strip(b"\0"):
         _refuse("there are bytes behind its end")
 
 

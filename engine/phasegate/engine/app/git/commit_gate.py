@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.git.home_files import inside
 from phasegate.engine.app.git.running import GitUnavailable, run_git
 from phasegate.engine.app.git.same_repository import SameRepository
 from phasegate.engine.app.git.truth import resolve_commit, top_of
@@ -76,7 +77,9 @@ def commit_gate(engine: Engine, repo: Path, task: str | None) -> CommitGate:
         return CommitGate(state.task, state.phase, len(staged), ())
     # Patch and list of files are compared at the phase's own gate; here they may not exist yet.
     allowed = replace(phase_rules(state.phase, rules), claims=False)
-    found = truth_findings(Truth(head=head, changes=staged), allowed, {})
+    home = inside(root, engine.home.root)
+    tracked = tuple(change.path for change in staged if home and change.mode and change.path.startswith(home))
+    found = truth_findings(Truth(head=head, changes=staged, tracked_home=tracked), allowed, {})
     return CommitGate(state.task, state.phase, len(staged), found)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from phasegate.engine.app.git.home_files import inside, is_engines
 from phasegate.engine.app.git.truth import GitUnavailable, resolve_commit, snapshot, top_of
 from phasegate.engine.app.paths import decode_path, encode_path
 from phasegate.engine.core.errors import BadInput
@@ -82,14 +83,11 @@ def look(
 
 def _without_home(truth: Truth, repository: Path, home: Path) -> Truth:
     """What was seen, but for a home that lies in the working tree: its files are the engine's."""
-    try:
-        inside = f"{home.relative_to(repository).as_posix()}/"
-    except ValueError:
-        return truth
+    folder = inside(repository, home)
     return replace(
         truth,
-        changes=tuple(change for change in truth.changes if not change.path.startswith(inside)),
-        hidden=tuple(path for path in truth.hidden if not path.startswith(inside)),
-        committed=tuple(change for change in truth.committed if not change.path.startswith(inside)),
-        uncommitted=tuple(path for path in truth.uncommitted if not path.startswith(inside)),
+        changes=tuple(change for change in truth.changes if not is_engines(change.path, folder)),
+        hidden=tuple(path for path in truth.hidden if not is_engines(path, folder)),
+        committed=tuple(change for change in truth.committed if not is_engines(change.path, folder)),
+        uncommitted=tuple(path for path in truth.uncommitted if not is_engines(path, folder)),
     )

@@ -8,9 +8,9 @@ nothing is written into the repository. What is read of a commit is hashed anew 
 A `.gitattributes` of the working tree is read by git even so. What it says of converting content is overruled
 by the scratch repository's `info/attributes`, which comes before it (gitattributes, "Description"): with
 `ident`, `filter`, `text`, `eol` or `working-tree-encoding`, files could hold code that neither a tree's id
-nor a patch shows. So trees are of the very bytes that lie in the working tree. The price is that every
-tracked file is hashed, and that files kept by a filter such as git-lfs, or with line ends that git converts,
-look changed.
+nor a patch shows; without `diff` a patch has no lines to read. So trees are of the very bytes that lie in the
+working tree. The price is that every tracked file is hashed, and that files kept by a filter such as git-lfs,
+or with line ends that git converts, look changed.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from phasegate.engine.app.git.output import (
 from phasegate.engine.app.git.running import GitUnavailable, run_git
 from phasegate.validators.interface import Artifact
 from phasegate.validators.patch import read_patch
-from phasegate.validators.truth import PATCH, PatchCheck, PathChange, PathStatus
+from phasegate.validators.truth import PATCH, PatchCheck, PathChange, PathStatus, claimed_form
 
 CHANGES_MAX = 100_000
 
 # Of a repository of our own: as a bare one it would refuse to look at a working tree. A commit graph of the
 # real one says what commits descend from without a look at them.
 _SETTINGS = "[core]\n\tbare = false\n\tautocrlf = false\n\tcommitGraph = false\n"
-_NO_CONVERSION = b"* -text -crlf -eol -ident -filter -working-tree-encoding\n"
+_NO_CONVERSION = b"* -text -crlf -eol -ident -filter -working-tree-encoding !diff\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,8 @@ class Scratch:
         if not applied.applies:
             return applied
         differing = {change.path for change in self._differing("--no-renames")}
-        return PatchCheck(applies=True, differing=tuple(sorted(differing)))
+        hiding = self._hiding(base, patch)
+        return PatchCheck(applies=True, differing=tuple(sorted(differing)), hiding=hiding)
 
     def apply(self, base: str, patch: bytes, paths: Iterable[str] = ()) -> PatchCheck:
         """Apply a patch to the base commit in the index, after its files that are touched were hashed."""
@@ -283,6 +284,21 @@ class Scratch:
         except GitUnavailable as error:
             return PatchCheck(applies=False, reason=str(error))
         return PatchCheck(applies=True)
+
+    def _hiding(self, base: str, patch: bytes) -> tuple[str, ...]:
+        """Files that a patch shows as binary though they are text; call it after the patch was applied.
+
+        What is text is told by the content alone: attributes that say otherwise do not count here.
+        """
+        files = read_patch(Artifact(PATCH, patch))[0].files
+        binary = {file.path for file in files if file.binary}
+        if not binary:
+            return ()
+        since = base or self.run("hash-object", "-t", "tree", "--stdin").decode("ascii", "replace").strip()
+        told = self.run("diff-index", "--cached", "--numstat", "-z", "--no-renames", "--no-ext-diff", since)
+        counted = (line.split(b"\t", 2) for line in told.split(b"\0") if line)
+        lines = {claimed_form(text_of(name)) for added, _, name in counted if added != b"-"}
+        return tuple(sorted(binary & lines))
 
     def _hash(self, paths: set[bytes], commit: str) -> None:
         """Lay out files of the commit that the index holds, and hash them."""
@@ -308,6 +324,15 @@ class Scratch:
         self.listing(commit)
         Path(self._environ["GIT_INDEX_FILE"]).unlink(missing_ok=True)
         self.run("read-tree", *([commit] if commit else ["--empty"]))
+
+    def tracked(self, folder: str) -> tuple[str, ...]:
+        """Paths below a folder that the head has, or the repository's own index; none without a folder."""
+        if not folder:
+            return ()
+        staged = run_git(("-C", str(self._real.root), "ls-files", "-z", "--", folder), {})
+        committed = map(text_of, self.listing(self._real.head))
+        found = {*committed, *map(text_of, names_of(staged))}
+        return tuple(sorted(path for path in found if path.startswith(folder)))
 
     def submodules(self, commit: str) -> dict[str, str]:
         """Submodules of a commit: path and the commit each is pinned to."""

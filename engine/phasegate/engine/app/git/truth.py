@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from phasegate.engine.app.git.home_files import inside, is_engines
 from phasegate.engine.app.git.output import parsed_changes
 from phasegate.engine.app.git.running import GitUnavailable
 from phasegate.engine.app.git.scratch import Repository, answer, find, scratch_of
+from phasegate.validators.quoting import quoted
 from phasegate.validators.truth import (
     PatchCheck,
     PathChange,
@@ -70,7 +72,7 @@ def tree_state(repo: Path, without: Path | None = None) -> TreeState:
 
     Args:
         repo: a folder inside it.
-        without: a folder that is not looked at, such as the engine's own home.
+        without: the engine's own home, whose files are not looked at.
 
     Raises:
         GitUnavailable: there is no git, no repository, or it cannot be read.
@@ -84,11 +86,9 @@ def tree_state(repo: Path, without: Path | None = None) -> TreeState:
 
 
 def _outside(root: Path, changes: tuple[PathChange, ...], without: Path | None) -> tuple[PathChange, ...]:
-    """The changes that lie outside a folder."""
-    if without is None or not without.is_relative_to(root):
-        return changes
-    inside = f"{without.relative_to(root).as_posix()}/"
-    return tuple(change for change in changes if not change.path.startswith(inside))
+    """The changes of other files than those of the engine's home."""
+    folder = inside(root, without)
+    return tuple(change for change in changes if not is_engines(change.path, folder))
 
 
 def snapshot(repo: Path, base: str, patch: bytes | None = None, without: Path | None = None) -> Truth:
@@ -98,7 +98,7 @@ def snapshot(repo: Path, base: str, patch: bytes | None = None, without: Path | 
         repo: a folder inside the working tree.
         base: full id of the base commit; empty for a repository that had none, which is the empty tree.
         patch: a patch to try on the base commit, and to compare its result with the working tree.
-        without: a folder that is no part of `Truth.tree`.
+        without: the engine's own home, whose files are no part of `Truth.tree`.
 
     Returns:
         What was seen; with `problem` set when the repository could not be looked at.
@@ -116,6 +116,7 @@ def snapshot(repo: Path, base: str, patch: bytes | None = None, without: Path | 
             committed, uncommitted = scratch.committed(base)
             check = None if patch is None else scratch.check_patch(base, patch, changes)
             pinned = scratch.submodules(base)
+            tracked = scratch.tracked(inside(real.root, without))
         nested = _submodule_changes(real, changes, pinned, depth=0)
     except GitUnavailable as error:
         return Truth(base=base, problem=str(error))
@@ -130,6 +131,7 @@ def snapshot(repo: Path, base: str, patch: bytes | None = None, without: Path | 
         tree=tree,
         committed=committed,
         uncommitted=uncommitted,
+        tracked_home=tracked,
     )
 
 
@@ -139,15 +141,15 @@ def export(
     """Write the files of a commit, and those of the working tree, into folders of their own.
 
     The working tree's files are written from the objects that its id is the id of, so that both are of the
-    same bytes whatever happens to the files meanwhile. What lies in the folder `without` is neither a change
-    nor part of the tree.
+    same bytes whatever happens to the files meanwhile. The engine's files in its home `without` are neither a
+    change nor part of the tree.
 
     Args:
         repo: a folder inside the working tree.
         base: full id of the commit; empty for the empty tree.
         folder: an empty folder for the files of the commit.
         now: an empty folder for those of the working tree.
-        without: a folder that is not looked at.
+        without: the engine's own home.
 
     Returns:
         The working tree's root, how it differs from the commit, and its tree's id.
@@ -228,15 +230,32 @@ def _submodule_changes(
     moved = {change.path for change in changes}
     found: list[PathChange] = []
     for path, commit in pinned.items():
-        if path in moved or not (real.root / path / ".git").exists():
+        if path in moved or _is_empty(real.root / path):
             continue
         inner = find(real.root / path)
+        if inner.root.resolve() != (real.root / path).resolve():
+            # Without its `.git` the folder belongs to the repository around it, which does not look into it.
+            raise GitUnavailable(
+                f"the submodule {quoted(path)} has files and no repository, so nobody sees them"
+            )
         with scratch_of(inner) as scratch:
             inside, _ = scratch.changes(commit)
             below = scratch.submodules(commit)
         inside = (*inside, *_submodule_changes(inner, inside, below, depth=depth + 1))
         found.extend(_below(path, change) for change in inside)
     return tuple(found)
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether a submodule is not checked out."""
+    try:
+        return not any(folder.iterdir())
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise GitUnavailable(
+            f"the submodule {quoted(folder.name)} cannot be read: {error.strerror}"
+        ) from error
 
 
 def _below(folder: str, change: PathChange) -> PathChange:

@@ -169,11 +169,18 @@ def key_actor(keys: Registrations, file: Path) -> str:
 def _registered(keys: Registrations, file: Path) -> SigningKey:
     """The private key in a file, which must be registered for some role."""
     key = load_key(file)
+    if keys.is_engines(key.verify_key):
+        raise KeyRefused(
+            KeyFault.MISSING,
+            f"the key of `{key.name}` is the engine's own, and no person's",
+            "sign with a key of your own: `engine keys create NAME FILE` makes one",
+        )
     if not keys.roles_of(key.verify_key.key_id):
+        signed = " --key OPERATOR" if keys.has_operator() else ""
         raise KeyRefused(
             KeyFault.MISSING,
             f"the key of `{key.name}` is not registered",
-            "register it: `engine keys register FILE.vkey --role ROLE`",
+            f"register it: `engine keys register FILE.vkey --role ROLE{signed}`",
         )
     return key
 

@@ -89,6 +89,10 @@ class Registrations:
             at=self._clock.now(),
         )
 
+    def is_engines(self, key: VerifyKey) -> bool:
+        """Whether a key is the engine's own, in which no person signs."""
+        return self._ring.has_engine_key() and self._ring.engine_vkey().key_id == key.key_id
+
     def has_operator(self) -> bool:
         """Whether an operator is registered, who then has to sign every further registration."""
         return any(Role.OPERATOR in roles for roles in self.roles().values())

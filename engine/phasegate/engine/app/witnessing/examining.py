@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from phasegate.engine.app.git.truth import PathStatus
 from phasegate.engine.app.witnessing.checkout import Checkouts
 from phasegate.engine.app.witnessing.environment import is_dropped
+from phasegate.engine.app.witnessing.ignored_code import ignored_code
 from phasegate.engine.app.witnessing.observing import Job
 from phasegate.engine.app.witnessing.programs import Places
 from phasegate.engine.app.witnessing.surroundings import leads_back, links_away
@@ -15,7 +16,7 @@ from phasegate.validators.test_configuration import chosen_paths, command_risks,
 
 
 def examine(job: Job, checkouts: Checkouts, places: Places) -> Iterator[Risk]:
-    """Arguments of a command, and links of the change, by which other things could decide than the tests.
+    """Arguments of a command, ignored code and links, by which other things could decide than the tests.
 
     Args:
         job: the command as it was witnessed.
@@ -37,6 +38,8 @@ def examine(job: Job, checkouts: Checkouts, places: Places) -> Iterator[Risk]:
         argv = [argument.replace(report, "") for argument in argv]
     for argument in leads_back(argv, places.root, places.cwd):
         yield Risk("environment", argument)
+    for path in ignored_code(places.root, checkouts.stands, places.import_roots(job.argv)):
+        yield Risk("ignored", path)
     changed = [change.path for change in checkouts.changes if change.status is not PathStatus.DELETED]
     for link in links_away(checkouts.stands, changed):
         yield Risk("link", link)

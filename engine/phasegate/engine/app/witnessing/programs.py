@@ -47,9 +47,9 @@ class Places:
 
     def unknown(self, argv: tuple[str, ...]) -> Iterator[str]:
         """The programs that the command starts and that are not known, as it names them."""
-        paths = [entry for word in argv for found in _PYTHONPATH.findall(word) for entry in found.split(":")]
+        paths = _python_path(argv)
         for program in programs_of(argv):
-            if not self._is_known(program, [path for path in paths if path]):
+            if not self._is_known(program, paths):
                 yield f"-m {program.name}" if program.kind == "module" else program.name
 
     def files(self, argv: tuple[str, ...]) -> Iterator[str]:
@@ -62,6 +62,13 @@ class Places:
             elif program.kind == "value":
                 names = words_of(program.name)
             yield from (inside for name in names if (inside := self._inside(name, at)))
+
+    def import_roots(self, argv: tuple[str, ...]) -> Iterator[str]:
+        """Folders in the working tree, from the root, that the command's `PYTHONPATH` names."""
+        for path in _python_path(argv):
+            inside = self._inside(self._plain(path))
+            if inside is not None and inside.partition("/")[0] not in DEPENDENCIES:
+                yield inside
 
     def below(self, path: str) -> str:
         """A path of the command from the root; itself where it leads elsewhere."""
@@ -160,6 +167,11 @@ class Places:
     def _inside(self, name: str, at: Path | None = None) -> str | None:
         place = Path(os.path.normpath((at or self.cwd) / name))
         return place.relative_to(self.root).as_posix() if place.is_relative_to(self.root) else None
+
+
+def _python_path(argv: tuple[str, ...]) -> list[str]:
+    found = [entry for word in argv for value in _PYTHONPATH.findall(word) for entry in value.split(":")]
+    return [entry for entry in found if entry]
 
 
 def _is_of_venv(place: Path) -> bool:

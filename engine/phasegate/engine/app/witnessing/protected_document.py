@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,6 +58,25 @@ def lost_tests(base: Mapping[str, str], now: Mapping[str, str]) -> list[dict[str
         if after in {"failed", "error"} or (before == "passed" and after != "passed"):
             found.append({"id": printable(test), "base": before, "now": after})
     return found
+
+
+def vanished(base: Mapping[str, str], now: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tests that passed at the base commit and are not in the suite as it stands.
+
+    One of the same name in another module or class, or with other parameters, is the same test, moved.
+    """
+    others = Counter(_name_of(test) for test in now if test not in base)
+    found = []
+    for test in sorted(test for test, outcome in base.items() if outcome == "passed" and test not in now):
+        name = _name_of(test)
+        others[name] -= 1
+        if others[name] < 0:
+            found.append({"id": printable(test), "base": "passed", "now": "gone"})
+    return found
+
+
+def _name_of(test: str) -> str:
+    return test.partition("[")[0].rpartition("::")[2]
 
 
 def differing(witnessed: Mapping[str, str], plain: Mapping[str, str]) -> list[dict[str, str]]:

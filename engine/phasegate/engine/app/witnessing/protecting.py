@@ -27,10 +27,12 @@ from phasegate.engine.app.witnessing.protected_document import (
     lost_tests,
     printable,
     suite,
+    vanished,
 )
 from phasegate.engine.app.witnessing.surroundings import place_for_trials, settings_above, trial_folder
+from phasegate.engine.app.witnessing.test_files import SETTINGS, edited, is_collected, python_files
 from phasegate.engine.app.witnessing.test_modules import TestModule, parts_of, read_module
-from phasegate.engine.app.witnessing.trials import Command, Trial, outcomes_of, told_of_tests
+from phasegate.engine.app.witnessing.trials import Command, Trial, outcomes_of, told_of_tests, told_of_unknown
 from phasegate.engine.core.errors import BadInput
 from phasegate.validators.change_tests import DEFAULT_TESTS
 from phasegate.validators.errors import ValidatorError
@@ -110,6 +112,8 @@ class _Trials:
         self._tests = tests
         self._configuration = configuration
         self._subject = subject
+        self._patterns = tuple(self._python_files())
+        self._told: frozenset[str] = frozenset()
         root = checkouts.root.resolve()
         self._places = Places(root, subject.job.cwd.resolve(), subject.job.environ, self._at_base)
         self._runners = frozenset([*_runners(subject.job, root), *self._places.files(subject.job.argv)])
@@ -118,18 +122,13 @@ class _Trials:
         self._command = Command(subject.job, root, limit_s or usual, subject.keep)
 
     def document(self, witnessed: Mapping[str, str]) -> dict[str, Any]:
-        configuration, tests = self._kept_configuration(), self._kept_tests()
         before, above = self._checkouts.marks(), self._above()
+        base = self._attempt_base()
+        self._told = frozenset(self._told_of_at_base(base))
+        configuration, tests = self._kept_configuration(), self._kept_tests()
         plain, broken, seen, unseen = self._plain_and_broken(configuration, witnessed)
-        runs = [plain]
-        lost: list[dict[str, str]] = []
-        if self._base_has_tests():
-            base = told_of_tests(self._attempt_base())
-            protected = {**configuration, **tests}
-            same = content_key(self._checkouts, protected) == content_key(self._checkouts, configuration)
-            kept = plain if same else told_of_tests(self._attempt("protected", protected))
-            runs += [base] if same else [base, kept]
-            lost = [] if base.problem or kept.problem else lost_tests(base.outcomes, kept.outcomes)
+        of_base, lost = self._base_and_protected(base, configuration, tests, plain)
+        runs = [plain, *of_base]
         runs += broken
         written = self._checkouts.marks() != before
         return {
@@ -146,13 +145,61 @@ class _Trials:
             "canary": seen,
         }
 
+    def _base_and_protected(
+        self, base: Trial, configuration: dict[str, bool], tests: dict[str, bool], plain: Trial
+    ) -> tuple[list[Trial], list[dict[str, str]]]:
+        """The runs of the base commit's tests, at the base commit and on the change, and what was lost.
+
+        The base commit is run whatever its files are called; a run that fails says nothing where no tests
+        are known of.
+        """
+        if not self._base_has_tests():
+            if base.problem or not base.outcomes:
+                return [], []
+            if not any(self._is_test(path) for path in self._checkouts.base_paths()):
+                return [told_of_unknown(base)], vanished(base.outcomes, plain.outcomes)
+        base, protected = told_of_tests(base), {**configuration, **tests}
+        same = content_key(self._checkouts, protected) == content_key(self._checkouts, configuration)
+        kept = plain if same else told_of_tests(self._attempt("protected", protected))
+        runs = [base] if same else [base, kept]
+        if base.problem or kept.problem:
+            return runs, []
+        lost = lost_tests(base.outcomes, kept.outcomes)
+        known = {item["id"] for item in lost}
+        gone = [] if plain.problem else vanished(base.outcomes, plain.outcomes)
+        return runs, [*lost, *(item for item in gone if item["id"] not in known)]
+
     # -- what changed ---------------------------------------------------------------------------------
 
     def _is_configuration(self, path: str) -> bool:
         return self._configuration.matches(path) or path in self._runners
 
     def _is_test(self, path: str) -> bool:
-        return self._tests.matches(path) and not self._is_configuration(path)
+        known = self._tests.matches(path) or path in self._told or self._is_named(path)
+        return known and not self._is_configuration(path)
+
+    def _told_of_at_base(self, base: Trial) -> Iterator[str]:
+        """Python modules of the base commit whose tests its run tells of, whatever they are called."""
+        ids = [parts_of(test) for test in base.outcomes]
+        words = {part for parts in ids for part in parts}
+        for path in self._checkouts.base_paths():
+            if path.endswith(".py") and Path(path).stem in words:
+                module = read_module(path, self._checkouts.at_base(path) or b"")
+                if module is not None and module.functions and module.is_told_of(ids):
+                    yield path
+
+    def _is_named(self, path: str) -> bool:
+        """Whether the base commit's settings of pytest take a file for a test module."""
+        if not self._patterns:
+            return False
+        before, after = self._checkouts.at_base(path), self._checkouts.as_it_stands(path)
+        return any(is_collected(path, text, self._patterns) for text in (before, after) if text)
+
+    def _python_files(self) -> Iterator[str]:
+        for path in self._checkouts.base_paths():
+            name = path.rpartition("/")[2]
+            if name in SETTINGS:
+                yield from python_files(name, self._checkouts.at_base(path) or b"")
 
     def _kept_configuration(self) -> dict[str, bool]:
         """Configuration that differs from the base commit's, and whether that has it."""
@@ -195,7 +242,12 @@ class _Trials:
                 "change": "deleted" if gone else "changed",
                 "before": measure(self._checkouts.at_base(before) or b"")._asdict(),
                 "after": (_NOTHING if gone else self._measured(change))._asdict(),
+                "edited": self._edited(before, "" if gone else change.path),
             }
+
+    def _edited(self, before: str, after: str) -> int:
+        now = self._checkouts.as_it_stands(after) if after else None
+        return edited(self._checkouts.at_base(before) or b"", now or b"")
 
     def _measured(self, change: PathChange) -> Measure:
         return measure(self._checkouts.as_it_stands(change.path) or b"")

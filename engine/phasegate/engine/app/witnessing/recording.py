@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import orjson
 
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.witnessing.observing import Observation
+from phasegate.engine.app.witnessing.sources import working_tree_of
 from phasegate.engine.core.commands import Offer
 from phasegate.engine.core.events import ARGV_ITEMS_MAX, FINDINGS_IN_ENTRY_MAX, WitnessRecorded
 from phasegate.engine.core.state import TaskState, is_current
@@ -78,7 +81,27 @@ def _content(rule: EvidenceRule, state: TaskState, seen: Observation, problems: 
     except ValidatorError as error:
         problems.append(f"the {rule.witness} report does not count: {error}")
         return None
-    return as_document(converted)
+    return as_document(_from_root(converted, seen) if rule.witness is Witness.COVERAGE else converted)
+
+
+def _from_root(report: Mapping[str, object], seen: Observation) -> Mapping[str, object]:
+    """A coverage report with the names of the working tree's files from its root on, as patches have them.
+
+    Tools name files from where they ran, or whole paths: another file may end the same.
+    """
+    files, tree = report["files"], working_tree_of(Path(seen.cwd))
+    if not isinstance(files, dict) or tree is None:
+        return report
+    root = tree.resolve()
+    named = {name: Path(os.path.normpath(Path(seen.cwd).resolve() / name)) for name in files}
+    own = {
+        name: place.relative_to(root).as_posix()
+        for name, place in named.items()
+        if place.is_relative_to(root) and place.is_file()
+    }
+    if len({own.get(name, name) for name in files}) < len(files):
+        return report  # one file by two names: neither is taken for the other
+    return {**report, "files": {own.get(name, name): entry for name, entry in files.items()}}
 
 
 def as_document(value: Mapping[str, object]) -> bytes:

@@ -136,6 +136,15 @@ def told_of_tests(trial: Trial) -> Trial:
     return replace(trial, problem="the base commit has tests, and the run with them told of none")
 
 
+def told_of_unknown(trial: Trial) -> Trial:
+    """A trial of a base commit that no file of is known as a test, which is not to have told of any."""
+    problem = (
+        "the run of the base commit tells of tests, and no file of it is known as one: "
+        "name them as `tests` of the check in a process of one's own"
+    )
+    return replace(trial, problem=problem)
+
+
 def outcomes_of(seen: Observation) -> dict[str, str]:
     """Outcome by test id of an observed test run.
 
