@@ -21,8 +21,11 @@ from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.state import TaskState, begin, evolve
 from phasegate.engine.core.state_json import to_json
 from phasegate.engine.statements.note_keys import VerifyKey
+from phasegate.ledger.chain import head_after
 from phasegate.ledger.entry import ZERO_HASH, Draft, Entry, parse, seal
 from phasegate.ledger.memory import MemoryStore
+from phasegate.ledger.schema import write_head
+from phasegate.ledger.tree import TILE_WIDTH
 from phasegate.ledger.verify import Verification, verify_chain
 
 
@@ -103,23 +106,27 @@ def rewrite(home: Path, entries: Sequence[Entry]) -> list[Entry]:
     try:
         triggers = list(
             connection.execute(
-                "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'entries'"
+                "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name IN ('entries', 'tiles')"
             )
         )
         for name, _ in triggers:
             connection.execute(f"DROP TRIGGER {name}")
         connection.execute("DELETE FROM entries")
+        connection.execute("DELETE FROM tiles")
         connection.executemany(
             "INSERT INTO entries VALUES (?, ?, ?, ?)", [(e.seq, e.task, e.type, e.bytes) for e in made]
         )
+        tree = MemoryStore.holding(made[0].ledger, made)
+        tiles = [tree.tile(0, number) for number in range(len(made) // TILE_WIDTH)]
+        connection.executemany("INSERT INTO tiles VALUES (?, ?, ?, ?)", tiles)
         for _, text in triggers:
             connection.execute(str(text))
         for task, (seq, body) in rows.items():
             connection.execute(
                 "UPDATE projections SET seq = ?, body = ? WHERE kind = 'task' AND key = ?", (seq, body, task)
             )
-        head = f"{made[-1].seq} {made[-1].hash} {made[-1].at}"
-        connection.execute("UPDATE meta SET value = ? WHERE name = 'head'", (head,))
+        end = write_head(head_after(made[-1]))
+        connection.execute("UPDATE meta SET value = ? WHERE name = 'head'", (end,))
     finally:
         connection.close()
     for mark in home.glob("ledger.db-lock*"):

@@ -15,7 +15,17 @@ from phasegate.ledger.errors import (
     StoreClosed,
     VersionConflict,
 )
+from phasegate.ledger.merkle import (
+    Frontier,
+    check_consistency,
+    check_inclusion,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    root_of,
+)
 from phasegate.ledger.store import MAX_DRAFTS_PER_APPEND, Expect, Projection, Row
+from phasegate.ledger.tree import Tile, subtree_of
 from phasegate.ledger.verify import verify_chain
 
 LEDGER = "ledger-under-test"
@@ -300,6 +310,38 @@ class LedgerStoreContract:
         payload["dict"]["a"] = 2
         assert entry.payload == {"list": [1], "dict": {"a": 1}}
         assert store.get(1) == entry
+
+    @pytest.mark.parametrize("portions", [[1], [3, 1, 5], [250, 10, 300], [256, 256], [511, 1, 1]])
+    def test_given_appends_then_the_tree_is_that_of_all_entries(self, store, portions):
+        assert store.frontier() == Frontier()
+        for portion in portions:
+            store.append([draft(n) for n in range(portion)], at=at(1))
+        leaves = [leaf_hash(row.bytes) for row in store.raw()]
+        size = sum(portions)
+        assert store.frontier() == Frontier().extended(leaves)
+        assert store.leaves(0, size + 5) == leaves
+        assert store.leaves(size // 2, size) == leaves[size // 2 :]
+        for number in range(size // 256):
+            hashes = leaves[number * 256 : (number + 1) * 256]
+            assert store.tile(0, number) == Tile(0, number, root_of(hashes), b"".join(hashes))
+        assert store.tile(0, size // 256) is None
+        assert store.tile(1, 0) is None
+
+    def test_given_a_ledger_then_proofs_can_be_made_of_its_tiles(self, store):
+        for portion in (200, 100, 400):
+            store.append([draft(n) for n in range(portion)], at=at(1))
+        root, subtree = store.frontier().root(), subtree_of(700, store)
+        leaf = leaf_hash(store.get(300).bytes)
+        check_inclusion(leaf, 299, 700, inclusion_proof(299, 700, subtree), root)
+        old = root_of(store.leaves(0, 256))
+        check_consistency(256, old, 700, root, consistency_proof(256, 700, subtree))
+
+    def test_given_a_refused_append_then_the_tree_is_as_before(self, store):
+        store.append([draft()], at=at(1))
+        before = store.frontier()
+        with pytest.raises(VersionConflict):
+            store.append([draft()], at=at(1), expect=[Expect("task", "NOPE", 7)])
+        assert store.frontier() == before
 
     def test_given_threads_on_one_store_then_no_append_is_lost(self, store):
         def work(name):

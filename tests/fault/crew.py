@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 PROCESSES = 6
@@ -49,7 +50,7 @@ class Crew:
     """
 
     def __init__(
-        self, worker: str, path: Path, told: Path, *, seed: int, wanted: int, deadline_s: float
+        self, worker: str, path: Path | str, told: Path, *, seed: int, wanted: int, deadline_s: float
     ) -> None:
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
         command = [sys.executable, "-W", "ignore", "-c", NURSERY, worker, str(path), str(told)]
@@ -108,6 +109,7 @@ class Crew:
     def end(self) -> None:
         """Kill everybody that was started here."""
         for pid in self.pids:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # one that died has told why
+                os.kill(pid, signal.SIGKILL)
         self.nursery.kill()
         self.nursery.communicate()

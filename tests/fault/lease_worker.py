@@ -15,6 +15,7 @@ from contract.ledger_store_contract import at, draft
 from phasegate.ledger.errors import LeaseHeld, LeaseLost
 from phasegate.ledger.leases import Fence
 from phasegate.ledger.sqlite import SqliteStore
+from phasegate.ledger.store import Store
 
 TASKS = ("IMP-1", "IMP-2", "IMP-3")
 PHASE = "IMPLEMENT"
@@ -27,13 +28,19 @@ LOCK_WAIT_MS = 60_000
 class Worker:
     """One life: its tokens, its clock, its store."""
 
+    shortest_ttl_ms = SHORTEST_TTL_MS
+    longest_ttl_ms = LONGEST_TTL_MS
+
     def __init__(self, path: str, told: str, seed: int) -> None:
-        self.store = SqliteStore.open(path, lock_wait_ms=LOCK_WAIT_MS)
+        self.store = self.opened(path)
         self.told = os.open(told, os.O_WRONLY | os.O_APPEND)
         self.random = random.Random(seed)
         self.name = f"pid-{os.getpid()}"
         self.ahead_ms = self.random.randrange(CLOCKS_APART_MS)
         self.tokens: dict[str, tuple[int, int]] = {}
+
+    def opened(self, path: str) -> Store:
+        return SqliteStore.open(path, lock_wait_ms=LOCK_WAIT_MS)
 
     def now_ms(self) -> int:
         """A clock of its own: ahead of the others', and now and then set back."""
@@ -52,7 +59,7 @@ class Worker:
                 PHASE,
                 self.name,
                 now_ms=self.now_ms(),
-                ttl_ms=self.random.randint(SHORTEST_TTL_MS, LONGEST_TTL_MS),
+                ttl_ms=self.random.randint(self.shortest_ttl_ms, self.longest_ttl_ms),
             )
         except LeaseHeld as held:
             if task in self.tokens and held.epoch != self.tokens[task][0]:
@@ -72,12 +79,12 @@ class Worker:
             for _ in range(self.random.randrange(1, 12)):
                 self.write(task)
                 if self.random.random() < 0.2:
-                    ttl_ms = self.random.randint(SHORTEST_TTL_MS, LONGEST_TTL_MS)
+                    ttl_ms = self.random.randint(self.shortest_ttl_ms, self.longest_ttl_ms)
                     self.store.lease_renew(
                         task, PHASE, self.name, epoch, now_ms=self.now_ms(), ttl_ms=ttl_ms, window_ms=5
                     )
                 if self.random.random() < 0.2:
-                    time.sleep(self.random.uniform(0, LONGEST_TTL_MS) / 1000)
+                    time.sleep(self.random.uniform(0, self.longest_ttl_ms) / 1000)
             if self.random.random() < 0.1:
                 self.store.lease_release(task, PHASE, self.name, epoch, now_ms=self.now_ms())
         except LeaseLost:
@@ -108,7 +115,11 @@ class Worker:
 
 def work(path: str, told: str, seed: int) -> None:
     """Live until killed."""
-    worker = Worker(path, told, seed)
+    live(Worker(path, told, seed))
+
+
+def live(worker: Worker) -> None:
+    """Do rounds until killed."""
     try:
         while True:
             worker.round()

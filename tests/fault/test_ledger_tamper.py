@@ -23,7 +23,7 @@ pytestmark = pytest.mark.attack
 ENTRIES = 40
 SEED = 8785
 TRIGGERS = tuple(
-    f"{table}_{verb}" for table in ("entries", "leases") for verb in ("insert", "update", "delete")
+    f"{table}_{verb}" for table in ("entries", "leases", "tiles") for verb in ("insert", "update", "delete")
 )
 
 
@@ -230,10 +230,11 @@ def test_given_the_end_cut_off_then_the_recorded_head_misses_it(path, left):
 def test_given_the_end_cut_off_and_the_recorded_head_set_back_then_the_mark_misses_it(path):
     data = execute(path, f"SELECT bytes FROM entries WHERE seq = {ENTRIES}")[0][0]
     prev = data.split(b'"prev":"')[1][:64].decode()
+    end = f"{ENTRIES - 1} {prev} {at(ENTRIES - 1)}"
     unguarded(
         path,
         f"DELETE FROM entries WHERE seq = {ENTRIES}",
-        f"UPDATE meta SET value = '{ENTRIES - 1} {prev} {at(ENTRIES - 1)}' WHERE name = 'head'",
+        f"UPDATE meta SET value = '{end}' WHERE name = 'head'",
     )
     found = problem(path)
     assert (found.seq, found.code) == (ENTRIES, "truncated")
@@ -314,7 +315,14 @@ def test_given_the_whole_entry_rewritten_and_relinked_from_there_then_the_record
 
 @pytest.mark.parametrize(
     "value",
-    ["", "x", "40", f"{ENTRIES} {'0' * 64} {at(1)}", f"0 {'0' * 64} {at(1)}", f"99 {'0' * 64} {at(1)}"],
+    [
+        "",
+        "x",
+        "40",
+        f"{ENTRIES} {'0' * 64} {at(1)}",
+        f"0 {'0' * 64} {at(1)}",
+        f"99 {'0' * 64} {at(1)}",
+    ],
 )
 def test_given_the_recorded_head_edited_then_it_is_a_problem(path, value):
     execute(path, "UPDATE meta SET value = ? WHERE name = 'head'", values=(value,))
@@ -357,3 +365,50 @@ def test_given_no_file_or_no_ledger_then_the_command_says_so(tmp_path, capsys):
     junk.write_bytes(b"junk" * 2000)
     assert main(["verify", str(junk)]) == 4
     assert "store_corrupt" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def tiled(tmp_path_factory):
+    """A ledger of two full tiles and a little more."""
+    path = tmp_path_factory.mktemp("tiled") / "ledger.db"
+    store = SqliteStore.create(path, LEDGER, at=CREATED)
+    store.append([draft(n) for n in range(600)], at=at(1))
+    store.close()
+    execute(path, "PRAGMA wal_checkpoint(TRUNCATE)")
+    assert verify_sqlite(path).ok
+    return path
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE tiles SET hashes = zeroblob(8192) WHERE number = 1",
+        "UPDATE tiles SET root = zeroblob(32) WHERE number = 0",
+        "UPDATE tiles SET hashes = x'00' WHERE number = 0",
+        "DELETE FROM tiles WHERE number = 0",
+        "DELETE FROM tiles",
+        "INSERT INTO tiles VALUES (0, 2, zeroblob(32), zeroblob(8192))",
+        "INSERT INTO tiles VALUES (1, 0, zeroblob(32), zeroblob(8192))",
+        "INSERT INTO tiles VALUES (-1, 0, zeroblob(32), zeroblob(8192))",
+    ],
+)
+def test_given_tiles_changed_taken_away_or_added_then_it_is_a_problem(tiled, tmp_path, sql):
+    for file in tiled.parent.iterdir():
+        shutil.copy(file, tmp_path / file.name)
+    path = tmp_path / tiled.name
+    unguarded(path, sql)
+    assert problem(path).code == "tile_mismatch"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE tiles SET root = zeroblob(32)",
+        "DELETE FROM tiles",
+        "INSERT INTO tiles VALUES (0, 3, zeroblob(32), zeroblob(8192))",
+        "REPLACE INTO tiles VALUES (0, 1, zeroblob(32), zeroblob(8192))",
+    ],
+)
+def test_given_the_guards_then_no_tile_is_changed_taken_away_or_left_out(tiled, sql):
+    with pytest.raises(apsw.ConstraintError):
+        execute(tiled, sql)

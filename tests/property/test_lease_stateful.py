@@ -22,6 +22,7 @@ from phasegate.ledger.errors import LeaseError, LeaseHeld, LeaseLost
 from phasegate.ledger.leases import Fence, Lease
 from phasegate.ledger.memory import MemoryStore
 from phasegate.ledger.sqlite import SqliteStore
+from phasegate.ledger.store import Store
 
 EXAMPLES = 100
 STEPS = 40
@@ -52,12 +53,16 @@ class Leases(RuleBasedStateMachine):
     @initialize()
     def create(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
-        first = SqliteStore.create(self.folder / "ledger.db", LEDGER, at=CREATED)
-        self.stores = [MemoryStore(LEDGER, at=CREATED), first, SqliteStore.open(first.path)]
+        self.stores = [MemoryStore(LEDGER, at=CREATED), *self.pair()]
         self.turn = 0
         self.seen_ms = 0
         self.known: dict[Key, Known] = {}
         self.accepted: list[tuple[Key, int]] = []
+
+    def pair(self) -> tuple[Store, Store]:
+        """Two stores of one new ledger."""
+        first = SqliteStore.create(self.folder / "ledger.db", LEDGER, at=CREATED)
+        return first, SqliteStore.open(first.path)
 
     def teardown(self) -> None:
         if not hasattr(self, "stores"):

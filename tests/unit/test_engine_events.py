@@ -26,7 +26,9 @@ from phasegate.engine.core.events import (
     GatePassed,
     JournalNoted,
     KeyRegistered,
+    KeyRotated,
     Kind,
+    LedgerCheckpointed,
     LoopDetected,
     MilestoneApproved,
     PhaseBacktracked,
@@ -165,6 +167,8 @@ STRATEGIES: dict[type[Event], st.SearchStrategy[Event]] = {
     MilestoneApproved: st.builds(
         MilestoneApproved, milestone=SHORT, process=SHORT, reason=TEXT, by=SHORT, statement=HEX
     ),
+    KeyRotated: st.builds(KeyRotated, before=TEXT, after=TEXT, note=TEXT),
+    LedgerCheckpointed: st.builds(LedgerCheckpointed, size=COUNT, root=HEX, note=HEX, key_id=SHORT),
     KeyRegistered: st.builds(
         KeyRegistered, name=SHORT, key_id=SHORT, vkey=TEXT, role=SHORT, by=SHORT, statement=HEX_OR_NONE
     ),
@@ -232,6 +236,8 @@ EXAMPLES: dict[type[Event], Event] = {
     MilestoneApproved: MilestoneApproved(
         milestone="m", process="p", reason="r", by="sue", statement=digest("s")
     ),
+    KeyRotated: KeyRotated(before="l+1+k", after="l+2+k", note="n"),
+    LedgerCheckpointed: LedgerCheckpointed(size=1, root=digest("r"), note=digest("n"), key_id="l+1"),
     KeyRegistered: KeyRegistered(
         name="rita", key_id="rita+1", vkey="v", role="reviewer", by="olga", statement=digest("s")
     ),

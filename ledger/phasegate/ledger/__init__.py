@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from phasegate.ledger.leases import Lease as Lease
     from phasegate.ledger.memory import MemoryStore as MemoryStore
     from phasegate.ledger.objects import ObjectStore as ObjectStore
+    from phasegate.ledger.postgres import PostgresStore as PostgresStore
+    from phasegate.ledger.postgres_admin import grant_postgres as grant_postgres
+    from phasegate.ledger.postgres_admin import migrate_postgres as migrate_postgres
+    from phasegate.ledger.postgres_verify import verify_postgres as verify_postgres
     from phasegate.ledger.sqlite import SqliteStore as SqliteStore
     from phasegate.ledger.sqlite_verify import verify_sqlite as verify_sqlite
     from phasegate.ledger.store import Expect as Expect
@@ -47,6 +51,10 @@ _HOMES = {
     "Lease": "leases",
     "MemoryStore": "memory",
     "ObjectStore": "objects",
+    "PostgresStore": "postgres",
+    "grant_postgres": "postgres_admin",
+    "migrate_postgres": "postgres_admin",
+    "verify_postgres": "postgres_verify",
     "SqliteStore": "sqlite",
     "verify_sqlite": "sqlite_verify",
     "Expect": "store",

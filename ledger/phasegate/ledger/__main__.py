@@ -1,54 +1,82 @@
-"""Verify a ledger file without the engine: ``python -m phasegate.ledger verify FILE``.
+"""Verify a ledger or an export of one without the engine: ``python -m phasegate.ledger verify PATH``.
 
-Exit codes: 0 no problem found, 2 wrong usage or no such file, 4 a problem was found.
+Needs cryptography and orjson; apsw only if PATH is a ledger file.
+
+Exit codes: 0 no problem found, 2 wrong usage or nothing there, 3 something that was demanded could not be
+checked, 4 a problem was found.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import orjson
 
 from phasegate.ledger.errors import LedgerError
-from phasegate.ledger.sqlite_verify import verify_sqlite
+from phasegate.ledger.offline.terms import terms_of
+from phasegate.ledger.offline.verifying import verify_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from phasegate.ledger.verify import Verification
+    from phasegate.ledger.offline.report import Report
 
-EXIT_OK = 0
-EXIT_USAGE = 2
-EXIT_INTEGRITY = 4
+EXIT_USAGE: Final = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m phasegate.ledger", description="read a ledger file")
-    commands = parser.add_subparsers(dest="command", required=True)
-    verify = commands.add_parser("verify", help="read everything again and name the first bad entry")
-    verify.add_argument("file", help="the ledger file")
-    verify.add_argument("--ledger", help="the ledger id it must have")
-    chosen = parser.parse_args(arguments)
+    chosen = _parser().parse_args(arguments)
     try:
-        found = verify_sqlite(chosen.file, ledger=chosen.ledger)
+        found = _verify(chosen)
     except LedgerError as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_USAGE
-    sys.stdout.write(report(found))
-    return EXIT_OK if found.ok else EXIT_INTEGRITY
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"error: a ledger file needs `{error.name}`; install it, or verify an export\n")
+        return EXIT_USAGE
+    sys.stdout.write(_as_json(found) if chosen.json else "\n".join(found.lines()) + "\n")
+    return found.exit_code
 
 
-def report(found: Verification) -> str:
-    """Return a verification as text for people."""
-    lines = [f"entries  {found.entries} good", f"head     {found.head.hash}"]
-    if found.problem is not None:
-        place = "" if found.problem.seq is None else f" at entry {found.problem.seq}"
-        lines.append(f"problem  {found.problem.code}{place}: {found.problem.message}")
-    else:
-        lines.append("problem  none found")
-    lines.extend(f"not ruled out  {item}" for item in found.not_ruled_out)
-    return "\n".join(lines) + "\n"
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m phasegate.ledger", description="read a ledger or export")
+    commands = parser.add_subparsers(dest="command", required=True)
+    verify = commands.add_parser("verify", help="read everything again and name the first bad entry")
+    verify.add_argument("path", help="folder of tiles, file of JSON lines, bundle, or ledger file")
+    verify.add_argument("--ledger", help="the ledger id it must have")
+    verify.add_argument(
+        "--key", action="append", default=[], help="verifier key, or file of one; one must have signed"
+    )
+    verify.add_argument("--checkpoint", type=Path, help="signed checkpoint, where the export has none")
+    verify.add_argument(
+        "--previous", type=Path, action="append", default=[], help="checkpoint kept from earlier"
+    )
+    verify.add_argument(
+        "--witness", action="append", default=[], help="verifier key of a witness, or file of one"
+    )
+    verify.add_argument("--quorum", type=int, help="how many of the witnesses must have cosigned; all")
+    verify.add_argument("--json", action="store_true", help="print the result as JSON")
+    return parser
+
+
+def _verify(chosen: argparse.Namespace) -> Report:
+    terms = terms_of(
+        ledger=chosen.ledger,
+        keys=chosen.key,
+        checkpoint=chosen.checkpoint,
+        previous=chosen.previous,
+        witnesses=chosen.witness,
+        quorum=chosen.quorum,
+    )
+    return verify_path(chosen.path, terms)
+
+
+def _as_json(found: Report) -> str:
+    return orjson.dumps(found.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 if __name__ == "__main__":

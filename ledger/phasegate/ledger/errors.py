@@ -187,3 +187,67 @@ class ObjectMissing(ObjectError):
 
 class ObjectCorrupt(ObjectError):
     """The bytes stored under a digest do not have that digest."""
+
+
+class ProofError(LedgerError):
+    """A Merkle proof is malformed, or does not prove what it is said to prove."""
+
+
+class NoteError(LedgerError):
+    """A signed note, a checkpoint or a verifier key is malformed, or a signature on a note does not hold."""
+
+
+class ExportError(LedgerError):
+    """An export cannot be written, or cannot be read for verification.
+
+    Attributes:
+        code: What is in the way, in one word.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ExportMismatch(ExportError):
+    """The ledger to be exported does not hold, or is not the one that its checkpoint states."""
+
+
+KeyTextFault: TypeAlias = Literal["malformed", "bad_name", "wrong_algorithm", "wrong_hash"]
+
+
+class KeyTextError(NoteError):
+    """The text of a key is none.
+
+    Attributes:
+        fault: Why, for programs.
+        message: Why, without the remedy.
+    """
+
+    def __init__(self, fault: KeyTextFault, message: str) -> None:
+        super().__init__(f"{message}; copy the key again, whole and in one line")
+        self.fault: KeyTextFault = fault
+        self.message = message
+
+
+class KeyChainError(NoteError):
+    """A ledger's keys do not follow one another, or a key that signed is none of them, or not any more."""
+
+
+WitnessFault: TypeAlias = Literal["unknown_log", "not_signed", "shrunk", "fork", "bad_proof", "state"]
+"""Why a witness does not cosign: it does not know the log; the log has not signed; it has seen a larger
+checkpoint; it has seen another root at that size; growth is not proven; its own memory is damaged."""
+
+
+class WitnessRefused(LedgerError):
+    """A witness does not cosign a checkpoint; it has not changed what it remembers.
+
+    Attributes:
+        fault: Why, for programs.
+        held: Size of the checkpoint it saw last; 0 for none.
+    """
+
+    def __init__(self, fault: WitnessFault, message: str, held: int = 0) -> None:
+        super().__init__(message)
+        self.fault: WitnessFault = fault
+        self.held = held

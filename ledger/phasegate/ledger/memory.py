@@ -10,7 +10,9 @@ from phasegate.ledger.entry import Entry, checked_ledger
 from phasegate.ledger.errors import LeaseLost, StoreClosed, VersionConflict
 from phasegate.ledger.leases import Fence, Lease, check_fence, check_names, check_request
 from phasegate.ledger.leasing import Leasing
+from phasegate.ledger.merkle import Frontier, leaf_hash
 from phasegate.ledger.store import Expect, Projections, RawEntry, Row
+from phasegate.ledger.tree import Tile, filled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +32,8 @@ class MemoryStore(Leasing):
     def __init__(self, ledger: str, *, at: str) -> None:
         self._ledger = checked_ledger(ledger)
         self._head = genesis(at)
+        self._frontier = Frontier()
+        self._tiles: dict[tuple[int, int], Tile] = {}
         self._entries: list[Entry] = []
         self._rows: dict[tuple[str, str], Row] = {}
         self._leases: dict[tuple[str, str], Lease] = {}
@@ -45,7 +49,7 @@ class MemoryStore(Leasing):
             EntryError: The id is no ledger's.
         """
         store = cls(ledger, at=entries[0].at if entries else "1970-01-01T00:00:00.000000Z")
-        store._entries = list(entries)
+        store._grow(entries)
         store._rows = {(row.kind, row.key): row for row in rows}
         if entries:
             store._head = head_after(entries[-1])
@@ -81,7 +85,7 @@ class MemoryStore(Leasing):
             rows = rows_for(projections, entries)
             # Nothing below raises: the append is done or was not begun.
             self._clock_ms = time_ms
-            self._entries.extend(entries)
+            self._grow(entries)
             self._head = head_after(entries[-1])
             for kind, key, body in rows:
                 if body is None:
@@ -95,6 +99,24 @@ class MemoryStore(Leasing):
         with self._mutex:
             self._check_open()
             return self._head
+
+    def frontier(self) -> Frontier:
+        """Return the frontier of the tree over all entries."""
+        with self._mutex:
+            self._check_open()
+            return self._frontier
+
+    def tile(self, level: int, number: int) -> Tile | None:
+        """Return a full tile of the tree, or None."""
+        with self._mutex:
+            self._check_open()
+            return self._tiles.get((level, number))
+
+    def leaves(self, first: int, last: int) -> list[bytes]:
+        """Return the leaf hashes of entries. See `Store.leaves`."""
+        with self._mutex:
+            self._check_open()
+            return [leaf_hash(entry.bytes) for entry in self._entries[first:last]]
 
     def get(self, seq: int) -> Entry | None:
         """Return the entry with that sequence number, or None."""
@@ -169,6 +191,12 @@ class MemoryStore(Leasing):
         """Forget everything; closing twice is allowed."""
         with self._mutex:
             self._closed = True
+
+    def _grow(self, entries: Sequence[Entry]) -> None:
+        self._frontier, levels = self._frontier.grown([leaf_hash(entry.bytes) for entry in entries])
+        for tile in filled(levels, self):
+            self._tiles[tile.level, tile.number] = tile
+        self._entries.extend(entries)
 
     def _found(self, key: tuple[str, str]) -> Lease | None:
         stored = self._leases.get(key)

@@ -38,7 +38,7 @@ class Queryable(Protocol):
         ...
 
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 BUSY_TIMEOUT_MS: Final = 5_000
 LOG_LIMIT_BYTES: Final = 64 * 1024 * 1024
 """A longer log is cut to this after a checkpoint; any is cut to nothing when the last writer closes."""
@@ -56,11 +56,16 @@ OBJECTS: Final = (
     "table_projections",
     "table_leases",
     "table_meta",
+    "table_tiles",
     "index_entries_by_task",
     "index_projections_by_key",
+    "index_tiles_by_place",
     "trigger_entries_insert",
     "trigger_entries_update",
     "trigger_entries_delete",
+    "trigger_tiles_insert",
+    "trigger_tiles_update",
+    "trigger_tiles_delete",
     "trigger_leases_insert",
     "trigger_leases_update",
     "trigger_leases_delete",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import apsw
 
-from phasegate.ledger import sqlite_leases
+from phasegate.ledger import sqlite_leases, sqlite_tree
 from phasegate.ledger.chain import Head, check_name, extend, genesis, head_after, rows_for
 from phasegate.ledger.entry import MAX_INTEGER, Entry, checked_ledger, parse
 from phasegate.ledger.errors import (
@@ -30,7 +30,9 @@ from phasegate.ledger.leases import Fence, Lease, check_names, check_request
 from phasegate.ledger.leasing import Leasing
 from phasegate.ledger.schema import DATABASE_ERRORS, create_file, read_head, read_meta, translate, write_head
 from phasegate.ledger.sqlite_file import SqliteFile
+from phasegate.ledger.sqlite_tree import SqliteTiles
 from phasegate.ledger.store import Expect, Projection, Projections, RawEntry, Row
+from phasegate.ledger.tree import frontier_of
 
 if TYPE_CHECKING:
     import os
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
     from phasegate.ledger.entry import Draft
     from phasegate.ledger.leasing import Rule
+    from phasegate.ledger.merkle import Frontier
+    from phasegate.ledger.tree import Tile
 
 LOCK_WAIT_MS = 10_000
 READ_CHUNK_ROWS = 512
@@ -74,6 +78,7 @@ class SqliteStore(Leasing):
 
     def __init__(self, path: Path, *, readonly: bool = False, lock_wait_ms: int = LOCK_WAIT_MS) -> None:
         self._file = SqliteFile(path, readonly=readonly)
+        self._tiles = SqliteTiles(self._file.query)
         self._lock_wait_ms = lock_wait_ms
         self._head: Head | None = None
         self._head_version = (0, -1)
@@ -152,10 +157,12 @@ class SqliteStore(Leasing):
             _check_versions(cursor, expect)
             if fence is not None:
                 sqlite_leases.pass_fence(cursor, fence)
-            entries = extend(self._current_head(cursor), drafts, at=at, ledger=self._ledger)
+            before = self._current_head(cursor)
+            entries = extend(before, drafts, at=at, ledger=self._ledger)
             head = head_after(entries[-1])
             written = write_head(head)
             _write(cursor, entries, rows_for(projections, entries), written)
+            sqlite_tree.grow(cursor, before.size, head.size)
             return entries, head, written
 
         return self._transact(work)
@@ -167,6 +174,18 @@ class SqliteStore(Leasing):
             return known
         rows = self._file.query(_LAST)
         return head_after(_parsed(RawEntry(*rows[0]))) if rows else genesis(self._created_at)
+
+    def frontier(self) -> Frontier:
+        """Return the frontier of the tree over all entries."""
+        return frontier_of(self.head().size, self._tiles)
+
+    def tile(self, level: int, number: int) -> Tile | None:
+        """Return a full tile of the tree, or None."""
+        return self._tiles.tile(level, number)
+
+    def leaves(self, first: int, last: int) -> list[bytes]:
+        """Return the leaf hashes of entries. See `Store.leaves`."""
+        return self._tiles.leaves(first, last)
 
     def get(self, seq: int) -> Entry | None:
         """Return the entry with that sequence number, or None."""

@@ -9,26 +9,38 @@ from phasegate.ledger.chain import Head
 from phasegate.ledger.entry import ZERO_HASH
 from phasegate.ledger.errors import RowUnreadable, StoreCorrupt
 from phasegate.ledger.filelock import LOCK_SUFFIX, read_mark
-from phasegate.ledger.schema import DATABASE_ERRORS, read_head, read_meta, shipped_objects, stored_objects
+from phasegate.ledger.schema import (
+    DATABASE_ERRORS,
+    read_head,
+    read_meta,
+    shipped_objects,
+    stored_objects,
+)
 from phasegate.ledger.sqlite_file import SqliteFile
+from phasegate.ledger.tree_check import TileCheck
+from phasegate.ledger.tree_walk import TreeWalk
 from phasegate.ledger.verify import NOT_RULED_OUT, Problem, Verification, verify_chain
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from phasegate.ledger.verify import StoredRow
 
 _ROWS = "SELECT seq, task, type, bytes FROM entries ORDER BY seq"
+_TILES = "SELECT level, number, root, hashes FROM tiles ORDER BY level, number"
 _NOTHING = Head(0, ZERO_HASH, "")
 
 
-def verify_sqlite(path: str | os.PathLike[str], *, ledger: str | None = None) -> Verification:
+def verify_sqlite(
+    path: str | os.PathLike[str], *, ledger: str | None = None, sizes: Collection[int] = ()
+) -> Verification:
     """Verify a ledger file, read-only, in one snapshot; writers may go on meanwhile.
 
     Beyond the codes of `verify_chain`: ``schema_changed`` (a trigger, table or index is missing,
-    altered or foreign), ``head_mismatch`` and ``truncated`` (against the head recorded in the file and
-    the mark beside it), ``store_corrupt`` (the database's own structure is damaged).
+    altered or foreign), ``tile_mismatch`` (the tree kept beside the chain is not that of the entries),
+    ``head_mismatch`` and ``truncated`` (against the head recorded in the file and the mark beside it),
+    ``store_corrupt`` (the database's own structure is damaged).
 
     The recorded head and the mark show careless edits of the end; whoever can write the file can write
     them too, so truncation stays among what is not ruled out.
@@ -36,6 +48,7 @@ def verify_sqlite(path: str | os.PathLike[str], *, ledger: str | None = None) ->
     Args:
         path: The ledger file.
         ledger: The id it must have; by default the one it records.
+        sizes: Sizes at which the tree's root is wanted, such as those of checkpoints.
 
     Raises:
         StoreMissing: There is no file.
@@ -48,25 +61,34 @@ def verify_sqlite(path: str | os.PathLike[str], *, ledger: str | None = None) ->
         file = SqliteFile(where, readonly=True)
         try:
             file.query("BEGIN")
-            return _verify(file, mark, ledger)
+            return _verify(file, mark, ledger, sizes)
         finally:
             file.close()
     except StoreCorrupt as error:
         return _failed(0, _NOTHING, Problem(None, "store_corrupt", str(error).lower()))
 
 
-def _verify(file: SqliteFile, mark: bytes, ledger: str | None) -> Verification:
+def _verify(file: SqliteFile, mark: bytes, ledger: str | None, sizes: Collection[int]) -> Verification:
     meta = read_meta(file)
     recorded = read_head(meta["head"])
     known = {recorded.size: recorded.hash}
     if mark:
         marked = read_head(mark.decode("ascii", "replace"))
         known.setdefault(marked.size, marked.hash)
-    chain = verify_chain(_rows(file), ledger=ledger or meta["ledger"], known=known)
+    tiles = TileCheck()
+    tree = TreeWalk(tiles.note, sizes)
+    chain = verify_chain(tree.watch(_rows(file)), ledger=ledger or meta["ledger"], known=known)
     if not chain.ok:
         return chain
-    problem = _head_problem(chain.head, recorded) or _schema_problem(file) or _structure_problem(file)
-    return _failed(chain.entries, chain.head, problem) if problem else chain
+    problem = (
+        _head_problem(chain.head, recorded)
+        or tiles.problem(_tiles(file))
+        or _schema_problem(file)
+        or _structure_problem(file)
+    )
+    if problem is not None:
+        return _failed(chain.entries, chain.head, problem)
+    return chain._replace(root=tree.root(), roots=tuple(tree.roots.items()))
 
 
 def _rows(file: SqliteFile) -> Iterator[StoredRow]:
@@ -74,6 +96,10 @@ def _rows(file: SqliteFile) -> Iterator[StoredRow]:
         yield from file.cursor().execute(_ROWS)
     except DATABASE_ERRORS as error:
         raise RowUnreadable(f"the row cannot be read ({str(error).lower()}); restore a good copy") from None
+
+
+def _tiles(file: SqliteFile) -> Iterator[tuple[int, int, bytes, bytes]]:
+    yield from file.cursor().execute(_TILES)
 
 
 def _head_problem(head: Head, recorded: Head) -> Problem | None:

@@ -15,6 +15,8 @@ from phasegate.ledger.leases import Fence, Lease
 
 if TYPE_CHECKING:
     from phasegate.ledger.chain import Head
+    from phasegate.ledger.merkle import Frontier
+    from phasegate.ledger.tree import Tile
 
 MAX_DRAFTS_PER_APPEND = 4096
 MAX_PROJECTION_BYTES = 16 * 1024 * 1024
@@ -105,6 +107,21 @@ class Store(Protocol):
         Args:
             at_least: An earlier end will do, one that this store knows without reading, if it has at least
                 so many entries.
+        """
+        ...
+
+    def frontier(self) -> Frontier:
+        """Return the frontier of the tree over all entries."""
+        ...
+
+    def tile(self, level: int, number: int) -> Tile | None:
+        """Return a full tile of the tree, or None."""
+        ...
+
+    def leaves(self, first: int, last: int) -> list[bytes]:
+        """Return the leaf hashes of the entries from index ``first`` to ``last`` (exclusive).
+
+        The entry with sequence number 1 has index 0.
         """
         ...
 

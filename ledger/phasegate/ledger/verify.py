@@ -90,6 +90,9 @@ class Verification(NamedTuple):
         head: The chain's end after those entries.
         problem: The first problem, if any.
         not_ruled_out: What this verification could not exclude.
+        root: Root of the tree over those entries, 32 bytes; None where it was not computed.
+        roots: Size and root of each size that was asked for, as far as the chain reaches.
+        ledger: Id that the entries carry; empty if there is none to tell.
     """
 
     ok: bool
@@ -97,6 +100,9 @@ class Verification(NamedTuple):
     head: Head
     problem: Problem | None
     not_ruled_out: tuple[str, ...]
+    root: bytes | None = None
+    roots: tuple[tuple[int, bytes], ...] = ()
+    ledger: str = ""
 
 
 class _Found(Exception):
@@ -133,7 +139,7 @@ def verify_chain(
         if noted and max(noted) > walk.size:
             problem = _truncated(walk.size, max(noted))
     head = Head(walk.size, walk.prev, walk.at)
-    return Verification(problem is None, walk.size, head, problem, NOT_RULED_OUT)
+    return Verification(problem is None, walk.size, head, problem, NOT_RULED_OUT, ledger=walk.ledger or "")
 
 
 class _Walk:

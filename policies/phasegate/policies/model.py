@@ -147,6 +147,7 @@ class PhaseRule(_Frozen):
             None when the repository is not looked at.
         effects: side effects of passing its gate.
         tools: tools that may be called while a task is in it, besides the process's `read_only_tools`.
+        checkpoint: whether a checkpoint of the ledger is due once its gate is passed.
     """
 
     name: PhaseId
@@ -159,6 +160,7 @@ class PhaseRule(_Frozen):
     git: Slug | None = None
     effects: Annotated[tuple[EffectRule, ...], Field(max_length=8)] = ()
     tools: ToolNames = ()
+    checkpoint: bool = False
 
 
 class LoopRule(_Frozen):

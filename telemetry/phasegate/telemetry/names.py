@@ -65,6 +65,8 @@ class EntryType(StrEnum):
     FLAG_SET = "flag.set"
     MILESTONE_APPROVED = "milestone.approved"
     KEY_REGISTERED = "key.registered"
+    KEY_ROTATED = "key.rotated"
+    LEDGER_CHECKPOINTED = "ledger.checkpointed"
     BASELINE_RECORDED = "baseline.recorded"
     STEP_STARTED = "step.started"
     STEP_FINISHED = "step.finished"

@@ -11,11 +11,13 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
 
 from phasegate.engine.app.bindings import BINDING_ROW
+from phasegate.engine.app.checkpoints.rows import due_rows
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.loop_diary import DIARY_ENTRIES_MAX, loop_diary
 from phasegate.engine.app.notary import Notary
@@ -164,12 +166,19 @@ class CommandPath(Standing):
         return self._until_committed(task, source, gather, None, rows)
 
     def record_for_ledger(
-        self, event: LedgerEvent | ViolationRecorded, rows: Sequence[Projection] = ()
+        self,
+        event: LedgerEvent | ViolationRecorded,
+        rows: Sequence[Projection] = (),
+        expect: Sequence[Expect] = (),
     ) -> Entry:
-        """Record what belongs to no task, with the rows that follow from it."""
+        """Record what belongs to no task, with the rows that follow from it.
+
+        Raises:
+            VersionConflict: a row that was expected is another; nothing was recorded.
+        """
         at = self._clock.now()
         drafts = self._drafts(LEDGER_STREAM, (Recorded(LEDGER_STREAM, 0, event),), {})
-        return self._store.append(drafts, at=at, projections=rows)[0]
+        return self._store.append(drafts, at=at, projections=rows, expect=expect)[0]
 
     def record_lease_refusal(self, task: TaskId, phase: str, kind: Kind, message: str, remedy: str) -> None:
         """Record and count that somebody was refused a lease."""
@@ -274,6 +283,7 @@ class CommandPath(Standing):
                 *new_rows,
                 *statements,
                 *outbox_rows(self._store, task, events),
+                *due_rows(process, events),
             ),
             expect=(
                 Expect(TASK_ROW, task, version),
@@ -344,7 +354,14 @@ def _said_last(after: bytes, fence: Fence | None) -> dict[str, str]:
 
 
 def _milliseconds(at: str) -> int:
-    return int(datetime.fromisoformat(at).timestamp() * 1000)
+    """The clock's time, `YYYY-MM-DDTHH:MM:SS.ffffffZ`, in milliseconds since 1970."""
+    return _second(at[:19]) * 1000 + int(at[20:23])
+
+
+@lru_cache(maxsize=1)
+def _second(at: str) -> int:
+    """A second in Unix time; read once for all commands within it."""
+    return int(datetime.fromisoformat(f"{at}+00:00").timestamp())
 
 
 def _result(

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from phasegate.engine.app.checkpoints.checkpoints import Checkpoints
+from phasegate.engine.app.checkpoints.rows import wants_checkpoint
 from phasegate.engine.app.command_path import CommandPath
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.gate_report import gate_report
@@ -31,6 +33,7 @@ from phasegate.engine.app.people.flags import Flags
 from phasegate.engine.app.people.keys import KeyRing
 from phasegate.engine.app.people.milestones import Milestones
 from phasegate.engine.app.people.registrations import Registrations
+from phasegate.engine.app.people.rotating import Rotating
 from phasegate.engine.app.prompting.prompts import Prompts
 from phasegate.engine.app.recording import Runners, offer_facts, record_witness, settle
 from phasegate.engine.app.results import GateReport, Result, Witnessed
@@ -62,6 +65,7 @@ from phasegate.engine.core.state import Evidence, TaskState
 from phasegate.engine.statements.ports import Signer
 from phasegate.ledger.entry import Entry
 from phasegate.ledger.errors import StoreExists, StoreMissing
+from phasegate.ledger.note_keys import NoteSigner
 from phasegate.ledger.objects import ObjectStore
 from phasegate.ledger.sqlite import SqliteStore
 from phasegate.ledger.store import Store
@@ -84,6 +88,7 @@ class Engine:
         clock: tells the time.
         ids: mints span ids.
         signer: gives the key that statements are signed with; the engine's own by default.
+        note_signer: gives the key that checkpoints are signed with, likewise; it may be in a KMS or an HSM.
         lease: epoch of the lease commands are made under.
         label: which worker of the actor holds it; empty without several.
 
@@ -98,6 +103,7 @@ class Engine:
         clock: Clock | None = None,
         ids: Ids | None = None,
         signer: Callable[[], Signer] | None = None,
+        note_signer: Callable[[], NoteSigner] | None = None,
         lease: int | None = None,
         label: str = "",
     ) -> None:
@@ -117,6 +123,9 @@ class Engine:
             epoch=lease,
             label=label,
         )
+        note_signer = note_signer or self.keys.engine_key
+        self.checkpoints = Checkpoints(self._path, store, self._shelf, home, self.clock, note_signer)
+        self.rotating = Rotating(self._path, store, self.keys)
         self.runners = Runners(self._path, self._shelf)
         self.leases = Leases(self._path, store, self.clock)
         self.registrations = Registrations(self._path, store, self.keys, self.clock)
@@ -193,6 +202,8 @@ class Engine:
                 "restore the home from a backup, `home.json` and `ledger.db` together",
             )
         engine = cls(home, store, clock=clock, lease=lease, label=label)
+        if not readonly:
+            engine.rotating.finish()
         if key is not None:
             engine.act_as(key)
         return engine
@@ -356,8 +367,16 @@ class Engine:
         return self.witnesses.witness(task, Asked(argv, phase, reports, cwd, echo, hermetic))
 
     def advance(self, task: str, to: str | None = None) -> Result:
-        """Leave the current phase forward if its gate is open; the last phase completes the task."""
-        return self._path.run(parse_task_id(task), Advance(parse_phase(to) if to else None), self._gate_facts)
+        """Leave the current phase forward if its gate is open; the last phase completes the task.
+
+        Where the process wants a checkpoint behind the phase, it is made once the transition is committed;
+        what stands in its way is told by `checkpoints.problem` and changes nothing about the transition.
+        """
+        left = Advance(parse_phase(to) if to else None)
+        result = self._path.run(parse_task_id(task), left, self._gate_facts)
+        if wants_checkpoint(self._path, result):
+            self.checkpoints.settle()
+        return result
 
     def backtrack(self, task: str, to: str | None, reason: str) -> Result:
         """Go back to an earlier phase; every phase from it on must be done again.

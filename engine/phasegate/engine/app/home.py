@@ -6,6 +6,7 @@ Layout:
     objects/sha256/..    snapshots by digest
     evidence/TASK/PHASE/ the readable copies of evidence
     results/             live views of the latest run, and reports
+    checkpoints/         the latest checkpoints, and how the sinks stand; `checkpoints.yaml` names these
     keys/                the engine's key, private, and the public keys of operators and roles
     telemetry/           spans and metrics as JSON lines
     home.json            marks the folder as initialised

@@ -20,12 +20,14 @@ from phasegate.engine.cli.options import (
     TaskArgument,
 )
 from phasegate.engine.cli.surface import (
+    checkpoints,
     contracts,
     export,
     git,
     integrity,
     journal,
     leases,
+    ledger_files,
     metrics,
     mirror,
     outbox,
@@ -48,7 +50,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 evidence = typer.Typer(help="Offer and list evidence.", no_args_is_help=True)
-ledger = typer.Typer(help="Read and verify the ledger.", no_args_is_help=True)
+ledger = typer.Typer(help="Read, export and verify the ledger.", no_args_is_help=True)
 run_group = typer.Typer(help="Let phase runners do the work of a process.", no_args_is_help=True)
 keys = typer.Typer(help="Make and show the keys of a home.", no_args_is_help=True)
 app.add_typer(evidence, name="evidence")
@@ -260,11 +262,22 @@ def keys_init(home: HomeOption = None) -> None:
 def keys_create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of who will own the key.")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the private key, mode 0600.")],
+    witness: Annotated[
+        bool, typer.Option("--witness", help="For a witness of ledgers: it signs cosignatures only.")
+    ] = False,
 ) -> None:
     """Make a key of one's own: the private part into FILE, the public part is printed."""
     from phasegate.engine.cli import keys as commands
 
-    commands.create(name, file)
+    commands.create(name, file, witness=witness)
+
+
+@keys.command("rotate")
+def keys_rotate(home: HomeOption = None) -> None:
+    """Replace the engine's key: the old one signs its successor in the ledger, and is gone."""
+    from phasegate.engine.cli import keys as commands
+
+    commands.rotate(home)
 
 
 @keys.command("register")
@@ -338,16 +351,6 @@ def ledger_show(
     ledger_story.show(home, tasks.chosen(format_, json_), chosen, follow=follow)
 
 
-@ledger.command("verify")
-def ledger_verify(
-    home: HomeOption = None, format_: FormatOption = Format.TABLE, json_: JsonOption = False
-) -> None:
-    """Re-read every entry, and say what holds, what does not, and what cannot be ruled out."""
-    from phasegate.engine.cli import ledger_story, tasks
-
-    ledger_story.verify(home, tasks.chosen(format_, json_))
-
-
 @run_group.command("evaluation")
 def run_evaluation(
     suite: Annotated[str, typer.Option("--suite", metavar="humaneval|FILE.jsonl", help="The problems.")],
@@ -388,6 +391,7 @@ def run_evaluation(
     evaluation.run(home, chosen(format_, json_), request)
 
 
+checkpoints.register(ledger)
 for group in (
     contracts,
     export,
@@ -405,3 +409,4 @@ for group in (
     witness,
 ):
     group.register(app)
+ledger_files.register(ledger)

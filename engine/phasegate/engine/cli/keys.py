@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from phasegate.engine.app.people.key_files import create_cosigner
 from phasegate.engine.app.people.keys import Role, create_key, load_vkey
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_rows, say
@@ -19,14 +20,23 @@ def init(home: Path | None) -> None:
         console().print(f"engine key {key.public_vkey}")
 
 
-def create(name: str, file: Path) -> None:
+def create(name: str, file: Path, *, witness: bool = False) -> None:
     """Make a key; its private part is written to a file, its public part printed."""
-    key = create_key(file, name)
+    key = create_cosigner(file, name) if witness else create_key(file, name)
     console().print(key.public_vkey, soft_wrap=True)
     say(f"private key written to {file}; keep it where no agent can read it")
     tree = working_tree(file)
     if tree is not None:
         say(f"warning: {tree} is a git working tree; move the key out of it before it is committed or read")
+
+
+def rotate(home: Path | None) -> None:
+    """Replace the engine's key."""
+    with session(home) as engine:
+        entry = engine.rotating.rotate()
+        vkey = engine.keys.engine_vkey().vkey
+        console().print(f"engine key {vkey}", soft_wrap=True)
+        say(f"recorded as entry {entry.seq}; give the new key to whoever verifies this ledger")
 
 
 def working_tree(file: Path) -> Path | None:

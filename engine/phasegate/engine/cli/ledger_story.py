@@ -1,4 +1,4 @@
-"""The ledger told as a story, followed live, and verified."""
+"""The ledger told as a story, and followed live."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.text import Text
 
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.results import TRUST_EMBEDDED
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_json, print_jsonl
 from phasegate.engine.cli.session import session
 from phasegate.engine.cli.telling import HASH_SHOWN, STYLES, tell
 from phasegate.ledger.entry import Entry
 
-EXIT_INTEGRITY = 4
 POLL_S = 0.2
 
 
@@ -72,51 +69,6 @@ def history(home: Path | None, format_: Format, task: str) -> None:
     """Print one task's entries."""
     with session(home, readonly=True) as engine:
         _print_entries(format_, list(engine.history(task)))
-
-
-def verify(home: Path | None, format_: Format) -> None:
-    """Verify the ledger; exit 4 when it does not hold."""
-    import os
-
-    from phasegate.engine.app.home import find_home
-    from phasegate.ledger.sqlite_verify import verify_sqlite
-
-    found = find_home(home, os.environ, Path.cwd())
-    began = time.monotonic()
-    verification = verify_sqlite(found.ledger)
-    elapsed = time.monotonic() - began
-    problem = verification.problem
-    if format_ is Format.TABLE:
-        out = console()
-        head = f"{verification.entries} entries, head {verification.head.hash}"
-        word = (
-            Text("the ledger holds", "bold green")
-            if verification.ok
-            else Text("the ledger does not hold", "bold red")
-        )
-        out.print(word.append(f": {head} ({elapsed:.2f} s)", "default"))
-        if problem:
-            place = f"entry {problem.seq}" if problem.seq else "the ledger"
-            out.print(Text(f"first bad: {place} ({problem.code}): {problem.message}", "red"))
-        out.print(
-            Text("checked: every entry's bytes, order, chain, columns, triggers and the recorded head", "dim")
-        )
-        out.print(Text(f"not ruled out: {'; '.join(verification.not_ruled_out)}", "dim"))
-        out.print(Text(f"trust: {TRUST_EMBEDDED}", "dim"))
-    else:
-        print_json(
-            {
-                "ok": verification.ok,
-                "entries": verification.entries,
-                "head": verification.head.hash,
-                "problem": problem._asdict() if problem else None,
-                "not_ruled_out": verification.not_ruled_out,
-                "trust": TRUST_EMBEDDED,
-                "elapsed_s": round(elapsed, 6),
-            }
-        )
-    if not verification.ok:
-        raise typer.Exit(EXIT_INTEGRITY)
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:

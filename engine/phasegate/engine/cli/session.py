@@ -45,7 +45,15 @@ def session(
             yield engine
         finally:
             if not readonly:
+                settle_checkpoints(engine)
                 export_telemetry(engine)
+
+
+def settle_checkpoints(engine: Engine) -> None:
+    """Make the checkpoint that is due, and hand on what sinks lack; what is in the way is told."""
+    engine.checkpoints.settle()
+    if engine.checkpoints.problem:
+        say(f"checkpoint: {engine.checkpoints.problem}")
 
 
 def export_telemetry(engine: Engine) -> None:
@@ -98,18 +106,30 @@ def _ledger_exit_code(error: Exception) -> int:
     from phasegate.ledger.errors import (
         CanonicalError,
         EntryError,
+        ExportError,
+        ExportMismatch,
         LeaseInvalid,
+        NoteError,
         ObjectCorrupt,
         ObjectMissing,
+        ProofError,
         StoreBusy,
         StoreCorrupt,
         StoreMissing,
         UnsupportedSchema,
+        WitnessRefused,
     )
 
     if isinstance(error, StoreBusy):
         return Conflict.exit_code
-    if isinstance(error, StoreCorrupt | StoreMissing | UnsupportedSchema | ObjectCorrupt | ObjectMissing):
+    if isinstance(error, WitnessRefused) and error.fault == "unknown_log":
+        return BadInput.exit_code
+    if isinstance(error, ProofError | WitnessRefused):
         return IntegrityError.exit_code
-    bad = isinstance(error, CanonicalError | EntryError | LeaseInvalid)
+    if isinstance(
+        error,
+        ExportMismatch | StoreCorrupt | StoreMissing | UnsupportedSchema | ObjectCorrupt | ObjectMissing,
+    ):
+        return IntegrityError.exit_code
+    bad = isinstance(error, CanonicalError | EntryError | ExportError | LeaseInvalid | NoteError)
     return BadInput.exit_code if bad else NotEvaluated.exit_code

@@ -28,6 +28,8 @@ STYLES: Final[Mapping[str, str]] = MappingProxyType(
         "loop.detected": "bold red",
         "flag.set": "bold yellow",
         "key.registered": "yellow",
+        "key.rotated": "bold yellow",
+        "ledger.checkpointed": "green",
         "outbox.failed": "red",
         "outbox.withdrawn": "yellow",
     }
@@ -70,6 +72,8 @@ _PEOPLE: Mapping[str, _Sentence] = {
     "loop.detected": lambda p: f"LOOP ({p['cause']}): {p['detail']}",
     "flag.set": lambda p: f"{p['by']} set {p['flag']} to {p['mode']}: {p['reason']}",
     "key.registered": lambda p: f"key of {p['name']} registered as {p['role']} by {p['by']}",
+    "key.rotated": lambda p: f"the engine's key was replaced: now {'+'.join(p['after'].split('+')[:2])}",
+    "ledger.checkpointed": lambda p: f"checkpoint of {p['size']} entries, root {p['root'][:HASH_SHOWN]}",
     "milestone.approved": lambda p: f"{p['by']} signed milestone {p['milestone']} off: {p['reason']}",
     "baseline.recorded": lambda p: f"baseline {p['name']} ({'stable' if p['stable'] else 'not stable'})",
 }

@@ -22,6 +22,8 @@ from phasegate.engine.core.event_fields import (
     Short,
     Text,
 )
+from phasegate.engine.core.ledger_events import KeyRotated as KeyRotated  # noqa: PLC0414 - named with the others
+from phasegate.engine.core.ledger_events import LedgerCheckpointed as LedgerCheckpointed  # noqa: PLC0414
 from phasegate.engine.core.outbox_events import (
     OutboxDeferred,
     OutboxDelivered,
@@ -433,8 +435,10 @@ Event = (
     | MilestoneApproved
     | BaselineRecorded
     | KeyRegistered
+    | KeyRotated
+    | LedgerCheckpointed
 )
-LedgerEvent = FlagSet | MilestoneApproved | BaselineRecorded | KeyRegistered
+LedgerEvent = FlagSet | MilestoneApproved | BaselineRecorded | KeyRegistered | KeyRotated | LedgerCheckpointed
 """Events of the ledger itself, which belong to no task."""
 RunnerEvent = StepStarted | StepFinished | SampleGenerated | SampleExecuted | RunEnded
 

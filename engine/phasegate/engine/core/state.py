@@ -23,6 +23,8 @@ from phasegate.engine.core.events import (
     GatePassed,
     JournalNoted,
     KeyRegistered,
+    KeyRotated,
+    LedgerCheckpointed,
     LoopDetected,
     MilestoneApproved,
     PhaseBacktracked,
@@ -265,7 +267,14 @@ def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             return changed(state, outcome=event.outcome)
         case TaskOpened():
             raise IntegrityError(f"task `{state.task}` is opened twice")
-        case FlagSet() | MilestoneApproved() | BaselineRecorded() | KeyRegistered():
+        case (
+            FlagSet()
+            | MilestoneApproved()
+            | BaselineRecorded()
+            | KeyRegistered()
+            | KeyRotated()
+            | LedgerCheckpointed()
+        ):
             raise IntegrityError(f"`{event.kind}` in the stream of task `{state.task}`")
         case TaskPaused() | TaskResumed() | TaskAborted() | ApprovalRecorded():
             return _decided(state, phase, attempt, event)

@@ -21,6 +21,7 @@ from phasegate.engine.core.events import (
     FlagSet,
     GatePassed,
     KeyRegistered,
+    KeyRotated,
     MilestoneApproved,
     PromptBaselined,
     Recorded,
@@ -33,6 +34,8 @@ from phasegate.engine.statements.note_keys import VerifyKey
 from phasegate.engine.statements.roles import Role
 from phasegate.engine.statements.statement import Statement
 from phasegate.ledger.entry import Entry
+from phasegate.ledger.errors import NoteError
+from phasegate.ledger.rotation import parse_rotation
 from phasegate.ledger.store import Store
 
 _STEERING = frozenset({Role.OPERATOR, Role.SUPERVISOR})
@@ -68,7 +71,7 @@ class People:
             try:
                 event = recorded(entry).event
                 fault = self._ledger_fault(entry, event)
-            except (IntegrityError, KeyRefused, ValueError) as error:
+            except (IntegrityError, KeyRefused, NoteError, ValueError) as error:
                 fault = str(error)
             if fault:
                 self.faults.append(f"entry {entry.seq}: {fault}")
@@ -99,6 +102,8 @@ class People:
             if not fault:
                 self._spent.add(event.statement)
                 self._flags.append((entry.seq, event.flag, str(event.mode)))
+        elif isinstance(event, KeyRotated):
+            parse_rotation(entry.ledger, entry.payload, entry.seq)
         elif isinstance(event, MilestoneApproved):
             what = f"milestone:{event.process}/{event.milestone}"
             fault = self._signed_off_fault(entry.seq, event, what)

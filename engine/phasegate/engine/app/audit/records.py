@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import orjson
@@ -13,6 +14,7 @@ from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.notary import STATEMENT_ROW
 from phasegate.engine.app.recorded import STATE_FIELD
 from phasegate.engine.core.errors import IntegrityError
+from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.state import Evidence, TaskState
 from phasegate.engine.core.state_json import from_json, to_json
 from phasegate.engine.statements.dsse import verify
@@ -20,8 +22,9 @@ from phasegate.engine.statements.errors import StatementError
 from phasegate.engine.statements.head import LedgerHead
 from phasegate.engine.statements.note_keys import VerifyKey
 from phasegate.ledger.entry import Entry, parse
-from phasegate.ledger.errors import LedgerError
+from phasegate.ledger.errors import LedgerError, NoteError
 from phasegate.ledger.memory import MemoryStore
+from phasegate.ledger.rotation import ROTATED, key_chain
 from phasegate.ledger.sqlite_verify import verify_sqlite
 from phasegate.ledger.store import Row, Store
 from phasegate.ledger.verify import Problem, StoredRow, Verification, verify_chain
@@ -87,14 +90,14 @@ class HomeRecords:
         self._engine = engine
         self.store: Store = engine.store
         self.vouched = bool(keys)
-        self._keys = {key.key_id: key for key in keys}
+        self._given = tuple(keys)
+        self._keys: Mapping[str, VerifyKey] = {}
 
     @property
     def engine_keys(self) -> Mapping[str, VerifyKey]:
-        """The keys given, else the one the home holds."""
+        """The keys given, else the one the home holds; and those that rotations lead to from there."""
         if not self._keys:
-            own = self._engine.keys.engine_vkey()
-            self._keys = {own.key_id: own}
+            self._keys = _with_rotated(self.store, self._given or (self._engine.keys.engine_vkey(),))
         return self._keys
 
     def verification(self) -> Verification:
@@ -137,7 +140,6 @@ class BundleRecords:
     def __init__(self, bundle: Bundle, keys: Sequence[VerifyKey] = ()) -> None:
         self._bundle = bundle
         self.vouched = bool(keys)
-        self.engine_keys = {key.key_id: key for key in (keys or (VerifyKey.parse(bundle.engine_vkey),))}
         self._verification = self._verify()
         entries = [parse(data) for data in bundle.entries] if self._verification.ok else []
         rows = [
@@ -146,6 +148,7 @@ class BundleRecords:
             if name.startswith(STATEMENTS)
         ]
         self.store: Store = MemoryStore.holding(bundle.manifest.ledger.id, entries, rows)
+        self.engine_keys = _with_rotated(self.store, keys or (VerifyKey.parse(bundle.engine_vkey),))
 
     @property
     def task(self) -> str:
@@ -220,6 +223,17 @@ class BundleRecords:
         except (ValueError, KeyError, TypeError, AttributeError, IntegrityError):
             return DIFFERS
         return "" if noted == to_json(state) else DIFFERS
+
+
+def _with_rotated(store: Store, keys: Sequence[VerifyKey]) -> Mapping[str, VerifyKey]:
+    """Keys by id, with those before and after them in the ledger; rotations that do not hold lead nowhere."""
+    found = {key.key_id: key for key in keys}
+    rotations = list(store.entries(task=LEDGER_STREAM, type=ROTATED))
+    for key in keys if rotations else ():
+        with suppress(NoteError):
+            chain = key_chain(store.ledger, rotations, key.for_notes)
+            found |= {item.key_id: VerifyKey(item.name, item.public) for item in chain.keys}
+    return found
 
 
 def _rows(entries: Sequence[bytes]) -> Iterator[StoredRow]:

@@ -12,10 +12,12 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 
 from phasegate.engine.statements.errors import KeyFault, KeyRefused
-from phasegate.engine.statements.note_keys import KEY_BYTES, SigningKey, VerifyKey
+from phasegate.engine.statements.note_keys import SigningKey, VerifyKey, parse_key_name
+from phasegate.ledger.note_keys import KEY_BYTES, Algorithm
+from phasegate.ledger.note_signers import SeedSigner
 
 KEY_FILE_BYTES_MAX: Final = 4_096
 PRIVATE_MODE: Final = 0o600
@@ -37,6 +39,17 @@ def create_key(path: Path, name: str) -> SigningKey:
     return key
 
 
+def create_cosigner(path: Path, name: str) -> SeedSigner:
+    """Make a fresh key for cosignatures of a witness, likewise.
+
+    Raises:
+        KeyRefused: as `create_key`.
+    """
+    key = SeedSigner.from_seed(parse_key_name(name), secrets.token_bytes(KEY_BYTES), Algorithm.COSIGNATURE)
+    write_private(path, key)
+    return key
+
+
 def generate_key(name: str) -> SigningKey:
     """A fresh key from the operating system's randomness.
 
@@ -52,6 +65,17 @@ def load_key(path: Path) -> SigningKey:
     Raises:
         KeyRefused: `missing`, `unreadable`, `too_open`, or what is wrong with the key in it.
     """
+    text = read_private(path)
+    with in_file(path):
+        return SigningKey.parse(text)
+
+
+def read_private(path: Path) -> str:
+    """Text of a private key file that only its owner may read, without its newline.
+
+    Raises:
+        KeyRefused: `missing`, `unreadable` or `too_open`.
+    """
     text, mode = _read(path)
     if mode & _READ_BY_OTHERS:
         raise KeyRefused(
@@ -59,8 +83,7 @@ def load_key(path: Path) -> SigningKey:
             f"the private key `{path}` has mode {mode:04o}: others may reach it",
             f"run `chmod 600 {path}`, and replace the key if others could read it",
         )
-    with in_file(path):
-        return SigningKey.parse(text.removesuffix("\n"))
+    return text.removesuffix("\n")
 
 
 def load_vkey(path: Path) -> VerifyKey:
@@ -90,7 +113,15 @@ def read_public(path: Path) -> str:
     return text
 
 
-def write_private(path: Path, key: SigningKey) -> None:
+class Secret(Protocol):
+    """A private key that can be written down."""
+
+    def secret_text(self) -> str:
+        """The signer key as text."""
+        ...
+
+
+def write_private(path: Path, key: Secret) -> None:
     """Write a private key to a new file: whole and durable, or not at all, and never over another.
 
     Raises:
@@ -122,6 +153,19 @@ def replace_public(path: Path, text: str) -> None:
         _remove(temporary)
         raise unwritable(path, error) from None
     _sync_folder(path)
+
+
+def rename_private(path: Path, target: Path) -> None:
+    """Let a private key file take the place of another, durably.
+
+    Raises:
+        KeyRefused: `unwritable`.
+    """
+    try:
+        path.replace(target)
+    except OSError as error:
+        raise unwritable(target, error) from None
+    _sync_folder(target)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
     keys/engine.key            the engine's private key, mode 0600
     keys/engine.vkey           its public part
+    keys/engine.next.key       its successor, while it is being rotated
     keys/operators/NAME.vkey   a registered public part: the verifier key, then `roles ROLE...`
     keys/.lock                 taken while the folder is changed
 
@@ -28,6 +29,7 @@ from phasegate.engine.app.people.key_files import (
     load_vkey,
     read_public,
     refuse_existing,
+    rename_private,
     replace_public,
     unreadable,
     unwritable,
@@ -55,6 +57,7 @@ __all__ = [
 FOLDER_MODE: Final = 0o700
 ENGINE_KEY: Final = "engine.key"
 ENGINE_VKEY: Final = "engine.vkey"
+NEXT_KEY: Final = "engine.next.key"
 OPERATORS: Final = "operators"
 VKEY_SUFFIX: Final = ".vkey"
 
@@ -87,7 +90,7 @@ class KeyRing:
             KeyRefused: `bad_name`, `exists`, `name_taken` or `unwritable`.
         """
         key = generate_key(name)
-        with self._changing():
+        with self.changing():
             path = self._folder / ENGINE_KEY
             if os.path.lexists(path):
                 refuse_existing(path)
@@ -121,6 +124,38 @@ class KeyRing:
         path = self._folder / ENGINE_VKEY
         return load_vkey(path) if os.path.lexists(path) else self.engine_key().verify_key
 
+    # -- rotation: whoever calls these has the ring to themselves, by `changing` ----------------------------
+
+    def has_next_key(self) -> bool:
+        """Whether a successor of the engine's key lies here: a rotation was begun and not finished."""
+        return os.path.lexists(self._folder / NEXT_KEY)
+
+    def next_key(self) -> SigningKey:
+        """The successor; made under the same name if there is none.
+
+        Raises:
+            KeyRefused: as `load_key`, or `unwritable`.
+        """
+        path = self._folder / NEXT_KEY
+        if not os.path.lexists(path):
+            write_private(path, generate_key(self.engine_vkey().name))
+        return load_key(path)
+
+    def promote_next_key(self) -> None:
+        """Let the successor be the engine's key; the private part of the one before is gone with it.
+
+        Raises:
+            KeyRefused: as `load_key`, or `unwritable`.
+        """
+        path = self._folder / NEXT_KEY
+        # The public part first: a repeat after a crash in between writes it again.
+        replace_public(self._folder / ENGINE_VKEY, f"{load_key(path).public_vkey}\n")
+        rename_private(path, self._folder / ENGINE_KEY)
+
+    def drop_next_key(self) -> None:
+        """Forget a successor that no entry tells of."""
+        (self._folder / NEXT_KEY).unlink(missing_ok=True)
+
     def register(self, vkey: str, role: Role) -> RegisteredKey:
         """Register a public key for a role, beside those it has.
 
@@ -133,7 +168,7 @@ class KeyRing:
         """
         key = VerifyKey.parse(vkey)
         path = self._path(key.name)
-        with self._changing():
+        with self.changing():
             self._check_unique(key)
             old = _read_registered(path).roles if os.path.lexists(path) else frozenset[Role]()
             roles = old | {role}
@@ -225,7 +260,7 @@ class KeyRing:
                 _refuse_name(key.name)
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[None]:
+    def changing(self) -> Iterator[None]:
         """One change of the folder at a time."""
         try:
             for folder in (self._folder, self._folder / OPERATORS):

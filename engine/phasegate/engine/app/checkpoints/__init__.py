@@ -1,0 +1,1 @@
+"""Checkpoints of the ledger: when they are due, how they are made, and who holds them."""

@@ -1,0 +1,101 @@
+"""Taking the ledger out of a home, and verifying it or what was taken out of one."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phasegate.engine.cli.options import Format, FormatOption, HomeOption, JsonOption
+
+CheckpointOption = Annotated[
+    Path | None, typer.Option("--checkpoint", metavar="FILE", help="Signed checkpoint of this ledger.")
+]
+
+
+class LedgerFormat(StrEnum):
+    """What a ledger can be exported as."""
+
+    TILES = "tiles"
+    JSONL = "jsonl"
+    SQLITE = "sqlite"
+
+
+def register(group: typer.Typer) -> None:
+    """Add the commands to the group of the ledger."""
+    group.command("export")(ledger_export)
+    group.command("verify")(ledger_verify)
+
+
+def ledger_export(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder (tiles) or file to write.")],
+    format_: Annotated[
+        LedgerFormat,
+        typer.Option("--format", help="tiles: C2SP tlog-tiles; jsonl: the bytes; sqlite: for Datasette."),
+    ] = LedgerFormat.TILES,
+    checkpoint: CheckpointOption = None,
+    proof: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--proof", metavar="SEQ", help="Entry to write a .tlog-proof for, or `all`; tiles only."
+        ),
+    ] = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Write the whole ledger, for auditors, monitors or readers; `engine ledger verify PATH` checks it."""
+    from phasegate.engine.cli import ledger_files
+
+    asked = ledger_files.Asked(path, format_, checkpoint, tuple(proof or ()))
+    ledger_files.export(home, asked, as_json=json_)
+
+
+def ledger_verify(
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="PATH", help="Tiles, JSON lines, bundle or ledger file; else the home's."),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--key", "-k", metavar="VKEY", help="Key that must have signed, or a file of it."),
+    ] = None,
+    checkpoint: CheckpointOption = None,
+    previous: Annotated[
+        list[Path] | None,
+        typer.Option("--previous", metavar="FILE", help="Checkpoint kept from earlier; must be a beginning."),
+    ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option("--witness", metavar="VKEY", help="Key of a witness, or a file of it."),
+    ] = None,
+    quorum: Annotated[
+        int | None,
+        typer.Option("--quorum", metavar="N", help="How many witnesses must have cosigned; else all."),
+    ] = None,
+    ledger: Annotated[
+        str | None, typer.Option("--ledger", metavar="ID", help="Ledger that the entries must be of.")
+    ] = None,
+    home: HomeOption = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
+) -> None:
+    """Re-read every entry, and say what holds, what does not, and what cannot be ruled out."""
+    from phasegate.engine.cli import ledger_files, ledger_verify
+    from phasegate.engine.cli.output import chosen
+    from phasegate.ledger.offline.terms import terms_of
+
+    if path is None and ledger is None:
+        asked = ledger_verify.asked(key or (), previous or (), checkpoint, witness or (), quorum)
+        ledger_verify.verify(home, chosen(format_, json_), asked)
+        return
+    terms = terms_of(
+        ledger=ledger,
+        keys=key or (),
+        checkpoint=checkpoint,
+        previous=previous or (),
+        witnesses=witness or (),
+        quorum=quorum,
+    )
+    ledger_files.verify(home, chosen(format_, json_), path, terms)

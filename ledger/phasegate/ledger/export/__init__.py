@@ -1,0 +1,1 @@
+"""Taking a ledger out of its store: as tiles, as JSON lines, and as a database for readers."""

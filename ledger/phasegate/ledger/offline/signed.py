@@ -1,0 +1,116 @@
+"""Checkpoints against what was read: content, signatures, cosignatures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from phasegate.ledger.checkpoint import Checkpoint, check_quorum, cosigned_at, parse_checkpoint
+from phasegate.ledger.errors import NoteError
+from phasegate.ledger.note_keys import VerifierKey
+from phasegate.ledger.notes import Note, parse_note
+from phasegate.ledger.offline.found import Found
+from phasegate.ledger.verify import Verification
+
+
+class Signed(NamedTuple):
+    """A checkpoint as read, and what to call it."""
+
+    what: str
+    note: Note
+    checkpoint: Checkpoint
+
+
+class Cosigned(NamedTuple):
+    """A witness that cosigned, and when it last did, in seconds since 1970."""
+
+    name: str
+    time_s: int
+
+
+def read_signed(data: bytes, what: str) -> Signed:
+    """Read a signed checkpoint.
+
+    Raises:
+        Found: ``bad_checkpoint``.
+    """
+    try:
+        note = parse_note(data)
+        return Signed(what, note, parse_checkpoint(note.text))
+    except NoteError as error:
+        raise Found("bad_checkpoint", f"{what} cannot be read: {error}") from None
+
+
+def check_content(signed: Signed, chain: Verification, *, earlier: Signed | None = None) -> None:
+    """Check that a checkpoint is one of this chain.
+
+    Args:
+        signed: The checkpoint.
+        chain: The chain, found good, with the root at the checkpoint's size.
+        earlier: Another checkpoint, to tell a rewritten chain from two statements about one size.
+
+    Raises:
+        Found: ``foreign_checkpoint`` (it names another ledger), ``truncated`` (it covers more entries than
+            there are), ``two_roots`` (another checkpoint states another root at the same size),
+            ``checkpoint_mismatch`` (its root is not that of the entries).
+    """
+    what, _, checkpoint = signed
+    if chain.ledger and checkpoint.origin != chain.ledger:
+        # Escapes show what look-alike letters hide.
+        names = (
+            f"`{ascii(checkpoint.origin)[1:-1][:160]}`, and the entries are of `{ascii(chain.ledger)[1:-1]}`"
+        )
+        raise Found("foreign_checkpoint", f"{what} is of {names}; take the one of this ledger")
+    if checkpoint.size > chain.entries:
+        message = (
+            f"{what} covers {checkpoint.size} entries, and there are {chain.entries}: the rest was cut off"
+        )
+        raise Found("truncated", f"{message}; get the whole ledger", chain.entries + 1)
+    if earlier is not None and _contradict(checkpoint, earlier.checkpoint):
+        message = f"{what} and {earlier.what} state different trees of {checkpoint.size} entries"
+        raise Found("two_roots", f"{message}: the ledger was forked; keep both, together they prove it")
+    if dict(chain.roots).get(checkpoint.size) != checkpoint.root:
+        message = f"the first {checkpoint.size} entries are not those of {what}: they were written anew"
+        raise Found("checkpoint_mismatch", f"{message}, or the checkpoint is another ledger's")
+
+
+def check_keys(signed: Signed, keys: Sequence[VerifierKey]) -> tuple[str, ...]:
+    """Return the names of the keys that signed a checkpoint; nothing is checked without keys.
+
+    Raises:
+        Found: ``wrong_key`` (none of the keys signed it), ``bad_signature`` (a signature that names one of
+            them does not hold).
+    """
+    body = signed.note.text.encode()
+    names = []
+    for key in keys:
+        signatures = key.signatures_on(signed.note)
+        if not all(key.verify(signature, body) for signature in signatures):
+            raise Found("bad_signature", f"the signature of `{key.name}` does not hold over {signed.what}")
+        names += [key.name] if signatures else []
+    if keys and not names:
+        raise Found("wrong_key", f"none of the keys given has signed {signed.what}; check where it is from")
+    return tuple(names)
+
+
+def check_witnesses(signed: Signed, witnesses: Sequence[VerifierKey], quorum: int) -> tuple[Cosigned, ...]:
+    """Return the witnesses that cosigned a checkpoint.
+
+    Raises:
+        Found: ``no_quorum`` (fewer than demanded did), ``bad_cosignature`` (one does not hold, for instance
+            because it is over an earlier checkpoint).
+    """
+    mine = [key for key in witnesses if key.signatures_on(signed.note)]
+    try:
+        cosigned = tuple(Cosigned(key.name, cosigned_at(signed.note, key)) for key in mine)
+    except NoteError as error:
+        raise Found("bad_cosignature", f"{signed.what}: {error}") from None
+    try:
+        check_quorum(signed.note, witnesses, quorum)
+    except NoteError as error:
+        raise Found("no_quorum", f"{signed.what}: {error}") from None
+    return cosigned
+
+
+def _contradict(one: Checkpoint, other: Checkpoint) -> bool:
+    return one.size == other.size and one.root != other.root

@@ -1,0 +1,119 @@
+"""Verification of whatever a ledger was exported as, against what the auditor brings along."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from phasegate.ledger.errors import ExportError
+from phasegate.ledger.offline.bundle_file import read_bundle
+from phasegate.ledger.offline.comparing import Compared, compare
+from phasegate.ledger.offline.doubts import not_ruled_out
+from phasegate.ledger.offline.found import Content, Found, failed
+from phasegate.ledger.offline.jsonl_file import read_jsonl
+from phasegate.ledger.offline.report import Report
+from phasegate.ledger.offline.signed import read_signed
+from phasegate.ledger.offline.terms import Terms
+from phasegate.ledger.offline.tiles_dir import read_tiles
+from phasegate.ledger.verify import NOT_RULED_OUT
+
+_SQLITE_MAGIC: Final = b"SQLite format 3\0"
+_TAR_MAGIC: Final = (257, b"ustar")
+_SQLITE_SUFFIXES: Final = frozenset({".db", ".sqlite", ".sqlite3"})
+_SQLITE_WORDS: Final = (
+    "every entry: canonical bytes, fields, columns, order, link to the one before, time, one ledger",
+    "the tree over the entries, computed from their bytes; the stored tree and tiles are those computed",
+    "the file: tables, triggers, structure, the recorded head and the mark beside it",
+)
+
+
+def verify_path(path: str | os.PathLike[str], terms: Terms = Terms()) -> Report:  # noqa: B008 - immutable
+    """Verify an export or a ledger file, and say what was checked and what could not be ruled out.
+
+    Beside the codes of `verify_chain`, `verify_sqlite` and the readers: ``bad_checkpoint``,
+    ``foreign_checkpoint``, ``truncated``, ``checkpoint_mismatch``, ``two_roots``, ``wrong_key``,
+    ``bad_signature``, ``bad_cosignature``, ``no_quorum``.
+
+    Args:
+        path: A folder of tiles, a file of JSON lines, a bundle, or a ledger file.
+        terms: What the auditor brings along.
+
+    Raises:
+        ExportError: There is nothing there, or it cannot be read.
+        StoreError: A ledger file needs another release or library.
+    """
+    where = Path(path)
+    kind = kind_of(where)
+    try:
+        count = len(terms.previous)
+        previous = [read_signed(data, _kept(place, count)) for place, data in enumerate(terms.previous, 1)]
+        signed = None if terms.checkpoint is None else read_signed(terms.checkpoint, "the checkpoint given")
+    except Found as found:
+        return _problem(where, Content(kind, failed(found.problem)))
+    sizes = {one.checkpoint.size for one in previous} | ({signed.checkpoint.size} if signed else set())
+    content = _read(kind, where, terms, sizes)
+    if not content.chain.ok:
+        return _problem(where, content)
+    try:
+        own = None if content.checkpoint is None else read_signed(content.checkpoint, "the checkpoint")
+        return _report(where, content, compare(content, terms, [signed, own], previous))
+    except Found as found:
+        return _problem(where, content._replace(chain=failed(found.problem, content.chain)))
+
+
+def _read(kind: str, where: Path, terms: Terms, sizes: set[int]) -> Content:
+    if kind == "tiles":
+        return read_tiles(where, terms, sizes)
+    if kind == "bundle":
+        return read_bundle(where, ledger=terms.ledger, sizes=sizes, keys=terms.keys)
+    if kind == "jsonl":
+        return read_jsonl(where, ledger=terms.ledger, sizes=sizes)
+    # The one kind that needs SQLite, which whoever checks the others need not have.
+    from phasegate.ledger.sqlite_verify import verify_sqlite  # noqa: PLC0415
+
+    return Content("sqlite", verify_sqlite(where, ledger=terms.ledger, sizes=sizes), _SQLITE_WORDS)
+
+
+def kind_of(where: Path) -> str:
+    """Return what a path holds, by its first bytes: ``tiles``, ``sqlite``, ``bundle``, else ``jsonl``.
+
+    Raises:
+        ExportError: There is nothing, or something else than a file or a folder.
+    """
+    if where.is_dir():
+        return "tiles"
+    if not where.is_file():
+        raise ExportError("missing", f"there is no ledger or export at `{where}`; name a file or a folder")
+    begin = b""
+    with suppress(OSError), where.open("rb") as file:
+        begin = file.read(512)
+    if begin.startswith(_SQLITE_MAGIC) or where.suffix in _SQLITE_SUFFIXES:
+        return "sqlite"
+    at, magic = _TAR_MAGIC
+    return "bundle" if begin[at : at + len(magic)] == magic else "jsonl"
+
+
+def _report(where: Path, content: Content, compared: Compared) -> Report:
+    return Report(
+        str(where),
+        content.kind,
+        content.chain,
+        (*(content.checked if content.chain.entries else ()), *compared.checked),
+        (*content.unchecked, *compared.not_checked),
+        compared.not_evaluated,
+        not_ruled_out(content.chain.entries, compared.covered),
+        compared.checkpoint,
+        compared.signed_by,
+        compared.cosigned,
+    )
+
+
+def _problem(where: Path, content: Content) -> Report:
+    # Nothing is said to hold beside a problem, and nothing is ruled out by it.
+    return Report(str(where), content.kind, content.chain, (), (), (), NOT_RULED_OUT)
+
+
+def _kept(place: int, count: int) -> str:
+    return "the previous checkpoint" if count == 1 else f"previous checkpoint {place}"

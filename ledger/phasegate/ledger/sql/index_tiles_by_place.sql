@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX tiles_by_place ON tiles (level, number)

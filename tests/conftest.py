@@ -1,0 +1,30 @@
+"""What tests of every kind share: one PostgreSQL server a session, started when the first asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+from postgres_server import Server, server
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A running server."""
+    with server() as running:
+        yield running
+
+
+@pytest.fixture
+def database(postgres: Server) -> str:
+    """The DSN of a database of its own on that server."""
+    return postgres.database()
+
+
+@pytest.fixture
+def dsn(postgres: Server) -> str:
+    """A DSN with a schema of its own, which is not there yet; much quicker than a database."""
+    return f"{postgres.dsn}&schema=test_{next(_numbers)}"
