@@ -28,8 +28,11 @@ def test_given_a_sqlite_that_can_lose_writes_then_it_is_refused(version):
 @pytest.mark.parametrize(
     "version", ["3.44.6", "3.50.7", "3.51.3", "3.52.0", "4.0.0", apsw.sqlite_lib_version()]
 )
-def test_given_a_sound_sqlite_then_it_is_used(version):
-    check_sqlite(version)
+def test_given_a_sound_sqlite_then_a_store_opens(version, tmp_path, monkeypatch):
+    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: version)
+    store = phasegate.ledger.SqliteStore.create(tmp_path / "l.db", "L", at="2026-01-01T00:00:00.000000Z")
+    assert store.head().size == 0
+    store.close()
 
 
 def test_given_an_unsound_library_then_no_store_opens(tmp_path, monkeypatch):

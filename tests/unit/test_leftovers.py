@@ -88,3 +88,5 @@ def test_given_the_names_of_scratch_folders_in_the_source_then_each_is_cleared_a
 
 def test_given_no_folder_when_cleared_then_nothing_happens(tmp_path: Path) -> None:
     remove_leftovers(tmp_path / "nowhere")
+
+    assert list(tmp_path.iterdir()) == []

@@ -35,11 +35,11 @@ class Kept:
         return self.known[first:last]
 
     def grow(self, leaves: list[bytes]) -> None:
-        self.frontier, levels = self.frontier.grown(leaves)
-        for tile in filled(levels, self):
+        self.known += leaves
+        old, self.frontier = self.frontier.size, self.frontier.extended(leaves)
+        for tile in filled(old, self.frontier.size, self):
             assert (tile.level, tile.number) not in self.tiles
             self.tiles[tile.level, tile.number] = tile
-        self.known += leaves
 
 
 @pytest.mark.parametrize("step", [1, 3, 255, 256, 257, 1000])

@@ -193,10 +193,11 @@ class MemoryStore(Leasing):
             self._closed = True
 
     def _grow(self, entries: Sequence[Entry]) -> None:
-        self._frontier, levels = self._frontier.grown([leaf_hash(entry.bytes) for entry in entries])
-        for tile in filled(levels, self):
-            self._tiles[tile.level, tile.number] = tile
         self._entries.extend(entries)
+        old = self._frontier.size
+        self._frontier = self._frontier.extended(leaf_hash(entry.bytes) for entry in entries)
+        for tile in filled(old, self._frontier.size, self):
+            self._tiles[tile.level, tile.number] = tile
 
     def _found(self, key: tuple[str, str]) -> Lease | None:
         stored = self._leases.get(key)

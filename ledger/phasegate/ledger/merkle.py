@@ -32,38 +32,28 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
-class Level(NamedTuple):
-    """Hashes that growth added at one level of a tree: the index of the first, and the hashes."""
-
-    first: int
-    hashes: list[bytes]
-
-
 class Frontier(NamedTuple):
     """A tree's size and the roots of its perfect subtrees, largest (leftmost) first."""
 
     size: int = 0
     nodes: tuple[bytes, ...] = ()
 
-    def grown(self, leaves: Sequence[bytes]) -> tuple[Frontier, list[Level]]:
-        """Return the frontier after more leaf hashes, and what was added at each level, leaves first."""
-        waiting, kept, levels = list(self.nodes), list[bytes](), list[Level]()
-        first, hashes = self.size, list(leaves)
+    def extended(self, leaves: Iterable[bytes]) -> Frontier:
+        """Return the frontier after more leaf hashes."""
+        waiting, kept = list(self.nodes), list[bytes]()
+        hashes = list(leaves)
+        first, size = self.size, self.size + len(hashes)
         while hashes:
-            levels.append(Level(first, hashes))
             row = [waiting.pop(), *hashes] if first & 1 else hashes
             if len(row) & 1:
                 kept.append(row[-1])
             pairs = iter(row)
             hashes = [
-                sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=False)
+                sha256(b"\x01" + left + right).digest()
+                for left, right in zip(pairs, pairs)  # noqa: B905 - pairs
             ]
             first >>= 1
-        return Frontier(self.size + len(leaves), (*waiting, *reversed(kept))), levels
-
-    def extended(self, leaves: Iterable[bytes]) -> Frontier:
-        """Return the frontier after more leaf hashes."""
-        return self.grown(list(leaves))[0]
+        return Frontier(size, (*waiting, *reversed(kept)))
 
     def root(self) -> bytes:
         """Return the tree's root, 32 bytes."""

@@ -99,10 +99,11 @@ def _check_end(moment: Moment) -> None:
 def _plan(
     moment: Moment, entries: tuple[Entry, ...], rows: Sequence[Projection], clock_ms: int
 ) -> Plan[tuple[Entry, ...]]:
-    frontier, levels = moment.frontier.grown([leaf_hash(entry.bytes) for entry in entries])
+    leaves = [leaf_hash(entry.bytes) for entry in entries]
+    frontier = moment.frontier.extended(leaves)
     last = entries[-1]
     head = _SET_HEAD, (last.seq, last.hash, last.at, clock_ms, b"".join(frontier.nodes))
-    tiles = tile_writes(moment.connection, levels)
+    tiles = tile_writes(moment.connection, moment.frontier.size, leaves)
     writes = [*_inserts(entries), *_changes(rows, last.seq), *tiles, head]
     return Plan(entries, writes, proof=(_PROOF, (last.seq, last.hash)))
 

@@ -12,7 +12,6 @@ from phasegate.ledger.tree import MAX_TILE_LEVEL, Tile, filled
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from phasegate.ledger.merkle import Level
     from phasegate.ledger.postgres_driver import Connection, Rows
     from phasegate.ledger.postgres_transact import Statement
 
@@ -47,12 +46,30 @@ class PostgresTiles:
         return [row[0] for row in self._query(_LEAVES, bounds)] if bounds[0] < bounds[1] else []
 
 
-def tile_writes(connection: Connection, levels: Sequence[Level]) -> Iterator[Statement]:
+class _Growing:
+    """A tree while it grows: what is stored, and what the append adds, which is not stored yet."""
+
+    def __init__(self, stored: PostgresTiles, old: int, leaves: Sequence[bytes]) -> None:
+        self._stored = stored
+        self._old = old
+        self._new = leaves
+        self.filled: dict[tuple[int, int], Tile] = {}
+
+    def tile(self, level: int, number: int) -> Tile | None:
+        return self.filled.get((level, number)) or self._stored.tile(level, number)
+
+    def leaves(self, first: int, last: int) -> list[bytes]:
+        new = self._new[max(first - self._old, 0) : max(last - self._old, 0)]
+        return [*self._stored.leaves(first, min(last, self._old)), *new]
+
+
+def tile_writes(connection: Connection, old: int, leaves: Sequence[bytes]) -> Iterator[Statement]:
     """Yield the statements that store the tiles which an append has filled.
 
     Args:
         connection: In the append's transaction.
-        levels: What the append adds to the tree, as `Frontier.grown` returns it.
+        old: Size of the ledger before.
+        leaves: Leaf hashes of the entries that the append adds.
 
     Raises:
         StoreCorrupt: Something below a tile is missing.
@@ -60,8 +77,10 @@ def tile_writes(connection: Connection, levels: Sequence[Level]) -> Iterator[Sta
     stored = PostgresTiles(
         lambda sql, values: connection.execute(sql.encode(), values, binary=True).fetchall()
     )
+    growing = _Growing(stored, old, leaves)
     try:
-        for tile in filled(levels, stored):
+        for tile in filled(old, old + len(leaves), growing):
+            growing.filled[tile.level, tile.number] = tile
             yield _ADD_TILE, tile
     except ProofError as error:
         raise StoreCorrupt(str(error)) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from phasegate.ledger.merkle import leaf_hash
-from phasegate.ledger.tree import TILE_HEIGHT, Tile, completed, fill
+from phasegate.ledger.tree import TILE_HEIGHT, Tile, filled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,5 +48,5 @@ def grow(cursor: apsw.Cursor, old: int, new: int) -> None:
     """
     if old >> TILE_HEIGHT != new >> TILE_HEIGHT:
         stored = SqliteTiles(lambda sql, values: cursor.execute(sql, values).fetchall())
-        for level, number in completed(old, new):
-            cursor.execute(_ADD_TILE, fill(level, number, stored))
+        for tile in filled(old, new, stored):
+            cursor.execute(_ADD_TILE, tile)

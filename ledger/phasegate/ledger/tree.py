@@ -9,12 +9,12 @@ Pure: whoever calls passes in where leaves and tiles are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from phasegate.ledger.errors import ProofError
-from phasegate.ledger.merkle import HASH_BYTES, Frontier, Level, Subtree, root_of
+from phasegate.ledger.merkle import HASH_BYTES, Frontier, Subtree, root_of
 
 TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 1 << TILE_HEIGHT
@@ -43,42 +43,24 @@ class Tiles(Protocol):
         ...
 
 
-def filled(levels: Sequence[Level], tiles: Tiles) -> Iterator[Tile]:
-    """Yield the tiles that growth has filled, lower levels first.
+def filled(old: int, new: int, tiles: Tiles) -> Iterator[Tile]:
+    """Yield the tiles that growth from one size to another has filled, lower levels first.
 
     Args:
-        levels: What the growth added, as `Frontier.grown` returns it.
-        tiles: Where what was there before is read.
+        old: How many leaves there were.
+        new: How many there are.
+        tiles: Where the leaves are read, the new ones too, and each tile before the next is asked for.
 
     Raises:
-        ProofError: Something that was there before is missing.
+        ProofError: Something below a tile is missing.
     """
-    for level, (above, roots) in enumerate(levels[TILE_HEIGHT::TILE_HEIGHT]):
-        first, new = levels[level * TILE_HEIGHT]
-        for number, root in enumerate(roots, above):
-            start, end = number << TILE_HEIGHT, (number + 1) << TILE_HEIGHT
-            old = _hashes(level, start, min(first, end), tiles) if start < first else []
-            hashes = b"".join((*old, *new[max(start - first, 0) : end - first]))
-            yield Tile(level, number, root, hashes)
-
-
-def completed(old: int, new: int) -> Iterator[tuple[int, int]]:
-    """Yield level and number of the tiles that growth from one size to another fills, lower levels first."""
     for level in range(MAX_TILE_LEVEL + 1):
         height = TILE_HEIGHT * (level + 1)
-        if new >> height == 0:
+        if old >> height == new >> height:
             return
-        yield from ((level, number) for number in range(old >> height, new >> height))
-
-
-def fill(level: int, number: int, tiles: Tiles) -> Tile:
-    """Return a tile that has become full, from the leaves or the tiles below.
-
-    Raises:
-        ProofError: Something below is missing.
-    """
-    hashes = _hashes(level, number << TILE_HEIGHT, (number + 1) << TILE_HEIGHT, tiles)
-    return Tile(level, number, root_of(hashes), b"".join(hashes))
+        for number in range(old >> height, new >> height):
+            hashes = _hashes(level, number << TILE_HEIGHT, (number + 1) << TILE_HEIGHT, tiles)
+            yield Tile(level, number, root_of(hashes), b"".join(hashes))
 
 
 def frontier_of(size: int, tiles: Tiles) -> Frontier:
