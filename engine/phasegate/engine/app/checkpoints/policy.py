@@ -19,15 +19,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from phasegate.engine.app.home_policy import load_home_policy
 from phasegate.engine.app.outbox.policy import parse_target
 from phasegate.engine.core.errors import BadInput
 from phasegate.ledger.errors import NoteError
 from phasegate.ledger.note_keys import Algorithm, parse_verifier_key
-from phasegate.policies.errors import PolicyError
-from phasegate.policies.loader import refusal
-from phasegate.policies.yaml_lines import FILE_BYTES_MAX, read_yaml
 
 CHECKPOINT_POLICY: Final = "checkpoints.yaml"
 
@@ -102,19 +100,6 @@ def load_checkpoint_policy(home: Path) -> CheckpointPolicy:
     Raises:
         BadInput: the file cannot be read, or is refused; the message has the line.
     """
-    file = home / CHECKPOINT_POLICY
-    try:
-        with file.open("rb") as opened:
-            text = opened.read(FILE_BYTES_MAX + 1)
-    except FileNotFoundError:
-        return CheckpointPolicy()
-    except OSError as error:
-        raise BadInput(f"cannot read `{file}`: {error.strerror}", "make it readable, or remove it") from error
-    try:
-        lined = read_yaml(text, CHECKPOINT_POLICY)
-        try:
-            return CheckpointPolicy.model_validate(lined.data)
-        except ValidationError as error:
-            raise refusal(lined, error, "a checkpoint policy") from error
-    except PolicyError as error:
-        raise BadInput(str(error), f"correct `{file}`; docs/checkpoints.md shows one") from error
+    return load_home_policy(
+        home, CHECKPOINT_POLICY, CheckpointPolicy, "a checkpoint policy", "docs/checkpoints.md"
+    )

@@ -21,13 +21,11 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from phasegate.engine.app.home_policy import load_home_policy
 from phasegate.engine.core.delivering import Patience
 from phasegate.engine.core.errors import BadInput
-from phasegate.policies.errors import PolicyError
-from phasegate.policies.loader import refusal
-from phasegate.policies.yaml_lines import FILE_BYTES_MAX, read_yaml
 
 OUTBOX_POLICY: Final = "outbox.yaml"
 URL_CHARS_MAX: Final = 500
@@ -200,22 +198,7 @@ def load_outbox_policy(home: Path) -> OutboxPolicy:
     Raises:
         BadInput: the file cannot be read, or is refused; the message has the line.
     """
-    file = home / OUTBOX_POLICY
-    try:
-        with file.open("rb") as opened:
-            text = opened.read(FILE_BYTES_MAX + 1)
-    except FileNotFoundError:
-        return OutboxPolicy()
-    except OSError as error:
-        raise BadInput(f"cannot read `{file}`: {error.strerror}", "make it readable, or remove it") from error
-    try:
-        lined = read_yaml(text, OUTBOX_POLICY)
-        try:
-            return OutboxPolicy.model_validate(lined.data)
-        except ValidationError as error:
-            raise refusal(lined, error, "an outbox policy") from error
-    except PolicyError as error:
-        raise BadInput(str(error), f"correct `{file}`; docs/outbox.md shows one") from error
+    return load_home_policy(home, OUTBOX_POLICY, OutboxPolicy, "an outbox policy", "docs/outbox.md")
 
 
 def _read_token(path: Path) -> str:
