@@ -355,8 +355,7 @@ def _check_versions(cursor: apsw.Cursor, expect: Sequence[Expect]) -> None:
 
 
 def _write(cursor: apsw.Cursor, entries: tuple[Entry, ...], rows: Sequence[Projection], head: str) -> None:
-    for entry in entries:
-        cursor.execute(_INSERT, (entry.seq, entry.task, entry.type, entry.bytes))
+    cursor.executemany(_INSERT, [(entry.seq, entry.task, entry.type, entry.bytes) for entry in entries])
     size = entries[-1].seq
     for kind, key, body in rows:
         if body is None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import orjson
@@ -20,7 +21,7 @@ from phasegate.engine.app.bindings import BINDING_ROW
 from phasegate.engine.app.checkpoints.rows import due_rows
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.loop_diary import DIARY_ENTRIES_MAX, loop_diary
-from phasegate.engine.app.notary import Notary
+from phasegate.engine.app.notary import STATEMENT_FIELD, Notary
 from phasegate.engine.app.outbox.rows import outbox_rows
 from phasegate.engine.app.recorded import LEASE_FIELD, STATE_FIELD
 from phasegate.engine.app.results import Result
@@ -73,6 +74,7 @@ A tool check is one: what a lease has against the call is what it decides on.
 """
 
 _NO_FACTS = Facts()
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 Gather = Callable[[Process, TaskState | None], Facts]
 CommandSource = Callable[[], Command]
@@ -177,7 +179,7 @@ class CommandPath(Standing):
             VersionConflict: a row that was expected is another; nothing was recorded.
         """
         at = self._clock.now()
-        drafts = self._drafts(LEDGER_STREAM, (Recorded(LEDGER_STREAM, 0, event),), {})
+        drafts = self._drafts(LEDGER_STREAM, (Recorded(LEDGER_STREAM, 0, event),))
         return self._store.append(drafts, at=at, projections=rows, expect=expect)[0]
 
     def record_lease_refusal(self, task: TaskId, phase: str, kind: Kind, message: str, remedy: str) -> None:
@@ -262,7 +264,7 @@ class CommandPath(Standing):
         else:
             events, extra = (self._violation(decision), *decision.consequences), ()
         events = tuple(self._with_diary(task, state, recorded) for recorded in events)
-        events, statements = self._notary.attest(
+        statement = self._notary.attest(
             task, process, state, events, actor=self.actor, at=at, head=lambda: self._store.head(version)
         )
         if not events and state is not None:
@@ -276,12 +278,12 @@ class CommandPath(Standing):
         new_rows = (*_new_bindings(task, events, facts), *extra)
         body = self._body(task, after)
         entries = self._store.append(
-            self._drafts(task, events, _said_last(body, fence)),
+            self._drafts(task, events, _said_first(statement), _said_last(body, fence)),
             at=at,
             projections=(
                 Projection(TASK_ROW, task, body),
                 *new_rows,
-                *statements,
+                *([statement] if statement else ()),
                 *outbox_rows(self._store, task, events),
                 *due_rows(process, events),
             ),
@@ -307,7 +309,7 @@ class CommandPath(Standing):
         if not isinstance(event, ViolationRecorded):
             raise TypeError("only a refusal stands in no task")
         named = violation._replace(event=event.model_copy(update={"target": task}))
-        entries = self._store.append(self._drafts(LEDGER_STREAM, (named,), {}), at=at)
+        entries = self._store.append(self._drafts(LEDGER_STREAM, (named,)), at=at)
         never = TaskState(task, "", process.process, process.digest, Status.ABORTED, process.first, {})
         return Result(replace(never, attempts={process.first: 0}), entries, named.event)  # type: ignore[arg-type]
 
@@ -318,10 +320,17 @@ class CommandPath(Standing):
         text = loop_diary(state, event, self._store.entries(task=task, reverse=True, limit=DIARY_ENTRIES_MAX))
         return recorded._replace(event=event.model_copy(update={"diary": self._shelf.keep_diary(task, text)}))
 
-    def _drafts(self, task: str, events: Sequence[Recorded], last: Mapping[str, str]) -> list[Draft]:
-        """The events as drafts; the last also says what is in `last`."""
+    def _drafts(
+        self,
+        task: str,
+        events: Sequence[Recorded],
+        first: Mapping[str, str] = _NOTHING,
+        last: Mapping[str, str] = _NOTHING,
+    ) -> list[Draft]:
+        """The events as drafts; the first and the last also say what is in `first` and `last`."""
         trace = self._trace(task)
         bodies = [payload(item.event) for item in events]
+        bodies[0].update(first)
         bodies[-1].update(last)
         return [
             Draft(task, phase, attempt, event.kind, self.actor, trace, body)
@@ -339,6 +348,11 @@ class CommandPath(Standing):
             return refused.violation
         digest = self._shelf.keep(orjson.dumps(refused.findings, option=orjson.OPT_SORT_KEYS))
         return refused.violation._replace(event=event.model_copy(update={"findings_digest": digest}))
+
+
+def _said_first(statement: Projection | None) -> Mapping[str, str]:
+    """What a command's first entry says beside its event: the digest of the statement signed about it."""
+    return {STATEMENT_FIELD: statement.key} if statement else _NOTHING
 
 
 def _said_last(after: bytes, fence: Fence | None) -> dict[str, str]:

@@ -26,6 +26,8 @@ from phasegate.ledger.store import Projection
 from phasegate.policies.model import FlagMode, Process
 
 STATEMENT_ROW = "statement"
+STATEMENT_FIELD = "statement"
+"""Of the payload of the entry that a statement is about: its digest."""
 
 
 class Notary:
@@ -51,10 +53,10 @@ class Notary:
         actor: str,
         at: str,
         head: Callable[[], Head],
-    ) -> tuple[tuple[Recorded, ...], tuple[Projection, ...]]:
-        """The events with the digest of the signed statement in them, and the row that holds it.
+    ) -> Projection | None:
+        """The row that holds the signed statement about events, its digest as the key.
 
-        Events that pass no gate and tell of no witnessed command are returned as they are.
+        None for events that pass no gate and tell of no witnessed command.
 
         Args:
             task: the task.
@@ -68,7 +70,7 @@ class Notary:
         """
         first = events[0] if events else None
         if first is None or state is None or not isinstance(first.event, GatePassed | WitnessRecorded):
-            return tuple(events), ()
+            return None
         if isinstance(first.event, GatePassed):
             said = transition_json(self._ledger, process, state, events, actor=actor, at=at, head=head())
             envelope = sign_payload(statement_bytes(said), self._key())
@@ -76,10 +78,7 @@ class Notary:
             subjects = subjects_of(events[1:], process_subject(process))
             witness = predicate_of(self._ledger, task, first, chain_ref(head()))
             envelope = self._signed(witness.to_statement(subjects))
-        digest = hashlib.sha256(envelope).hexdigest()
-        signed = first.event.model_copy(update={"statement": digest})
-        row = Projection(STATEMENT_ROW, digest, envelope)
-        return (first._replace(event=signed), *events[1:]), (row,)
+        return Projection(STATEMENT_ROW, hashlib.sha256(envelope).hexdigest(), envelope)
 
     def sign_head(self, state: TaskState, head: Head) -> bytes:
         """A signed statement that the ledger goes to `head`, made for one task.

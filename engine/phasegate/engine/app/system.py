@@ -10,6 +10,10 @@ from functools import lru_cache
 
 from phasegate.engine.core.ids import Actor
 
+_ids = random.Random()  # noqa: S311 - nobody gains by guessing one
+# A forked child that went on from its parent's seed would give out the same.
+os.register_at_fork(after_in_child=_ids.seed)
+
 
 class SystemClock:
     """Wall clock of the machine."""
@@ -21,11 +25,11 @@ class SystemClock:
 
 
 class SystemIds:
-    """Span ids from the operating system's randomness."""
+    """Span ids: they need to differ, not to be secret, so one seed of the system's randomness serves all."""
 
     def span_id(self) -> str:
         """16 hex digits; never all zeros, which W3C Trace Context forbids."""
-        return f"{int.from_bytes(os.urandom(8)) or 1:016x}"
+        return f"{_ids.getrandbits(64) or 1:016x}"
 
 
 @lru_cache(maxsize=1)
