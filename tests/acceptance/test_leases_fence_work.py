@@ -19,6 +19,7 @@ from phasegate.engine.app.people.deciding import Decision
 from phasegate.engine.app.results import Result
 from phasegate.engine.app.system import local_actor
 from phasegate.engine.core.errors import BadInput, Conflict
+from phasegate.ledger.leases import Lease
 from phasegate.policies.model import LeaseRule
 
 pytestmark = pytest.mark.attack
@@ -355,6 +356,33 @@ def test_no_lease_is_given_for_a_task_that_stands_still(place: Guarded, decision
     assert caught.value.remedy
     ran = cli("--home", str(place.root), "lease", "acquire", TASK)
     assert (ran.code, "remedy:" in ran.err) == (2, True)
+
+
+def test_a_task_that_goes_on_again_gives_its_lease_to_who_saw_it_paused(place: Guarded) -> None:
+    with place.engine() as engine, place.engine() as person:
+        assert person.people.decide(TASK, Decision.PAUSE, "stop it", place.keys["olga"]).accepted
+        with pytest.raises(BadInput, match="is paused"):
+            engine.leases.acquire(TASK)
+        assert person.people.decide(TASK, Decision.RESUME, "go on", place.keys["olga"]).accepted
+
+        assert engine.leases.acquire(TASK).epoch == 1
+
+
+def test_a_task_paused_after_it_was_looked_at_gives_no_lease(
+    place: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with place.engine() as engine, place.engine() as person:
+        looked = engine.store.lease_acquire
+
+        def late(*arguments: Any, **more: Any) -> Lease:
+            if not person.state(TASK).paused:
+                assert person.people.decide(TASK, Decision.PAUSE, "stop it", place.keys["olga"]).accepted
+            return looked(*arguments, **more)
+
+        monkeypatch.setattr(engine.store, "lease_acquire", late)
+        with pytest.raises(BadInput, match="is paused"):
+            engine.leases.acquire(TASK)
+        assert list(engine.store.leases()) == []
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,25 @@ class LeaseContract:
         assert store.lease(TASK, PHASE) == lease
         assert [lease.live(now) for now in (0, 1000, 1099, 1100)] == [True, True, True, False]
 
+    def test_given_a_version_that_moved_then_an_acquisition_is_refused_before_the_lease_is_looked_at(
+        self, store
+    ):
+        store.append([draft()], at=at(1), projections=[Projection("task", TASK, b"{}")])
+        held = store.lease_acquire(
+            TASK,
+            PHASE,
+            "a",
+            now_ms=0,
+            ttl_ms=TTL_MS,
+            expect=[Expect("task", TASK, 1), Expect("task", "-", 0)],
+        )
+        for stale in (0, 2):
+            with pytest.raises(VersionConflict, match=TASK):
+                store.lease_acquire(
+                    TASK, PHASE, "b", now_ms=9 * TTL_MS, ttl_ms=TTL_MS, expect=[Expect("task", TASK, stale)]
+                )
+        assert store.lease(TASK, PHASE) == held
+
     def test_given_leases_then_no_entry_is_written_for_them(self, store):
         before = store.head()
         acquire(store)

@@ -21,7 +21,9 @@ from phasegate.ledger.leases import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from phasegate.ledger.store import Expect
 
     Rule: TypeAlias = Callable[[Lease | None, int, int], Lease]
 
@@ -31,7 +33,16 @@ class Leasing(ABC):
 
     __slots__ = ()
 
-    def lease_acquire(self, task: str, phase: str, holder: str, *, now_ms: int, ttl_ms: int) -> Lease:
+    def lease_acquire(
+        self,
+        task: str,
+        phase: str,
+        holder: str,
+        *,
+        now_ms: int,
+        ttl_ms: int,
+        expect: Sequence[Expect] = (),
+    ) -> Lease:
         """Acquire the lease on a task and phase under the next epoch. See `Store.lease_acquire`."""
         check_names(task, phase, holder)
         check_clock(now_ms)
@@ -41,6 +52,7 @@ class Leasing(ABC):
             phase,
             now_ms,
             lambda found, time_ms, highest: acquire(found, highest, task, phase, holder, time_ms, ttl_ms),
+            expect,
         )
 
     def lease_renew(
@@ -59,7 +71,7 @@ class Leasing(ABC):
         return self._settle(task, phase, now_ms, lambda found, time_ms, _: release(found, claim, time_ms))
 
     @abstractmethod
-    def _settle(self, task: str, phase: str, now_ms: int, rule: Rule) -> Lease:
+    def _settle(self, task: str, phase: str, now_ms: int, rule: Rule, expect: Sequence[Expect] = ()) -> Lease:
         """Apply a rule to a stored lease in one transaction, and keep what it returns.
 
         Args:
@@ -70,4 +82,5 @@ class Leasing(ABC):
                 epoch (0 for none). Nothing is written if it returns what it was given; of a
                 `LeaseLost` for expiry only the time is kept, so that the lease stays expired; any other
                 refusal leaves everything as it was.
+            expect: Version checks, made before the rule is asked.
         """

@@ -74,12 +74,7 @@ class MemoryStore(Leasing):
             check_request(fence)
         with self._mutex:
             self._check_open()
-            for kind, key, seq in expect:
-                check_name(kind, key)
-                row = self._rows.get((kind, key))
-                found = row.seq if row else 0
-                if found != seq:
-                    raise VersionConflict(kind, key, seq, found)
+            self._check_versions(expect)
             time_ms = self._clock_ms if fence is None else self._pass(fence)
             entries = extend(self._head, drafts, at=at, ledger=self._ledger)
             rows = rows_for(projections, entries)
@@ -206,9 +201,18 @@ class MemoryStore(Leasing):
     def _highest(self, task: str) -> int:
         return max((lease.epoch for lease in self._leases.values() if lease.task == task), default=0)
 
-    def _settle(self, task: str, phase: str, now_ms: int, rule: Rule) -> Lease:
+    def _check_versions(self, expect: Sequence[Expect]) -> None:
+        for kind, key, seq in expect:
+            check_name(kind, key)
+            row = self._rows.get((kind, key))
+            found = row.seq if row else 0
+            if found != seq:
+                raise VersionConflict(kind, key, seq, found)
+
+    def _settle(self, task: str, phase: str, now_ms: int, rule: Rule, expect: Sequence[Expect] = ()) -> Lease:
         with self._mutex:
             self._check_open()
+            self._check_versions(expect)
             key = task, phase
             found, time_ms = self._found(key), max(self._clock_ms, now_ms)
             try:

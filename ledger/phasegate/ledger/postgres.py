@@ -19,7 +19,7 @@ from phasegate.ledger.errors import StoreCorrupt, StoreReadOnly
 from phasegate.ledger.leases import Fence, Lease, check_names
 from phasegate.ledger.leasing import Leasing
 from phasegate.ledger.merkle import Frontier
-from phasegate.ledger.postgres_append import Append
+from phasegate.ledger.postgres_append import Append, check_versions, version_reads
 from phasegate.ledger.postgres_driver import LOCK_WAIT_MS
 from phasegate.ledger.postgres_link import RECONNECT_MS, Link
 from phasegate.ledger.postgres_place import locate
@@ -233,14 +233,15 @@ class PostgresStore(Leasing):
         if self._writer is not None:
             self._writer.close()
 
-    def _settle(self, task: str, phase: str, now_ms: int, rule: Rule) -> Lease:
+    def _settle(self, task: str, phase: str, now_ms: int, rule: Rule, expect: Sequence[Expect] = ()) -> Lease:
         """Apply a rule to a lease in one commit; nothing is written if it changes nothing."""
 
         def decide(moment: Moment) -> Plan[Lease]:
+            check_versions(expect, moment.rows[1:])
             time_ms = postgres_leases.time_of(moment, now_ms, server_time=self._server_time)
             return postgres_leases.settle(moment, moment.rows[0], task, phase, time_ms, rule)
 
-        return self._transact([postgres_leases.read_of_task(task)], decide)
+        return self._transact([postgres_leases.read_of_task(task), *version_reads(expect)], decide)
 
     def _transact(self, reads: Sequence[Statement], decide: Callable[[Moment], Plan[Result]]) -> Result:
         if self._writer is None:

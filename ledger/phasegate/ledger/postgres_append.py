@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from phasegate.ledger.entry import Draft, Entry
+    from phasegate.ledger.postgres_driver import Rows
 
 INSERT_CHUNK_ROWS: Final = 512
 
@@ -55,9 +56,7 @@ class Append(NamedTuple):
             LeaseInvalid: The fence is malformed.
         """
         statements: list[Statement] = [(_LAST, ())]
-        for kind, key, _ in self.expect:
-            check_name(kind, key)
-            statements.append((_VERSION, (kind, key)))
+        statements += version_reads(self.expect)
         if self.fence is not None:
             check_request(self.fence)
             statements.append(postgres_leases.read_of_task(self.fence.task))
@@ -69,7 +68,7 @@ class Append(NamedTuple):
         Raises:
             LedgerError: As `Store.append`.
         """
-        self._check_versions(moment)
+        check_versions(self.expect, moment.rows[1:])
         time_ms = moment.clock_ms
         if self.fence is not None:
             time_ms = postgres_leases.time_of(moment, self.fence.now_ms, server_time=self.server_time)
@@ -81,11 +80,28 @@ class Append(NamedTuple):
         entries = extend(moment.head, self.drafts, at=self.at, ledger=self.ledger)
         return _plan(moment, entries, rows_for(self.projections, entries), time_ms)
 
-    def _check_versions(self, moment: Moment) -> None:
-        for (kind, key, seq), rows in zip(self.expect, moment.rows[1:], strict=False):
-            found = rows[0][0] if rows else 0
-            if found != seq:
-                raise VersionConflict(kind, key, seq, found)
+
+def version_reads(expect: Sequence[Expect]) -> list[Statement]:
+    """Return the statements whose rows `check_versions` needs.
+
+    Raises:
+        AppendError: A version check names no projection.
+    """
+    for kind, key, _ in expect:
+        check_name(kind, key)
+    return [(_VERSION, (kind, key)) for kind, key, _ in expect]
+
+
+def check_versions(expect: Sequence[Expect], found: Sequence[Rows]) -> None:
+    """Refuse to go on where a projection is at another version; further rows found do not matter.
+
+    Raises:
+        VersionConflict: One is.
+    """
+    for (kind, key, seq), rows in zip(expect, found, strict=False):
+        version = rows[0][0] if rows else 0
+        if version != seq:
+            raise VersionConflict(kind, key, seq, version)
 
 
 def _check_end(moment: Moment) -> None:

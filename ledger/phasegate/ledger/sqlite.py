@@ -242,10 +242,11 @@ class SqliteStore(Leasing):
         """Close the file; closing twice is allowed."""
         self._file.close()
 
-    def _settle(self, task: str, phase: str, now_ms: int, rule: Rule) -> Lease:
+    def _settle(self, task: str, phase: str, now_ms: int, rule: Rule, expect: Sequence[Expect] = ()) -> Lease:
         """Apply a rule to a lease in one commit; nothing is written if it changes nothing."""
 
         def work(cursor: apsw.Cursor) -> tuple[Lease, Head | None, str]:
+            _check_versions(cursor, expect)
             return sqlite_leases.settle(cursor, task, phase, now_ms, rule), self._cached_head(), ""
 
         return self._transact(work)

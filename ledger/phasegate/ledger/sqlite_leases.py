@@ -26,10 +26,11 @@ _FIND: Final = (
     "SELECT (SELECT value FROM meta WHERE name = 'clock_ms'), task, phase, epoch, holder, expires_ms "
     "FROM leases WHERE task = ? AND phase = ?"
 )
-# Unordered: the order costs more than the reading.
+# The clock first, then the leases, unordered: one statement is cheaper than two, and the order costs more
+# than the reading.
 _FIND_TASK: Final = (
-    "SELECT (SELECT value FROM meta WHERE name = 'clock_ms'), task, phase, epoch, holder, expires_ms "
-    "FROM leases WHERE task = ?"
+    "SELECT value, NULL, NULL, NULL, NULL, NULL FROM meta WHERE name = 'clock_ms' "
+    "UNION ALL SELECT NULL, task, phase, epoch, holder, expires_ms FROM leases WHERE task = ?"
 )
 _LIST: Final = (
     "SELECT (SELECT value FROM meta WHERE name = 'clock_ms'), task, phase, epoch, holder, expires_ms "
@@ -48,13 +49,13 @@ _SET_CLOCK: Final = "UPDATE meta SET value = ? WHERE name = 'clock_ms'"
 def find(file: SqliteFile, task: str, phase: str) -> Lease | None:
     """Return the latest lease on a task and phase, or None if there never was one."""
     rows = file.query(_FIND, (task, phase))
-    return _lease(rows[0]) if rows else None
+    return _lease(rows[0], _clock(rows[0][0])) if rows else None
 
 
 def list_all(file: SqliteFile, task: str | None) -> Iterator[Lease]:
     """Iterate over the leases, by task and phase; only those of one task if it is given."""
     rows = file.query(_LIST) if task is None else file.query(_LIST_TASK, (task,))
-    return map(_lease, rows)
+    return (_lease(row, _clock(row[0])) for row in rows)
 
 
 def settle(cursor: apsw.Cursor, task: str, phase: str, now_ms: int, rule: Rule) -> Lease:
@@ -111,18 +112,17 @@ def _set_clock(cursor: apsw.Cursor, time_ms: int, clock_ms: int) -> None:
 def _read_task(cursor: apsw.Cursor, task: str, phase: str) -> tuple[int, Lease | None, int]:
     """Return the clock, the lease if there ever was one, and the task's highest epoch (0 for none).
 
-    All leases of a task are read: they are few, and one statement is cheaper than two.
+    All leases of a task are read, for they are few.
     """
     rows: list[tuple[Any, ...]] = cursor.execute(_FIND_TASK, (task,)).fetchall()
-    if not rows:
-        return _stored_clock(cursor), None, 0
+    clock_ms = _clock(rows[0][0] if rows else None)
     found = None
     highest = 0
-    for row in rows:
+    for row in rows[1:]:
         highest = max(highest, _epoch(row))
         if row[2] == phase:
-            found = _lease(row)
-    return _clock(rows[0][0]), found, highest
+            found = _lease(row, clock_ms)
+    return clock_ms, found, highest
 
 
 def _stored_clock(cursor: apsw.Cursor) -> int:
@@ -134,19 +134,19 @@ def _read(cursor: apsw.Cursor, task: str, phase: str) -> tuple[int, Lease | None
     """Return the clock, and the lease if there ever was one."""
     rows = cursor.execute(_FIND, (task, phase)).fetchall()
     if rows:
-        lease = _lease(rows[0])
-        return lease.seen_ms, lease
+        clock_ms = _clock(rows[0][0])
+        return clock_ms, _lease(rows[0], clock_ms)
     return _stored_clock(cursor), None
 
 
-def _lease(row: tuple[Any, ...]) -> Lease:
+def _lease(row: tuple[Any, ...], clock_ms: int) -> Lease:
     """Return the lease of a row.
 
     Raises:
         StoreCorrupt: The row is not what a store writes.
     """
-    text, task, phase, _, holder, expires_ms = row
-    return Lease(task, phase, _epoch(row), holder, expires_ms, _clock(text))
+    _, task, phase, _, holder, expires_ms = row
+    return Lease(task, phase, _epoch(row), holder, expires_ms, clock_ms)
 
 
 def _epoch(row: tuple[Any, ...]) -> int:

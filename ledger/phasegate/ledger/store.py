@@ -163,7 +163,16 @@ class Store(Protocol):
         """Iterate over the rows of a kind whose key starts with ``prefix``, by key."""
         ...
 
-    def lease_acquire(self, task: str, phase: str, holder: str, *, now_ms: int, ttl_ms: int) -> Lease:
+    def lease_acquire(
+        self,
+        task: str,
+        phase: str,
+        holder: str,
+        *,
+        now_ms: int,
+        ttl_ms: int,
+        expect: Sequence[Expect] = (),
+    ) -> Lease:
         """Acquire the lease on a task and phase under the task's next epoch, durably on return.
 
         Args:
@@ -173,11 +182,13 @@ class Store(Protocol):
             now_ms: The caller's time in milliseconds; the store judges by the later of this and the
                 latest it has seen.
             ttl_ms: Time to expiry, `LEASE_TTL_MS_MIN` to `LEASE_TTL_MS_MAX`.
+            expect: Version checks, made first and in the same transaction.
 
         Returns:
             The lease; ``taken_from`` names the holder before if that one had not released it.
 
         Raises:
+            VersionConflict: A version check failed; nothing was written.
             LeaseHeld: It is held, be it by the same holder; nothing was written.
             LeaseInvalid: The input is out of bounds.
             StoreError: The store could not do it.

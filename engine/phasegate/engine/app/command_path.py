@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -56,6 +54,7 @@ from phasegate.engine.core.ids import TaskId, parse_label, trace_id
 from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.ports import Clock, Ids
 from phasegate.engine.core.state import Status, TaskState, fold
+from phasegate.engine.core.times import milliseconds
 from phasegate.ledger.entry import Draft, Entry
 from phasegate.ledger.errors import LeaseHeld, LeaseLost, VersionConflict
 from phasegate.ledger.leases import Fence, check_fence
@@ -240,7 +239,7 @@ class CommandPath(Standing):
         signed = isinstance(command, UpdateBaseline) and bool(command.statement)
         if state is None or signed or isinstance(command, UNLEASED):
             return self._commit(commit)
-        fence = Fence(commit.task, state.phase, self.epoch, _milliseconds(commit.facts.now), self.holder)
+        fence = Fence(commit.task, state.phase, self.epoch, milliseconds(commit.facts.now), self.holder)
         try:
             return self._commit(commit, fence)
         except (LeaseHeld, LeaseLost) as error:
@@ -365,17 +364,6 @@ def _said_last(after: bytes, fence: Fence | None) -> dict[str, str]:
     if fence is not None and fence.epoch is not None:
         said[LEASE_FIELD] = str(fence.epoch)
     return said
-
-
-def _milliseconds(at: str) -> int:
-    """The clock's time, `YYYY-MM-DDTHH:MM:SS.ffffffZ`, in milliseconds since 1970."""
-    return _second(at[:19]) * 1000 + int(at[20:23])
-
-
-@lru_cache(maxsize=1)
-def _second(at: str) -> int:
-    """A second in Unix time; read once for all commands within it."""
-    return int(datetime.fromisoformat(f"{at}+00:00").timestamp())
 
 
 def _result(

@@ -6,19 +6,22 @@ The lease itself lives in the store, in the same transactions as the entries; se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 
 from phasegate.engine.app.command_path import CommandPath
+from phasegate.engine.app.standing import TASK_ROW
 from phasegate.engine.core.errors import BadInput, Conflict
 from phasegate.engine.core.events import Kind
 from phasegate.engine.core.ids import TaskId, parse_phase, parse_task_id
 from phasegate.engine.core.ports import Clock
 from phasegate.engine.core.state import Status, TaskState
-from phasegate.ledger.errors import LeaseHeld, LeaseInvalid, LeaseLost
+from phasegate.engine.core.times import milliseconds
+from phasegate.ledger.errors import LeaseHeld, LeaseInvalid, LeaseLost, VersionConflict
 from phasegate.ledger.leases import Fence, Lease, check_fence
-from phasegate.ledger.store import Store
+from phasegate.ledger.store import Expect, Store
 from phasegate.policies.model import LeaseRule, Process
 from phasegate.validators.interface import Finding
+
+ACQUISITIONS_MAX = 64
 
 
 class Leases:
@@ -49,7 +52,21 @@ class Leases:
             BadInput: the task was never opened, is paused or has ended, or its process has no such phase.
             Conflict: somebody holds it; that is recorded and counted.
         """
-        state = self._path.state(task)
+        name = parse_task_id(task)
+        version, state = self._path.seen(name)
+        for _ in range(ACQUISITIONS_MAX):
+            try:
+                return self._acquired(name, version, state, phase, ttl_s)
+            except (VersionConflict, BadInput):
+                seen, (version, state) = version, self._path.version(name)
+                if version == seen:
+                    raise
+        raise Conflict(f"task `{task}` kept moving while its lease was taken", "try again when it is quieter")
+
+    def _acquired(
+        self, task: TaskId, version: int, state: TaskState, phase: str | None, ttl_s: int | None
+    ) -> Lease:
+        """Acquire the lease while the task is as it was seen: nobody gets one on a task just paused."""
         _refuse_standing_still(state)
         name, where, rule = self._place(task, phase or state.phase)
         ttl_ms = 1000 * (ttl_s if ttl_s is not None else rule.ttl_seconds)
@@ -57,7 +74,12 @@ class Leases:
             name,
             where,
             lambda: self._store.lease_acquire(
-                name, where, self._path.holder, now_ms=self._now_ms(), ttl_ms=ttl_ms
+                name,
+                where,
+                self._path.holder,
+                now_ms=self._now_ms(),
+                ttl_ms=ttl_ms,
+                expect=(Expect(TASK_ROW, name, version),),
             ),
         )
 
@@ -168,7 +190,7 @@ class Leases:
             raise Conflict(str(error), remedy) from error
 
     def _now_ms(self) -> int:
-        return int(datetime.fromisoformat(self._clock.now()).timestamp() * 1000)
+        return milliseconds(self._clock.now())
 
 
 def _refuse_standing_still(state: TaskState) -> None:

@@ -55,10 +55,23 @@ class Standing:
 
     def state(self, task: str) -> TaskState:
         """Where a task stands; raises BadInput for a task that was never opened."""
-        _, state = self._load(parse_task_id(task))
+        return self.version(parse_task_id(task))[1]
+
+    def seen(self, task: TaskId) -> tuple[int, TaskState]:
+        """Version and state of a task as last seen; whoever acts on it has its version checked in the commit.
+
+        Raises:
+            BadInput: it was never opened.
+        """
+        known = self._known.get(task)
+        return known[:2] if known else self.version(task)
+
+    def version(self, task: TaskId) -> tuple[int, TaskState]:
+        """Version and state of a task as they stand; raises BadInput for a task that was never opened."""
+        version, state = self._load(task)
         if state is None:
             raise never_opened(task)
-        return state
+        return version, state
 
     def governing(self, task: TaskId) -> Process:
         """The definition a task was opened under, which never changes; so a state seen once is enough."""
