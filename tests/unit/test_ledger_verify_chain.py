@@ -8,7 +8,7 @@ import pytest
 
 from phasegate.ledger import verify
 from phasegate.ledger.chain import Head, extend, genesis
-from phasegate.ledger.entry import ZERO_HASH, Draft, seal
+from phasegate.ledger.entry import FIELDS, ZERO_HASH, Draft, seal
 from phasegate.ledger.errors import RowUnreadable
 from phasegate.ledger.verify import BATCH_ROWS, NOT_RULED_OUT, verify_chain
 
@@ -225,6 +225,28 @@ def one_by_one(rows):
     except verify._Found as caught:
         return walk.size, caught.problem
     return walk.size, None
+
+
+@pytest.mark.parametrize("value", [None, True, False, 1, 1.0, "", "T", [], ["a"], {}, {"a": 1}], ids=repr)
+@pytest.mark.parametrize("field", FIELDS)
+def test_given_any_kind_of_value_in_any_field_then_the_fast_way_and_the_definition_agree(field, value):
+    for seq in (1, 2, 20):
+        said = json.loads(ROWS[seq - 1][3]) | {field: value}
+        data = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        columns = (seq, said["task"], said["type"])
+        rows = [*ROWS[: seq - 1], (*columns, data), *ROWS[seq:20]]
+        result, (size, problem) = verify_chain(rows), one_by_one(rows)
+        blamed_before = result.problem is not None and result.problem.seq == seq == size
+        assert (result.entries, result.problem) == (size, problem) or blamed_before, (result, problem)
+
+
+@pytest.mark.parametrize("moved", [b"}", b'"v":1}'])
+def test_given_bytes_moved_to_the_row_before_then_joining_them_hides_nothing(moved):
+    first, second = ROWS[4][3], ROWS[5][3]
+    joined = first + b"," + second
+    cut = len(first) - len(moved)
+    rows = [*ROWS[:4], (*ROWS[4][:3], joined[:cut]), (*ROWS[5][:3], joined[cut + 1 :]), *ROWS[6:20]]
+    assert found(rows) == (5, "not_canonical")
 
 
 def test_given_any_mutation_then_the_fast_way_and_the_definition_agree():

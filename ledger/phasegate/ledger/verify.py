@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -19,7 +20,6 @@ from phasegate.ledger.canonical import CANONICAL_OPTIONS, MAX_ENTRY_BYTES, is_pl
 from phasegate.ledger.chain import Head
 from phasegate.ledger.entry import (
     ENTRY_VERSION,
-    FIELD_TYPES,
     FIELDS,
     MAX_ACTOR_CHARS,
     MAX_PHASE_CHARS,
@@ -55,8 +55,7 @@ _NOT_LINKED: Final = (
 _CHANGED: Final = "entry {seq} was changed: entry {after} records another hash of it; restore a good copy"
 _NOT_THE_HEAD: Final = "entry {seq} is not the one that was acknowledged; restore a good copy"
 
-_SORTED_FIELDS: Final = tuple(sorted(FIELDS))
-_TYPES: Final = tuple(FIELD_TYPES[FIELDS.index(name)] for name in _SORTED_FIELDS)
+_fields: Final = itemgetter(*FIELDS)
 _BOUNDS: Final = (
     (1, MAX_ACTOR_CHARS),
     (0, MAX_PHASE_CHARS),
@@ -201,23 +200,22 @@ class _Walk:
         that `_examine` checks.
         """
         numbers, tasks, kinds, datas = zip(*batch, strict=True)
-        values = _objects(datas)
-        if values is None or set(map(type, numbers)) != {int}:
+        columns = _columns(datas)
+        if columns is None:
             return False
-        # The bytes are canonical, so every object's values come in the order of the sorted keys.
-        columns = tuple(zip(*map(dict.values, values), strict=True))
-        if any(set(map(type, column)) != {kind} for column, kind in zip(columns, _TYPES, strict=True)):
-            return False
-        actors, ats, attempts, ledgers, payloads, phases, prevs, seqs, own_tasks, traces, own_kinds, vs = (
+        vs, seqs, prevs, ats, ledgers, own_tasks, phases, attempts, own_kinds, actors, traces, payloads = (
             columns
         )
+        # What is a text shows below, where texts are joined and compared; but True and 1.0 equal a number.
+        if set(map(type, chain(numbers, seqs, attempts, vs))) != {int} or set(map(type, payloads)) != {dict}:
+            return False
         hashes = [sha256(data).hexdigest() for data in datas]
         first, last = self.size + 1, self.size + len(batch)
         good = (
             prevs == (self.prev, *hashes[:-1])
             and numbers == seqs == tuple(range(first, last + 1))
             and (tasks, kinds) == (own_tasks, own_kinds)
-            and set(ledgers) == {self.ledger}
+            and ledgers == (self.ledger,) * len(batch)
             and set(vs) == {ENTRY_VERSION}
             and min(attempts) >= 0
             and all(map(_fit, (actors, phases, own_tasks, traces, own_kinds), _BOUNDS))
@@ -231,7 +229,8 @@ class _Walk:
         return good
 
     def _follow(self, ats: tuple[str, ...]) -> bool:
-        return all(map(is_time, set(ats))) and self.at <= ats[0] and list(ats) == sorted(ats)
+        texts = set(map(type, ats)) == {str}
+        return texts and all(map(is_time, set(ats))) and self.at <= ats[0] and list(ats) == sorted(ats)
 
     def _examine(self, row: StoredRow) -> tuple[str, str]:
         """Check a row by the definition, clause by clause, and return its hash and time."""
@@ -270,28 +269,35 @@ class _Walk:
             raise _Found(seq, "time_backward", f"entry {seq} is dated before entry {seq - 1}")
 
 
-def _objects(datas: tuple[Any, ...]) -> list[dict[str, Any]] | None:
-    """Return the objects in canonical bytes with exactly an entry's keys; None if one is not that."""
+def _columns(datas: tuple[Any, ...]) -> tuple[tuple[Any, ...], ...] | None:
+    """Return the fields of objects in canonical bytes, in the order of `FIELDS`; None if one is not that."""
     if set(map(type, datas)) != {bytes} or max(map(len, datas)) > MAX_ENTRY_BYTES:
         return None
     try:
-        values = [orjson.loads(data) for data in datas]
-        if tuple([orjson.dumps(value, None, CANONICAL_OPTIONS) for value in values]) != datas:
+        values = list(map(orjson.loads, datas))
+        # All at once: each is one whole JSON text, and no such text begins another, so what is equal when
+        # joined is equal one by one.
+        if orjson.dumps(values, None, CANONICAL_OPTIONS) != b"[%b]" % b",".join(datas):
             return None
-        for value, data in zip(values, datas, strict=True):
-            if not data.isascii():
+        if set(map(type, values)) != {dict} or set(map(len, values)) != {len(FIELDS)}:
+            return None
+        if not all(map(bytes.isascii, datas)):
+            for value in values:
                 canonical.check_object(value)
-    except (TypeError, ValueError, CanonicalError):
+        return tuple(zip(*map(_fields, values), strict=True))
+    except (TypeError, ValueError, KeyError, CanonicalError):
         return None
-    good = set(map(type, values)) == {dict} and set(map(tuple, values)) == {_SORTED_FIELDS}
-    return values if good else None
 
 
-def _fit(texts: tuple[str, ...], bounds: tuple[int, int]) -> bool:
+def _fit(texts: tuple[Any, ...], bounds: tuple[int, int]) -> bool:
+    """Tell whether these are texts that print, of least to most characters."""
     least, most = bounds
-    different = set(texts)
-    lengths = set(map(len, different))
-    return least <= min(lengths) and max(lengths) <= most and "".join(different).isprintable()
+    try:
+        different = set(texts)
+        lengths = set(map(len, different))
+        return least <= min(lengths) and max(lengths) <= most and "".join(different).isprintable()
+    except TypeError:  # of a number's length, of a list's hash, of joining what is no text
+        return False
 
 
 def _prev_of(row: StoredRow) -> object:
