@@ -10,7 +10,8 @@ import apsw
 import autopilot_artifacts as artifacts
 import pytest
 from autopilot_work import TASK, CliWork
-from engine_drivers import NINE_PHASES, cli, cli_process, validate_checkpoint
+from engine_drivers import NINE_PHASES, Ran, cli, cli_process, validate_checkpoint
+from in_toto_work import altered, in_toto_verify, link_name
 from small_repository import SmallRepository
 
 from phasegate.engine.app.engine import Engine
@@ -41,6 +42,19 @@ def test_honest_work_is_completed_and_validates(finished: SmallRepository) -> No
     assert status["violations"] == {}
     assert (audit.code, audit.json["result"]) == (0, "pass")
     assert tuple(audit.json["tasks"][0]["claimed"]) == artifacts.PHASES
+
+
+def test_in_toto_accepts_its_nine_phases(finished: SmallRepository, tmp_path: Path) -> None:
+    home = str(finished.root / "state")
+    ran = cli("task", "export", TASK, str(tmp_path / "export"), "--format", "in-toto", "--home", home)
+
+    assert (ran.code, ran.err) == (0, "")
+    assert in_toto_verify(tmp_path / "export") == Ran(0, "", "")
+    for phase in artifacts.PHASES:
+        without = altered(
+            tmp_path / "export", tmp_path / phase, {link_name(tmp_path / "export", phase): None}
+        )
+        assert in_toto_verify(without).code == 1
 
 
 def test_the_witnessed_results_are_those_of_the_real_tests(finished: SmallRepository) -> None:

@@ -73,7 +73,7 @@ class Notary:
             return None
         if isinstance(first.event, GatePassed):
             said = transition_json(self._ledger, process, state, events, actor=actor, at=at, head=head())
-            envelope = sign_payload(statement_bytes(said), self._key())
+            envelope = sign_payload(statement_bytes(said), self.signer())
         else:
             subjects = subjects_of(events[1:], process_subject(process))
             witness = predicate_of(self._ledger, task, first, chain_ref(head()))
@@ -92,9 +92,14 @@ class Notary:
         return self._signed(said.to_statement())
 
     def _signed(self, statement: Statement[Predicate]) -> bytes:
-        return sign(statement, self._key())
+        return sign(statement, self.signer())
 
-    def _key(self) -> Signer:
+    def signer(self) -> Signer:
+        """The key that the engine signs with.
+
+        Raises:
+            NotEvaluated: it cannot be reached.
+        """
         if self._signer is None:
             self._signer = self._open()
         return self._signer

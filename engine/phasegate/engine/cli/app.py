@@ -308,6 +308,9 @@ def keys_register(
 @keys.command("show")
 def keys_show(
     vkey: Annotated[bool, typer.Option("--vkey", help="Only the engine's own key, as one line.")] = False,
+    pem: Annotated[
+        bool, typer.Option("--pem", help="Only the engine's own key, as PEM, for openssl or in-toto-verify.")
+    ] = False,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
     json_: JsonOption = False,
@@ -316,8 +319,8 @@ def keys_show(
     from phasegate.engine.cli import keys as commands
     from phasegate.engine.cli.output import chosen
 
-    if vkey:
-        commands.show_vkey(home)
+    if vkey or pem:
+        commands.show_own(home, pem=pem)
     else:
         commands.show(home, chosen(format_, json_))
 

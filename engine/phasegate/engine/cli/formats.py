@@ -29,3 +29,5 @@ class ExportFormat(StrEnum):
     """What a task can be exported as."""
 
     BUNDLE = "bundle"
+    IN_TOTO = "in-toto"
+    STATEMENTS = "statements"

@@ -11,6 +11,7 @@ from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_rows, say
 from phasegate.engine.cli.people import parse_role
 from phasegate.engine.cli.session import session
+from phasegate.engine.statements.public_keys import public_pem
 
 
 def init(home: Path | None) -> None:
@@ -58,10 +59,11 @@ def register(home: Path | None, vkey: str, role: str, key: Path | None) -> None:
         console().print(f"registered {entry.payload['name']} as {role}: entry {entry.seq}")
 
 
-def show_vkey(home: Path | None) -> None:
-    """Print the engine's verifier key, one line, and nothing else."""
+def show_own(home: Path | None, *, pem: bool) -> None:
+    """Print the engine's public key and nothing else: the verifier key in one line, or PEM."""
     with session(home, readonly=True) as engine:
-        sys.stdout.write(f"{engine.keys.engine_vkey().vkey}\n")
+        key = engine.keys.engine_vkey()
+        sys.stdout.write(public_pem(key) if pem else f"{key.vkey}\n")
 
 
 def show(home: Path | None, format_: Format) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
@@ -100,12 +100,25 @@ def sign_payload(payload: bytes, signer: Signer) -> bytes:
             f"the signer `{signer.key_id}` returned {len(signature)} bytes, not {SIGNATURE_BYTES}",
             "use an Ed25519 key",
         )
+    return encode_envelope(payload, [(signer.key_id, signature)])
+
+
+def encode_envelope(payload: bytes, signatures: Iterable[tuple[str, bytes]]) -> bytes:
+    """An envelope of in-toto's payload type as canonical JSON.
+
+    Args:
+        payload: the bytes that are signed.
+        signatures: key id and signature over their `pae`, in order.
+    """
     # Fields in the order of their names and base64 without escapes: canonical without a second pass.
-    return b'{"payload":"%b","payloadType":"%b","signatures":[{"keyid":%b,"sig":"%b"}]}' % (
+    signed = b",".join(
+        b'{"keyid":%b,"sig":"%b"}' % (orjson.dumps(key_id), base64.b64encode(signature))
+        for key_id, signature in signatures
+    )
+    return b'{"payload":"%b","payloadType":"%b","signatures":[%b]}' % (
         base64.b64encode(payload),
         PAYLOAD_TYPE.encode(),
-        orjson.dumps(signer.key_id),
-        base64.b64encode(signature),
+        signed,
     )
 
 
