@@ -17,6 +17,8 @@ HERE = Path(__file__).parent
 RECORDED = HERE.parents[1] / "shared" / "data" / "humaneval_codegen16b_n20.jsonl.gz"
 SUITES = {
     "ledger.py": (["--blocks", "24", "--size", "100000"], ["--blocks", "4", "--verify-size", "5000"]),
+    "tree.py": (["--size", "1000000"], ["--size", "5000", "--blocks", "2"]),
+    "peers.py": ([], ["--blocks", "1"]),
     "leases.py": (["--blocks", "24"], ["--blocks", "4"]),
     "transition.py": (["--blocks", "24"], ["--blocks", "4"]),
     "attestation.py": (["--blocks", "24"], ["--blocks", "4"]),
