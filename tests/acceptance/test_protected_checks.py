@@ -621,3 +621,19 @@ def test_an_edited_test_is_shown_and_shuts_no_gate(work: Work) -> None:
     result = work.leave()
     assert result.accepted, [(finding.code, finding.message) for finding in result.findings]
     assert work.document()["tests"][0]["edited"] == 1
+
+
+def test_a_module_that_stands_before_the_tested_one_does_not_get_through(tmp_path: Path) -> None:
+    own = "import means\n\n\ndef test_one():\n    assert means.mean([3]) == 3\n"
+    work = opened(tmp_path, "test_one.py", own)
+    try:
+        work.repository.write("src/means.py", BROKEN)
+        (work.repository.root / "compat").mkdir()
+        work.repository.write("compat/means.py", SOURCE)
+
+        assert work.verify(command=["env", "PYTHONPATH=compat:src", *work.command()]).passed
+
+        assert {"protected.configuration_added", "protected.regressed"} <= refused(work)
+        assert work.document()["configuration"] == [{"path": "compat/means.py", "change": "added"}]
+    finally:
+        work.engine.close()

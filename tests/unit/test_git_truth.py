@@ -50,6 +50,10 @@ def commit(folder):
     return git(folder, "rev-parse", "HEAD").decode().strip()
 
 
+def head(folder):
+    return git(folder, "rev-parse", "HEAD").decode().strip()
+
+
 @pytest.fixture
 def repo(tmp_path):
     folder = tmp_path / "repo"
@@ -470,6 +474,36 @@ def test_given_attributes_that_make_text_binary_when_the_patch_has_no_lines_then
 
     assert b"GIT binary patch" in patch
     assert check.hiding == ("src/a.py",)
+
+
+def _numbered_elsewhere(patch):
+    return re.sub(rb"\+(\d+),", lambda found: b"+%d," % (int(found[1]) + 500), patch)
+
+
+def _behind_the_binary(patch):
+    parts = [b"diff --git" + part for part in patch.split(b"diff --git")[1:]]
+    binary = next(part for part in parts if b"logo.bin" in part)
+    source = next(part for part in parts if b"a/src/a.py" in part)
+    head, first, last = source.split(b"\n@@ ")
+    names = head[head.index(b"--- a/") :]
+    return b"".join([head, b"\n@@ ", last, binary.rstrip(b"\n"), b"\n\n", names, b"\n@@ ", first, b"\n"])
+
+
+@pytest.mark.parametrize("edit", [_numbered_elsewhere, _behind_the_binary])
+def test_given_a_patch_that_applies_when_its_lines_are_told_elsewhere_or_not_then_it_is_found(
+    repo, base, edit
+):
+    (repo / "src" / "a.py").write_text("n = 0\n" + "x = 1\ny = 2\nz = 3\n" * 5 + "n = 1\n")
+    (repo / "logo.bin").write_bytes(bytes(reversed(range(256))))
+    artifacts = claims(repo, base)
+    patch = artifacts["git_diff.patch"]
+    git(repo, "commit", "-q", "-a", "-m", "x")
+
+    assert codes(repo, base, EVERYWHERE, {**artifacts, "git_diff.patch": edit(patch)}) == [
+        "git.patch_misplaces_lines"
+    ]
+    assert patch_of_commit(repo, base, head(repo), edit(patch)).misplaced == ("src/a.py",)
+    assert codes(repo, base, EVERYWHERE, artifacts) == []
 
 
 @pytest.mark.parametrize("name", ["payload/__init__.py", "objects/code.py", "ledger/x"])

@@ -139,6 +139,15 @@ MUTATIONS = [
         {"git_diff.patch": PATCH.replace("+y = 3", "+y = 3  # pragma: no cover")},
         "changed_coverage.excluded",
     ),
+    *(
+        (
+            "changed_coverage",
+            CHANGED_COVERAGE,
+            {"git_diff.patch": PATCH.replace("+y = 3", line)},
+            "changed_coverage.excluded",
+        )
+        for line in ("+TYPE_CHECKING = 1", "+TYPE_CHECKING: bool = 1", "+from a import YES as TYPE_CHECKING")
+    ),
     ("changed_coverage", CHANGED_COVERAGE, {"git_diff.patch": None}, "companion.missing"),
     ("changed_coverage", CHANGED_COVERAGE, {"git_diff.patch": "nothing"}, "companion.malformed"),
     ("changed_coverage", changed(CHANGED_COVERAGE, "files", "src/a.py", "missing", to=[[1]]), {}, "schema.anyof"),

@@ -366,3 +366,27 @@ def test_given_a_test_file_when_functions_differ_then_they_are_counted_and_addit
     assert edited(before, before + b"\n\ndef test_c():\n    assert 3\n") == 0
     assert edited(before, before.replace(b"assert 1", b"assert 1 or True")) == 1
     assert edited(b"func TestA() {\n  check(1)\n}\n", b"func TestA() {\n  check(2)\n}\n") == 1
+
+
+@pytest.mark.parametrize("head", ["[tool:pytest]#]", "[tool:pytest] ; of pytest", "[pytest]]"])
+def test_sections_that_pytest_reads_and_other_readers_do_not_count_with_the_whole_file(head):
+    other = f"[metadata]\nname = a\n{head}\naddopts = -k x\n".encode()
+
+    assert outcome_part("setup.cfg", other) == other
+    assert has_pytest_settings("setup.cfg", other)
+
+
+@pytest.mark.parametrize("end", ["\r", "\x0b", "\x85", "\u2028"])
+def test_line_ends_that_only_pytest_knows_count_with_the_whole_file(end):
+    other = f"[metadata]\nname = a{end}[tool:pytest]{end}addopts = -k x\n".encode()
+
+    assert outcome_part("setup.cfg", other) == other
+    assert outcome_part("setup.cfg", b"[tool:pytest]\r\nx = 1\r\n") == {"tool:pytest": {"x": "1"}}
+
+
+def test_a_test_of_the_base_commit_that_is_skipped_now_is_lost_however_the_skip_is_spelled():
+    base = {"t::a": "passed", "t::b": "skipped", "t::c": "passed"}
+    now = {"t::a": "skipped", "t::b": "skipped", "t::c": "passed"}
+
+    assert vanished(base, now) == [{"id": "t::a", "base": "passed", "now": "skipped"}]
+    assert codes(changed(PROTECTED, "lost", to=vanished(base, now))) == {"protected.regressed"}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from phasegate.validators.errors import BadParameterError
 from phasegate.validators.globs import Globs, globs
+from phasegate.validators.hidden_text import hiding_lines
 from phasegate.validators.interface import Artifact, Context, Finding
 from phasegate.validators.parameters import count, flag
 from phasegate.validators.patch import read_patch
@@ -28,12 +29,13 @@ def change_scope(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
 
     Parameters: `allow`, the patterns (see `globs`) a path must match; `deny`, those it must not; `max_files`
     (default 50); `max_lines`, added and removed together (default 1,500); `refuse_binary`, true or patterns
-    of files that may not be binary, because their lines cannot be counted; `allow_links`, whether symbolic
+    of files that may not be binary, because their lines cannot be counted, and whose lines may hide nothing
+    (`hidden_text`); `allow_links`, whether symbolic
     links and submodules may be changed.
 
     Findings: `change_scope.path_unsafe`, `change_scope.path_not_allowed`, `change_scope.too_many_files`,
-    `change_scope.too_many_lines`, `change_scope.binary`, `change_scope.link`, and those of
-    `patch.read_patch`.
+    `change_scope.too_many_lines`, `change_scope.binary`, `change_scope.hidden_text`,
+    `change_scope.link`, and those of `patch.read_patch`.
 
     Raises:
         BadParameterError: `allow` is missing, or a parameter is of the wrong shape.
@@ -103,6 +105,10 @@ def _kind_faults(
             message = f"{quoted(file.path)} is binary, and nobody can review it"
             remedy = "leave it out, or have the process accept binary files"
             yield Finding("change_scope.binary", artifact, quoted(file.path), message, remedy)
+        for number, what in hiding_lines(file) if refuse_binary.matches(file.path) else ():
+            message = f"line {number} of {quoted(file.path)} is not what it shows, by {what}"
+            remedy = "write the character as an escape, and the source in UTF-8 with plain line ends"
+            yield Finding("change_scope.hidden_text", artifact, quoted(file.path), message, remedy)
         if file.mode in _LINK_MODES and not allow_links:
             message = f"{quoted(file.path)} is a symbolic link or a submodule"
             remedy = "hand in a plain file, or have the process accept links"

@@ -26,10 +26,14 @@ _SCHEMA = "coverage_report"
 _SHOWN_RANGES = 5
 _EXCLUDING = re.compile(
     r"#\s*pragma[:\s]?\s*no\s*(?:cover|branch)|(?:istanbul|c8|v8)\s+ignore|LCOV_EXCL|:nocov:|#\s*nocov"
+    r"|(?-i:\bTYPE_CHECKING[ \t]*(?::[^=\n]{0,80})?:?=(?!=)|\bas[ \t]+TYPE_CHECKING\b)"
     r"|tarpaulin_include|coverage\s*\(\s*off\s*\)|@(?:[A-Za-z.]*)?(?:Generated|ExcludeFromCodeCoverage)\b",
     re.IGNORECASE,
 )
-"""Marks by which coverage.py, Istanbul, c8, lcov, SimpleCov, tarpaulin, rustc and JaCoCo leave lines out."""
+"""Marks by which coverage.py, Istanbul, c8, lcov, SimpleCov, tarpaulin, rustc and JaCoCo leave lines out.
+
+coverage.py leaves out what stands under `if TYPE_CHECKING:`, whatever the change makes of that name.
+"""
 
 
 def changed_coverage(artifact: Artifact, context: Context) -> tuple[Finding, ...]:

@@ -22,12 +22,17 @@ from phasegate.validators.strict_json import parse
 DEFAULT_CONFIGURATION = (
     "conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg",
     "pyproject.toml", "sitecustomize.py", "usercustomize.py", "pytest_*.py", "*.pth", "noxfile.py",
-    ".coveragerc", ".coveragerc.toml", "package.json", "jest.config.*", "vitest.config.*",
-    "vitest.workspace.*", "karma.conf.*",
-    ".mocharc.*", "jest.setup.*", "vitest.setup.*",
+    "entry_points.txt", ".coveragerc", ".coveragerc.toml", "package.json", ".npmrc", "jest.config.*",
+    "vitest.config.*", "vite.config.*", "vitest.workspace.*", "karma.conf.*", "ava.config.*", "bunfig.toml",
+    ".babelrc*", "babel.config.*", ".swcrc", ".nycrc*", ".c8rc*", ".mocharc.*", "jest.setup.*",
+    "vitest.setup.*", "**/.cargo/config", "**/.cargo/config.toml", "**/.config/nextest.toml", "go.work",
+    "phpunit.xml", "phpunit.xml.dist", ".rspec",
 )  # fmt: skip
 
 _INI_SECTIONS = re.compile(r"(?:tool:)?pytest|pytest|coverage:.*|testenv.*|tox|unittest")
+_PYTEST_HEADER = re.compile(r"^\[(?!(?:tool:)?pytest\][ \t]*\n).*pytest", re.MULTILINE)
+_OTHER_LINE_ENDS = re.compile("\r(?!\n)|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+"""What pytest reads as the head of a section, or as the end of a line, and `configparser` does not."""
 _PACKAGE_FIELDS = ("scripts", "jest", "vitest", "mocha", "ava", "nyc", "c8")
 _PYTEST_FILES = frozenset({"pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"})
 _PYTEST_SECTIONS = frozenset({"pytest", "tool:pytest"})
@@ -96,6 +101,8 @@ def _of_pyproject(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_ini(text: str) -> dict[str, dict[str, str]]:
+    if _OTHER_LINE_ENDS.search(text) or _PYTEST_HEADER.search(text.replace("\r\n", "\n") + "\n"):
+        raise ValueError("two readers could see different sections in it")
     parser = configparser.RawConfigParser(strict=False)
     parser.read_string(text)
     return {name: dict(parser[name]) for name in parser.sections() if _INI_SECTIONS.fullmatch(name)}

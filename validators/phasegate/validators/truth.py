@@ -72,12 +72,14 @@ class PatchCheck:
         reason: why it does not.
         differing: paths that the patch leaves with other content than the working tree has.
         hiding: paths of text that the patch shows as binary, so that their lines are not told.
+        misplaced: paths of which the patch tells other lines than it changes (`patch_lines`).
     """
 
     applies: bool
     reason: str = ""
     differing: tuple[str, ...] = ()
     hiding: tuple[str, ...] = ()
+    misplaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +166,9 @@ def truth_findings(truth: Truth, allowed: PhaseRules, artifacts: Mapping[str, by
     Findings: `git.not_evaluated`, `git.history_rewritten`, `git.path_not_allowed`, `git.path_unsafe`,
     `git.kept_file_deleted`, `git.hidden_file`, `git.link`, `git.patch_missing`, `git.files_missing` (both
     *not evaluated*), `git.patch_differs`, `git.files_differ`, `git.patch_does_not_apply`,
-    `git.patch_content_differs`, `git.patch_hides_lines`, `git.not_committed`, `git.home_tracked`, those of
-    `patch.read_patch` and `json_schema.read`, and as a warning `git.ignore_rules_changed`.
+    `git.patch_content_differs`, `git.patch_hides_lines`, `git.patch_misplaces_lines`, `git.not_committed`,
+    `git.home_tracked`, those of `patch.read_patch` and `json_schema.read`, and as a warning
+    `git.ignore_rules_changed`.
     """
     if truth.problem:
         message = f"the repository could not be looked at: {truth.problem}"
@@ -311,6 +314,10 @@ def _patch_faults(check: PatchCheck | None, unclaimed: Globs) -> Iterator[Findin
             message = f"the patch shows {quoted(path)} as binary, and it is text"
             remedy = "write the patch with `git diff --text BASE`, whatever attributes say of the file"
             yield Finding("git.patch_hides_lines", PATCH, quoted(path), message, remedy)
+        for path in check.misplaced:
+            message = f"the patch tells of other lines of {quoted(path)} than it changes"
+            remedy = "write the patch with `git diff --binary BASE`, and do not edit it"
+            yield Finding("git.patch_misplaces_lines", PATCH, quoted(path), message, remedy)
 
 
 def _missing(code: str, artifact: str) -> Finding:

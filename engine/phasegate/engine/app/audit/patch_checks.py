@@ -82,6 +82,9 @@ def _differences(check: PatchCheck, base: str, commit: Commit, rules: PhaseRules
         if not rules.unclaimed.matches(path):
             text = f"{quoted(path)} is another in {commit.id[:12]} than the patch makes of {base[:12]}"
             yield Finding(OTHER, PATCH, quoted(path), text, remedy)
+    for path in check.misplaced:
+        text = f"the patch tells of other lines of {quoted(path)} than it changes"
+        yield Finding(OTHER, PATCH, quoted(path), text, remedy)
 
 
 def _unknown(text: str) -> Finding:

@@ -58,7 +58,8 @@ def listing(git: Git, commit: str, others: Sequence[str] = ()) -> Mapping[bytes,
         else:
             found[path] = Entry(mode, name)
     root = f"{commit}^{{tree}}"
-    objects = {asked: (name, data) for asked, name, data in _objects(git, (commit, root, *trees, *others))}
+    asked = (commit, root, *trees, *others)
+    objects = {one: (name, data) for one, name, data in read_objects(git, asked)}
     if objects[root][0] != _named_tree(objects[commit][1]):
         raise _altered(commit)
     return found
@@ -70,7 +71,7 @@ def tree_of(git: Git, commit: str) -> str:
     Raises:
         GitUnavailable: it is not there, or its bytes are not what its id says.
     """
-    ((_, _, data),) = _objects(git, (commit,))
+    ((_, _, data),) = read_objects(git, (commit,))
     return _named_tree(data)
 
 
@@ -102,8 +103,12 @@ def hash_files(folder: Path, entries: Iterable[tuple[bytes, Entry]]) -> None:
             raise _altered(entry.id)
 
 
-def _objects(git: Git, asked: Sequence[str]) -> Iterator[tuple[str, str, bytes]]:
-    """Commits and trees, hashed: what was asked for, the id, and the bytes."""
+def read_objects(git: Git, asked: Sequence[str]) -> Iterator[tuple[str, str, bytes]]:
+    """Objects, hashed: what was asked for, the id, and the bytes.
+
+    Raises:
+        GitUnavailable: one is not there, or its bytes are not what its id says.
+    """
     for start in range(0, len(asked), _AT_ONCE):
         some = asked[start : start + _AT_ONCE]
         answer = git(("cat-file", "--batch", "--buffer"), "".join(f"{name}\n" for name in some).encode())

@@ -19,7 +19,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from phasegate.engine.app.git.hashed import (
@@ -29,6 +29,7 @@ from phasegate.engine.app.git.hashed import (
     hash_blob,
     hash_files,
     listing,
+    read_objects,
 )
 from phasegate.engine.app.git.output import (
     alternate,
@@ -41,6 +42,8 @@ from phasegate.engine.app.git.output import (
 from phasegate.engine.app.git.running import GitUnavailable, run_git
 from phasegate.validators.interface import Artifact
 from phasegate.validators.patch import read_patch
+from phasegate.validators.patch_lines import misplaced
+from phasegate.validators.patch_reader import FileChange
 from phasegate.validators.truth import PATCH, PatchCheck, PathChange, PathStatus, claimed_form
 
 CHANGES_MAX = 100_000
@@ -271,7 +274,7 @@ class Scratch:
             return applied
         differing = {change.path for change in self._differing("--no-renames")}
         hiding = self._hiding(base, patch)
-        return PatchCheck(applies=True, differing=tuple(sorted(differing)), hiding=hiding)
+        return replace(applied, differing=tuple(sorted(differing)), hiding=hiding)
 
     def apply(self, base: str, patch: bytes, paths: Iterable[str] = ()) -> PatchCheck:
         """Apply a patch to the base commit in the index, after its files that are touched were hashed."""
@@ -283,7 +286,24 @@ class Scratch:
             self.run("apply", "--cached", "--whitespace=nowarn", "-", stdin=patch)
         except GitUnavailable as error:
             return PatchCheck(applies=False, reason=str(error))
-        return PatchCheck(applies=True)
+        return PatchCheck(applies=True, misplaced=self._misplaced(base, files))
+
+    def _misplaced(self, base: str, files: Sequence[FileChange]) -> tuple[str, ...]:
+        """Files of which the patch tells other lines than it changed; call it after the patch was applied."""
+        shown = [file for file in files if not file.binary]
+        before = self._contents(self.listing(base), {file.old_path for file in shown})
+        return misplaced(files, before, self._contents(self.staged(), {file.path for file in shown}))
+
+    def _contents(self, entries: Mapping[bytes, Entry], paths: set[str]) -> dict[str, bytes]:
+        """Contents by path, as a patch names and shows them; a submodule's is a line with its commit."""
+        named = {claimed_form(text_of(path)): entry for path, entry in entries.items()}
+        wanted = {path: named[path] for path in sorted(paths & named.keys())}
+        ids = {entry.id for entry in wanted.values() if entry.mode != SUBMODULE}
+        found = {name: data for _, name, data in read_objects(self._git, sorted(ids))}
+        return {
+            path: found.get(entry.id, f"Subproject commit {entry.id}\n".encode())
+            for path, entry in wanted.items()
+        }
 
     def _hiding(self, base: str, patch: bytes) -> tuple[str, ...]:
         """Files that a patch shows as binary though they are text; call it after the patch was applied.

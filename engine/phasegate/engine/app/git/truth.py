@@ -193,7 +193,7 @@ def patch_of_commit(repo: Path, base: str, commit: str, patch: bytes) -> PatchCh
         scratch.listing(commit)
         raw = ("diff-index", "--cached", "--raw", "-z", "--no-renames", "--no-ext-diff", commit)
         differing = tuple(sorted(change.path for change in parsed_changes(scratch.run(*raw))))
-    return PatchCheck(applies=True, differing=differing)
+    return replace(applied, differing=differing)
 
 
 def top_of(repo: Path) -> Path:

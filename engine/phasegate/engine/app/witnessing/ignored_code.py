@@ -16,10 +16,11 @@ from phasegate.validators.globs import Globs
 from phasegate.validators.known_programs import KNOWN_MODULES
 from phasegate.validators.test_configuration import DEFAULT_CONFIGURATION
 
-_CODE = (".py", ".pyc", ".so", ".pyd", ".pth", ".zip", ".egg")
-_LOADED = frozenset(
+CODE = (".py", ".pyc", ".so", ".pyd", ".pth", ".zip", ".egg")
+LOADED = frozenset(
     {*sys.stdlib_module_names, *KNOWN_MODULES, "_pytest", "pluggy", "iniconfig", "sitecustomize",
-     "usercustomize", "pytest_cov", "xdist"}
+     "usercustomize", "pytest_cov", "xdist", "packaging", "pygments", "exceptiongroup", "tomli", "colorama",
+     "execnet"}
 )  # fmt: skip
 """Modules that a runner or a script imports unasked; one of these names beside the sources comes first."""
 _NOT_ENTERED = frozenset({*DEPENDENCIES, ".git", "__pycache__"})
@@ -50,9 +51,9 @@ def _is_run(place: Path, *, is_named: bool) -> bool:
     module = place.name.partition(".")[0]
     if place.is_dir():
         is_package = any(name.startswith("__init__.") for name in _names(place))
-        return is_package and (is_named or module in _LOADED)
-    is_code = place.name.endswith(_CODE)
-    return Globs(DEFAULT_CONFIGURATION).matches(place.name) or (is_code and (is_named or module in _LOADED))
+        return is_package and (is_named or module in LOADED)
+    is_code = place.name.endswith(CODE)
+    return Globs(DEFAULT_CONFIGURATION).matches(place.name) or (is_code and (is_named or module in LOADED))
 
 
 def _folders(stands: Path) -> Iterator[str]:

@@ -61,13 +61,19 @@ def lost_tests(base: Mapping[str, str], now: Mapping[str, str]) -> list[dict[str
 
 
 def vanished(base: Mapping[str, str], now: Mapping[str, str]) -> list[dict[str, str]]:
-    """Tests that passed at the base commit and are not in the suite as it stands.
+    """Tests that passed at the base commit and are not in the suite as it stands, or are skipped there.
 
-    One of the same name in another module or class, or with other parameters, is the same test, moved.
+    One of the same name in another module or class, or with other parameters, is the same test, moved. A
+    skip shows in the outcome, however it is spelled.
     """
     others = Counter(_name_of(test) for test in now if test not in base)
-    found = []
-    for test in sorted(test for test, outcome in base.items() if outcome == "passed" and test not in now):
+    passed = sorted(test for test, outcome in base.items() if outcome == "passed")
+    found = [
+        {"id": printable(test), "base": "passed", "now": "skipped"}
+        for test in passed
+        if now.get(test) == "skipped"
+    ]
+    for test in (test for test in passed if test not in now):
         name = _name_of(test)
         others[name] -= 1
         if others[name] < 0:

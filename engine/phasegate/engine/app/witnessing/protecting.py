@@ -18,6 +18,7 @@ from phasegate.engine.app.git.truth import GitUnavailable, PathChange, PathStatu
 from phasegate.engine.app.witnessing import canary
 from phasegate.engine.app.witnessing.checkout import Checkouts, check_out, content_key
 from phasegate.engine.app.witnessing.examining import examine
+from phasegate.engine.app.witnessing.import_order import standing_before
 from phasegate.engine.app.witnessing.observing import Job, Observation
 from phasegate.engine.app.witnessing.programs import Places
 from phasegate.engine.app.witnessing.protected_document import (
@@ -117,6 +118,7 @@ class _Trials:
         root = checkouts.root.resolve()
         self._places = Places(root, subject.job.cwd.resolve(), subject.job.environ, self._at_base)
         self._runners = frozenset([*_runners(subject.job, root), *self._places.files(subject.job.argv)])
+        self._first = self._standing_before()
         limit_s = count(subject.params, "time_limit_s", 0)
         usual = LIMIT_BASE_S + LIMIT_FACTOR * subject.seen.ran.duration_ms / 1000
         self._command = Command(subject.job, root, limit_s or usual, subject.keep)
@@ -172,7 +174,14 @@ class _Trials:
     # -- what changed ---------------------------------------------------------------------------------
 
     def _is_configuration(self, path: str) -> bool:
-        return self._configuration.matches(path) or path in self._runners
+        return self._configuration.matches(path) or path in self._runners or path in self._first
+
+    def _standing_before(self) -> frozenset[str]:
+        """New modules that the command would import instead of others of their names."""
+        argv, scripts = self._subject.job.argv, (Path(path).parent.as_posix() for path in self._runners)
+        roots = [self._places.below("."), *self._places.import_roots(argv), *scripts]
+        found = standing_before(self._checkouts.changes, frozenset(self._checkouts.base_paths()), roots)
+        return frozenset(path for path in found if not self._tests.matches(path))
 
     def _is_test(self, path: str) -> bool:
         known = self._tests.matches(path) or path in self._told or self._is_named(path)

@@ -1,0 +1,73 @@
+"""Modules of a change that stand before others where a command imports from.
+
+Python takes the first of a name (sys.path). A new `means.py` in a folder that comes first leaves
+`src/means.py` untested, whatever the tests of the base commit say of it; a new `pluggy.py` beside the sources
+is part of the runner. Both decide how tests end as a setting does, so they are taken for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import PurePosixPath
+
+from phasegate.engine.app.git.truth import PathChange, PathStatus
+from phasegate.engine.app.witnessing.ignored_code import CODE, LOADED
+
+_USUAL_ROOTS = frozenset({"", "src", "lib"})
+"""Where modules of a repository are imported from, even if the command does not say so."""
+_GONE = frozenset({PathStatus.DELETED, PathStatus.RENAMED})
+
+
+def standing_before(
+    changes: Iterable[PathChange], at_base: Collection[str], roots: Iterable[str]
+) -> frozenset[str]:
+    """Return the new paths that belong to a module of a name that is another's.
+
+    Args:
+        changes: what differs from the base commit.
+        at_base: the paths that it has.
+        roots: folders, from the repository's root, that the command imports from.
+    """
+    changes = tuple(changes)
+    folders = {"" if root in {"", "."} else root for root in roots}
+    gone = {change.old_path or change.path for change in changes if change.status in _GONE}
+    changed = {change.path for change in changes}
+    names = {
+        name
+        for folder, name, path in _modules(path for path in at_base if path not in gone)
+        if folder in folders | _USUAL_ROOTS or path in changed
+    }
+    new = [path for change in changes if change.mode and (path := change.path) not in at_base]
+    taken = [
+        (folder, name)
+        for folder, name, _ in _modules(new)
+        if folder in folders and name in names | LOADED and not _is_there(folder, name, at_base)
+    ]
+    return frozenset(path for path in new if any(_belongs(path, folder, name) for folder, name in taken))
+
+
+def _modules(paths: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Modules and packages: the folder each lies in, its name, and its file."""
+    for path in paths:
+        if path.endswith(CODE):
+            place = PurePosixPath(path)
+            name = place.name.partition(".")[0]
+            whole = place.parent if name == "__init__" else place
+            yield _text(whole.parent), whole.name.partition(".")[0], path
+
+
+def _is_there(folder: str, name: str, at_base: Collection[str]) -> bool:
+    """Whether the base commit has the module in this very folder."""
+    return any((folder, name) == (own, other) for own, other, _ in _modules(at_base))
+
+
+def _belongs(path: str, folder: str, name: str) -> bool:
+    inside = path.removeprefix(f"{folder}/") if folder else path
+    first, below, _ = inside.partition("/")
+    return (not folder or path.startswith(f"{folder}/")) and (
+        first == name if below else first.partition(".")[0] == name and first.endswith(CODE)
+    )
+
+
+def _text(folder: PurePosixPath) -> str:
+    return "" if folder == PurePosixPath() else folder.as_posix()
