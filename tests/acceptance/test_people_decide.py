@@ -464,6 +464,19 @@ def test_broken_glass_does_not_replace_evidence_or_its_integrity(place: Guarded)
     shut(place, "evidence.deleted")
 
 
+def test_broken_glass_does_not_hold_for_evidence_that_came_after_it(place: Guarded) -> None:
+    assert decide(place, "olga", Decision.BREAK_GLASS).accepted
+    with place.engine() as engine:
+        assert engine.add_evidence(TASK, [place.write("rubric.md")]).accepted
+    shut(place, "approval.missing")
+
+    place.clock.go(seconds=1)
+    assert decide(place, "olga", Decision.BREAK_GLASS).accepted
+    assert advance(place).accepted
+    with place.engine() as engine:
+        assert_sound(engine)
+
+
 def test_broken_glass_holds_for_its_attempt_only(place: Guarded) -> None:
     assert decide(place, "olga", Decision.BREAK_GLASS).accepted
     with place.engine() as engine:

@@ -419,6 +419,19 @@ def test_nobody_pauses_a_task_by_calling_tools_against_its_lease(tmp_path: Path,
     assert ask(place, TASK, "Write", lease=epoch, label="one").code == 0
 
 
+def test_nobody_pauses_a_leased_task_by_calls_that_are_refused_for_another_reason(
+    tmp_path: Path, ask: Ask
+) -> None:
+    place = opened(tmp_path, loop=LOOP)
+    epoch = leased(place, ask, "one")
+
+    for n in range(5):
+        assert ask(place, TASK, f"no name {n}", label="two").why == "tool.malformed"
+
+    assert look(place.root, TASK).status is Status.OPEN
+    assert ask(place, TASK, "Write", lease=epoch, label="one").code == 0
+
+
 @pytest.mark.parametrize("where", ["no loop rule", "paused", "no task", "unknown task"])
 def test_an_agent_that_goes_on_calling_cannot_fill_the_ledger(tmp_path: Path, where: str) -> None:
     place = opened(tmp_path)

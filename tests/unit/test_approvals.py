@@ -378,6 +378,22 @@ def test_given_a_key_without_the_role_when_it_decides_then_that_is_a_violation()
     assert (refused.message, refused.remedy) == command.fault
 
 
+def test_given_broken_glass_when_other_evidence_takes_its_place_then_it_overrides_nothing() -> None:
+    task = in_review(steering("break_glass")).having(AddEvidence((offer("rubric.md", "another"),)))
+    assert glass_is_broken(PROCESS, state_of(task)) == ""
+
+    refused = task.when(Advance()).then_refused(Kind.GATE_FAILED)
+
+    assert {item.code for item in refused.findings} == {"approval.missing", "approval.outdated_glass"}
+
+
+def test_given_glass_broken_over_no_evidence_when_some_is_left_then_it_overrides_nothing() -> None:
+    process = {f"process:{PROCESS.process}": PROCESS.digest}
+    task = in_review(steering("break_glass", subjects=process))
+
+    task.when(Advance()).then_refused(Kind.GATE_FAILED)
+
+
 # -- any order ----------------------------------------------------------------------------------------------
 
 ANY = st.builds(
@@ -408,7 +424,7 @@ def test_given_any_decisions_when_the_task_completes_then_the_gate_was_truly_met
                 ]
                 objections = [a for a in latest.values() if a.decision in {"reject", "request_changes"}]
                 assert before.status is Status.OPEN
-                assert before.broken_glass or (good and not objections)
+                assert glass_is_broken(PROCESS, before) or (good and not objections)
     replay = Replay(PROCESS, state_of(task).task)
     assert replay.run(enumerate(task.history, start=1)) == state_of(task)
     assert replay.faults == []

@@ -163,7 +163,7 @@ def test_a_statement_signed_by_nobody_registered_is_named(engine) -> None:
     from phasegate.engine.app.people.signing_off import signed_off
 
     class Anyone:
-        def roles_of(self, key_id: str) -> frozenset[Role]:
+        def roles_of_key(self, _key: object) -> frozenset[Role]:
             return frozenset({Role.OPERATOR})
 
     what = "flag:reviewed:A/approvals=off"

@@ -50,3 +50,13 @@ def test_links_lead_somewhere() -> None:
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_code_of_the_protected_checks_is_in_the_docs() -> None:
+    source = (ROOT / "validators" / "phasegate" / "validators" / "protected_checks.py").read_text()
+    codes = set(re.findall(r'"(protected\.[a-z_]*[a-z])"', source))
+
+    told = (ROOT / "docs" / "enforcement.md").read_text()
+
+    assert len(codes) > 20
+    assert [code for code in sorted(codes) if f"`{code}`" not in told] == []

@@ -98,3 +98,33 @@ def test_given_a_signature_then_it_is_told_for_its_own_process_only(place: Guard
 def test_given_a_milestone_the_process_does_not_have_then_nobody_signs_it_off(place: Guarded) -> None:
     with place.engine() as engine, pytest.raises(BadInput, match="no milestone `M9`"):
         engine.milestones.approve(place.process, "M9", "seen it", place.keys["sue"])
+
+
+def test_given_an_opening_stopped_after_its_look_when_an_earlier_milestone_is_opened_then_it_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    milestones = (MilestoneRule(name="M1"), MilestoneRule(name="M2"))
+    made = guarded_home(tmp_path, stepped().model_copy(update={"milestones": milestones}))
+    made.open_task("DONE", milestone="M1")
+    with made.engine() as engine:
+        assert engine.add_evidence("DONE", [made.write("work.md")]).accepted
+        assert engine.advance("DONE").accepted
+    with made.engine() as stopped:
+        look, looks = stopped.milestones.opening_facts, 0
+
+        def goes_on_later(*args: object) -> OpeningFacts:
+            nonlocal looks
+            told, looks = look(*args), looks + 1  # type: ignore[arg-type]
+            if looks == 1:
+                made.open_task("LATER", milestone="M1")
+            return told
+
+        monkeypatch.setattr(stopped.milestones, "opening_facts", goes_on_later)
+        result = stopped.open_task("NEXT", made.process, milestone="M2")
+
+        assert result.violation is not None
+        assert result.violation.violation == "milestone_incomplete"
+        assert "`LATER` is open" in result.violation.message
+        assert looks == 2
+        with pytest.raises(BadInput):
+            stopped.state("NEXT")

@@ -54,6 +54,13 @@ def test_given_the_evaluation_when_loaded_then_every_artifact_comes_from_a_runne
     assert {rule.witness for phase in process.phases for rule in phase.evidence} == {Witness.RUNNER}
 
 
+def test_given_the_shipped_processes_when_their_tools_are_compared_then_the_same_only_read() -> None:
+    evaluation, autopilot = load_process("evaluation"), load_process("autopilot")
+
+    assert evaluation.read_only_tools == autopilot.read_only_tools != ()
+    assert {phase.tools for phase in evaluation.phases} == {("engine.*", "mcp__engine__*")}
+
+
 def test_given_all_shipped_processes_when_listed_then_each_loads_and_names_known_checks() -> None:
     assert shipped_processes() == ("autopilot", "evaluation")
     for name in shipped_processes():

@@ -195,7 +195,9 @@ FULL = TaskState(
     ),
     paused="loop",
     escalated=True,
-    broken_glass=("B", 2, digest("g"), "olga"),
+    broken_glass=Approved(
+        "B", 2, "break_glass", "operator", "olga", "olga+1", {"b.md": digest("b")}, digest("g")
+    ),
     loop=Loop({"gate_failed": 2}, ("then", "now"), "before"),
     outbox={digest("k"): Delivery.PENDING},
     effect_phases={digest("k"): "B"},
@@ -219,6 +221,7 @@ def test_given_a_state_with_every_field_set_when_stored_and_read_then_it_is_the_
         type(getattr(FULL, item.name)) for item in fields(TaskState)
     ]
     assert isinstance(again.approvals[0], Approved)
+    assert isinstance(again.broken_glass, Approved)
     assert isinstance(again.loop, Loop)
 
 

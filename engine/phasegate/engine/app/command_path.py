@@ -65,6 +65,8 @@ DECISIONS_MAX = 64
 LABEL_SIGN = "#"
 """Between actor and label in a lease's holder; no name of a key contains it."""
 FLAG_ROW = "flag"
+MILESTONES_ROW = Projection("milestones", "any", b"{}")
+"""Written with whatever can keep a milestone from being done: a task that is opened for one, a baseline."""
 
 UNLEASED = (Decide, CheckLoop, RecordDelivery, Requeue, OpenTask, CheckTool)
 """Commands of people and of the engine itself, which need no lease and are stopped by none.
@@ -137,12 +139,24 @@ class CommandPath(Standing):
     # -- the path -------------------------------------------------------------------------------------
 
     def open(
-        self, task: TaskId, definition: Process, command: OpenTask, opening: OpeningFacts | None = None
+        self,
+        task: TaskId,
+        definition: Process,
+        command: OpenTask,
+        opening: Callable[[], OpeningFacts] = OpeningFacts,
     ) -> Result:
-        """Decide an opening under `definition`; a task that exists refuses it under its own."""
+        """Decide an opening under `definition`; a task that exists refuses it under its own.
+
+        Args:
+            task: its id.
+            definition: the process.
+            command: the opening.
+            opening: looks what it depends on, anew for every try.
+        """
         self.pin(definition)
-        facts = Facts(opening=opening or OpeningFacts())
-        return self._until_committed(task, lambda: command, lambda *_: facts, definition, ())
+        return self._until_committed(
+            task, lambda: command, lambda *_: Facts(opening=opening()), definition, ()
+        )
 
     def run(
         self,
@@ -239,7 +253,9 @@ class CommandPath(Standing):
         signed = isinstance(command, UpdateBaseline) and bool(command.statement)
         if state is None or signed or isinstance(command, UNLEASED):
             return self._commit(commit)
-        fence = Fence(commit.task, state.phase, self.epoch, milliseconds(commit.facts.now), self.holder)
+        # The time as it is now: gathering may have taken longer than the lease, or this process was stopped.
+        now_ms = milliseconds(self._clock.now())
+        fence = Fence(commit.task, state.phase, self.epoch, now_ms, self.holder)
         try:
             return self._commit(commit, fence)
         except (LeaseHeld, LeaseLost) as error:
@@ -276,6 +292,7 @@ class CommandPath(Standing):
             raise IntegrityError(f"task `{task}` has no state after its opening")
         new_rows = (*_new_bindings(task, events, facts), *extra)
         body = self._body(task, after)
+        milestones = facts.opening.milestone_row
         entries = self._store.append(
             self._drafts(task, events, _said_first(statement), _said_last(body, fence)),
             at=at,
@@ -285,11 +302,13 @@ class CommandPath(Standing):
                 *([statement] if statement else ()),
                 *outbox_rows(self._store, task, events),
                 *due_rows(process, events),
+                *([MILESTONES_ROW] if milestones is not None else ()),
             ),
             expect=(
                 Expect(TASK_ROW, task, version),
                 *(Expect(row.kind, row.key, 0) for row in new_rows),
                 *(Expect(FLAG_ROW, flag, seq) for flag, seq in facts.gate.flag_rows.items()),
+                *([Expect(*MILESTONES_ROW[:2], milestones)] if milestones is not None else ()),
             ),
             fence=fence,
         )

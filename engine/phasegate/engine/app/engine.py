@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -312,8 +312,10 @@ class Engine:
             place,
             commit,
         )
-        opening = self.milestones.opening_facts(definition, command) if depends_on or milestone else None
-        return self._path.open(name, definition, command, opening)
+        if not (depends_on or milestone):
+            return self._path.open(name, definition, command)
+        look = partial(self.milestones.opening_facts, definition, command)
+        return self._path.open(name, definition, command, look)
 
     def add_evidence(self, task: str, files: Sequence[Path], name: str | None = None) -> Result:
         """Offer files as claimed evidence of the current phase; `name` renames a single file."""

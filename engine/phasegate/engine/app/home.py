@@ -113,9 +113,15 @@ def _ignore_in_git(root: Path) -> None:
 
 def _resolved(root: Path) -> Path:
     try:
-        return root.resolve()
+        resolved = root.resolve()
+        str(resolved).encode()
+    except UnicodeEncodeError:
+        # SQLite takes names in UTF-8 alone.
+        text = f"`{root}` cannot be a home: its path is no UTF-8"
+        raise BadInput(text, "name another folder with `--home DIR`") from None
     except (OSError, RuntimeError, ValueError) as error:
         raise BadInput(f"`{root}` cannot be a home: {error}", "name a folder with `--home DIR`") from error
+    return resolved
 
 
 def mark_home(home: Home, ledger: str) -> None:

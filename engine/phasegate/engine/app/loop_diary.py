@@ -34,5 +34,6 @@ def loop_diary(state: TaskState, seen: LoopDetected, newest_first: Iterable[Entr
 
 
 def _line(entry: Entry) -> str:
-    said = "; ".join(str(entry.payload[name]) for name in _SHOWN if entry.payload.get(name))
+    # One line an entry, whatever its text: else whoever wrote that could add entries that never were.
+    said = " ".join("; ".join(str(entry.payload[name]) for name in _SHOWN if entry.payload.get(name)).split())
     return f"- {entry.seq} {entry.at} {entry.actor} {entry.phase} `{entry.type}` {said}".rstrip()

@@ -31,6 +31,7 @@ from phasegate.ledger.store import Store
 from phasegate.policies.loader import load_process
 from phasegate.policies.model import Process
 from phasegate.policies.persona import PersonaSpec
+from phasegate.validators.interface import Finding
 
 WITHOUT_TASK: Final = "autopilot"
 """The shipped process whose `read_only_tools` count where there is no task."""
@@ -85,14 +86,16 @@ class Tools:
         if name is None:
             return self._without_task(task or "", tool, named)
         found: list[ToolDecision] = []
-        recorded: list[ToolRefusal | None] = []
+        asked: list[CheckTool] = []
 
         def gather(process: Process, state: TaskState | None) -> Facts:
-            found[:] = [self._routed(process, state, tool, named, lease)]
-            recorded[:] = [self._to_record(process, state, found[0])]
+            in_the_way = self._leases.in_the_way(process, state, lease) if state else None
+            found[:] = [self._routed(process, state, tool, named, in_the_way)]
+            against = in_the_way is not None
+            asked[:] = [CheckTool(self._to_record(process, state, found[0], against=against), against)]
             return Facts()
 
-        self._path.run(name, lambda: CheckTool(recorded[0]), gather)
+        self._path.run(name, lambda: asked[0], gather)
         return found[0]
 
     def list(
@@ -124,11 +127,10 @@ class Tools:
         state: TaskState | None,
         tool: str,
         named: PersonaSpec | None,
-        lease: int | None,
+        in_the_way: Finding | None,
     ) -> ToolDecision:
         if state is None:
             return route(process, None, tool, (named,) if named else ())
-        in_the_way = self._leases.in_the_way(process, state, lease)
         return route(process, state, tool, self._by(state, named), in_the_way)
 
     def _by(self, state: TaskState, named: PersonaSpec | None) -> tuple[PersonaSpec, ...]:
@@ -164,7 +166,7 @@ class Tools:
         return decision
 
     def _to_record(
-        self, process: Process, state: TaskState | None, decision: ToolDecision
+        self, process: Process, state: TaskState | None, decision: ToolDecision, *, against: bool
     ) -> ToolRefusal | None:
         """The refusal, if it is to become an entry.
 
@@ -173,7 +175,7 @@ class Tools:
         refusal = decision.refusal
         if refusal is None or state is None:
             return None
-        counts = process.loop is not None and state.status is Status.OPEN and not refusal.by_lease
+        counts = process.loop is not None and state.status is Status.OPEN and not against
         if not counts and self._is_repeat(state.task, state.phase, state.attempt, refusal):
             return None
         return refusal

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from phasegate.engine.app.results import TRUST_EMBEDDED
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import console, print_json
+from phasegate.engine.cli.output import console, print_document, print_json
 from phasegate.engine.cli.session import session
 from phasegate.engine.cli.surface.ledger_files import LedgerFormat
 from phasegate.engine.core.errors import BadInput
@@ -108,7 +108,7 @@ def verify(home: Path | None, format_: Format, path: Path | None, terms: Terms) 
         _tell(report, elapsed_s, is_home=path is None)
     else:
         trust = {"trust": TRUST_EMBEDDED} if path is None else {}
-        print_json({**report.to_json(), **trust, "elapsed_s": round(elapsed_s, 6)})
+        print_document(format_, {**report.to_json(), **trust, "elapsed_s": round(elapsed_s, 6)})
     if report.exit_code:
         raise typer.Exit(report.exit_code)
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_json, print_jsonl
+from phasegate.engine.cli.plain_console import one_line
 from phasegate.engine.cli.session import session
 from phasegate.engine.cli.telling import HASH_SHOWN, STYLES, tell
 from phasegate.ledger.entry import Entry
@@ -91,6 +92,6 @@ def _line(entry: Entry) -> Text:
     line = Text().append(f"{entry.at[:10]} {entry.at[11:23]} ", "dim")
     line.append(f"{entry.seq:>6} ", "dim")
     line.append(f"{entry.task:<14} {entry.phase:<11}", "bold")
-    line.append(f" {tell(entry)} ", STYLES.get(entry.type, "default"))
+    line.append(f" {one_line(tell(entry))} ", STYLES.get(entry.type, "default"))
     line.append(f"{entry.actor} {entry.hash[:HASH_SHOWN]}", "dim")
     return line

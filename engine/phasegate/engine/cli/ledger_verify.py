@@ -16,7 +16,7 @@ from phasegate.engine.app.home import find_home
 from phasegate.engine.app.results import TRUST_EMBEDDED
 from phasegate.engine.cli.checkpoints import verifier_key
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import console, print_json
+from phasegate.engine.cli.output import console, print_document
 from phasegate.engine.core.errors import BadInput
 
 EXIT_INTEGRITY: Final = 4
@@ -74,7 +74,8 @@ def verify(home: Path | None, format_: Format, asked: Asked) -> None:
         _print(verified, elapsed)
     else:
         problem = verified.problem
-        print_json(
+        print_document(
+            format_,
             {
                 "ok": verified.ok,
                 "entries": verified.ledger.entries,
@@ -84,7 +85,7 @@ def verify(home: Path | None, format_: Format, asked: Asked) -> None:
                 "not_ruled_out": verified.not_ruled_out,
                 "trust": TRUST_EMBEDDED,
                 "elapsed_s": round(elapsed, 6),
-            }
+            },
         )
     if not verified.ok:
         raise typer.Exit(EXIT_INTEGRITY)

@@ -50,6 +50,14 @@ def print_jsonl(rows: Iterable[Any]) -> None:
         sys.stdout.flush()
 
 
+def print_document(format_: Format, value: Any) -> None:
+    """One document: indented as JSON, in one line as JSON lines."""
+    if format_ is Format.JSONL:
+        print_jsonl([value])
+    else:
+        print_json(value)
+
+
 def _dumped(value: Any, option: int = 0) -> str:
     """A value as JSON that the terminal's encoding can write."""
     with suppress(TypeError):

@@ -17,8 +17,8 @@ from phasegate.engine.cli.output import (
     chosen,
     console,
     finding_json,
+    print_document,
     print_findings,
-    print_json,
     print_rows,
     say,
 )
@@ -157,7 +157,8 @@ def gate(home: Path | None, format_: Format, task: str, lease: int | None = None
         )
         print_findings(report.findings)
     else:
-        print_json(
+        print_document(
+            format_,
             {
                 "task": task,
                 "phase": report.phase,
@@ -165,7 +166,7 @@ def gate(home: Path | None, format_: Format, task: str, lease: int | None = None
                 "open": report.open,
                 "leads_to": report.leads_to,
                 "findings": [finding_json(finding) for finding in report.findings],
-            }
+            },
         )
     if not report.open:
         raise typer.Exit(EXIT_REFUSED)
@@ -182,7 +183,7 @@ def status(home: Path | None, format_: Format, task: str | None) -> None:
             "trust": TRUST_EMBEDDED,
         }
         if format_ is not Format.TABLE:
-            print_json({**facts, "tasks": [_state_json(engine, state) for state in states]})
+            print_document(format_, {**facts, "tasks": [_state_json(engine, state) for state in states]})
             return
         rows = [_status_row(state) for state in states]
         if task:
@@ -249,13 +250,19 @@ def answer(engine: Engine, format_: Format, result: Result, text: str) -> None:
     """Print what came of a command; exit 5 when a lease was in the way, 1 when it was refused otherwise."""
     head = engine.store.head()
     if format_ is not Format.TABLE:
-        print_json(result_json(result, head.size, head.hash))
+        print_document(format_, result_json(result, head.size, head.hash))
     elif result.accepted:
         console().print(Text(text, "green"))
     else:
         print_refusal(result)
     if result.violation is not None:
-        raise typer.Exit(EXIT_LEASE if result.violation.violation in _LEASE_KINDS else EXIT_REFUSED)
+        raise typer.Exit(refusal_code(result))
+
+
+def refusal_code(result: Result) -> int:
+    """Exit code of a command that was refused: 5 when a lease was in the way, or the want of one, else 1."""
+    by_lease = result.violation is not None and result.violation.violation in _LEASE_KINDS
+    return EXIT_LEASE if by_lease else EXIT_REFUSED
 
 
 def print_refusal(result: Result) -> None:

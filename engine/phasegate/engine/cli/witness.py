@@ -11,9 +11,9 @@ from rich.text import Text
 from phasegate.engine.app.results import Witnessed
 from phasegate.engine.app.witnessing.witnesses import Asked
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import console, print_json
+from phasegate.engine.cli.output import console, print_document
 from phasegate.engine.cli.session import session
-from phasegate.engine.cli.tasks import EXIT_REFUSED, print_refusal, result_json
+from phasegate.engine.cli.tasks import print_refusal, refusal_code, result_json
 from phasegate.engine.core.events import payload
 from phasegate.policies.model import Witness
 
@@ -24,7 +24,7 @@ def kinds(reports: Mapping[str, Path | None]) -> dict[Witness, Path]:
 
 
 def witness(home: Path | None, format_: Format, task: str, asked: Asked, lease: int | None) -> None:
-    """Witness a command; exit 1 when it was refused, failed, or left a report that does not count."""
+    """Witness a command; exit 1 when it was refused, failed, or a report does not count, 5 for a lease."""
     with session(home, lease=lease) as engine:
         witnessed = engine.witnesses.witness(task, asked)
         head = engine.store.head()
@@ -33,17 +33,18 @@ def witness(home: Path | None, format_: Format, task: str, asked: Asked, lease: 
     else:
         event = payload(witnessed.event) if witnessed.event else None
         body = result_json(witnessed.result, head.size, head.hash)
-        print_json(
+        print_document(
+            format_,
             {
                 **body,
                 "witnessed": event,
                 "problems": witnessed.problems,
                 "notes": witnessed.notes,
                 "passed": witnessed.passed,
-            }
+            },
         )
     if not witnessed.passed:
-        raise typer.Exit(EXIT_REFUSED)
+        raise typer.Exit(refusal_code(witnessed.result))
 
 
 def _print(task: str, witnessed: Witnessed) -> None:

@@ -24,7 +24,7 @@ from phasegate.engine.core.events import (
 from phasegate.engine.core.facts import Facts
 from phasegate.engine.core.state import BREAK_GLASS, Approved, Status, TaskState, is_current
 from phasegate.policies.model import ApprovalRule, Process
-from phasegate.validators.interface import Finding
+from phasegate.validators.interface import Finding, Severity
 from phasegate.validators.reviewer import identity
 
 APPROVE, REJECT, REQUEST_CHANGES = "approve", "reject", "request_changes"
@@ -223,13 +223,30 @@ def _missing(rule: ApprovalRule, state: TaskState, found: int, here: Sequence[Ap
 def glass_is_broken(process: Process, state: TaskState) -> str:
     """Digest of the statement that broke the glass for the current phase and attempt; empty if none did.
 
-    Whoever broke it first and did the work afterwards overrides nothing.
+    It overrides the gate of the evidence it was signed over and of no other. Whoever broke it first and did
+    the work afterwards overrides nothing.
     """
-    if state.broken_glass is None:
+    glass = _glass_here(state)
+    if glass is None or _is_own_work(process, state, glass.by) or _not_covered(state, glass):
         return ""
-    *where, statement, by = state.broken_glass
-    here = where == [state.phase, state.attempt]
-    return statement if here and not _is_own_work(process, state, by) else ""
+    return glass.statement
+
+
+def glass_findings(state: TaskState) -> tuple[Finding, ...]:
+    """That broken glass counts no more, as evidence came or changed: `approval.outdated_glass`, a warning."""
+    glass = _glass_here(state)
+    later = _not_covered(state, glass) if glass is not None else []
+    if glass is None or not later:
+        return ()
+    named = ", ".join(f"`{name}`" for name in sorted(later))
+    text = f"{named} came or changed after `{glass.by}` broke the glass, which therefore overrides nothing"
+    remedy = f"meet the gate, or have it broken over what stands now: `engine break-glass {state.task}`"
+    return (Finding("approval.outdated_glass", "", state.phase, text, remedy, Severity.WARNING),)
+
+
+def _glass_here(state: TaskState) -> Approved | None:
+    glass = state.broken_glass
+    return glass if glass and (glass.phase, glass.attempt) == (state.phase, state.attempt) else None
 
 
 __all__ = [
@@ -237,6 +254,7 @@ __all__ = [
     "STEERING_ROLES",
     "approval_findings",
     "decide_by_person",
+    "glass_findings",
     "glass_is_broken",
     "implementers",
     "paused_refusal",

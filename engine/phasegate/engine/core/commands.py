@@ -220,9 +220,11 @@ class CheckTool:
 
     Attributes:
         refusal: why it is refused; None where nothing is recorded: it is allowed, or repeats a refusal.
+        against_lease: whether a lease, or the want of one, was in the caller's way, whatever is refused.
     """
 
     refusal: ToolRefusal | None
+    against_lease: bool = False
 
 
 StandingCommand = (

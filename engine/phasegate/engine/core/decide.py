@@ -67,8 +67,7 @@ def _never_a_loop(command: Command) -> bool:
     What a person is refused is none: whoever has an old signed decision could pause the task by handing it in
     again and again. Nor is a tool call against another's lease: who holds it does not bring it about.
     """
-    by_lease = isinstance(command, CheckTool) and command.refusal is not None and command.refusal.by_lease
-    return isinstance(command, Decide) or by_lease
+    return isinstance(command, Decide) or (isinstance(command, CheckTool) and command.against_lease)
 
 
 def _standing_refusal(

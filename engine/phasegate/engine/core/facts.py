@@ -68,6 +68,8 @@ class OpeningFacts:
         begun: milestones that have a completed task.
         signed: milestones a supervisor has signed off.
         stable: milestones for which a stable monitoring baseline was recorded.
+        milestone_row: sequence number of the row that changes with any of this; None where no milestone is
+            asked for. Whoever commits checks that it still stands.
     """
 
     statuses: Mapping[str, str] = field(default_factory=dict)
@@ -75,6 +77,7 @@ class OpeningFacts:
     begun: frozenset[str] = frozenset()
     signed: frozenset[str] = frozenset()
     stable: frozenset[str] = frozenset()
+    milestone_row: int | None = None
 
 
 @dataclass(frozen=True)  # without slots: see `changed`

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from phasegate.engine.core.approvals import approval_findings, glass_is_broken
+from phasegate.engine.core.approvals import approval_findings, glass_findings, glass_is_broken
 from phasegate.engine.core.attestation import attestation_findings
 from phasegate.engine.core.facts import EvidenceFact, GateFacts
 from phasegate.engine.core.state import Evidence, TaskState, is_current
@@ -34,7 +34,8 @@ def examine(process: Process, state: TaskState, facts: GateFacts) -> tuple[Findi
         for phase in state.completed:
             hard.extend(_standing_findings(process, state, facts, phase))
     policy = tuple(_policy_findings(process, state, facts))
-    return (*hard, *(shown(policy) if glass_is_broken(process, state) else policy))
+    glass = glass_findings(state)
+    return (*hard, *(shown(policy) if glass_is_broken(process, state) else (*policy, *glass)))
 
 
 def shown(findings: Iterable[Finding]) -> tuple[Finding, ...]:

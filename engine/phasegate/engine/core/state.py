@@ -173,7 +173,7 @@ class TaskState:
         approvals: latest decision of each key on each phase, of any attempt.
         paused: why it is paused; empty when it is not.
         escalated: whether a person was called.
-        broken_glass: phase, attempt and statement of the last break-glass, and whose it was; None without.
+        broken_glass: the last break-glass; None without.
         loop: what counts towards a loop.
         outbox: what has become of each side effect that was enqueued, by its key.
         effect_phases: phase each side effect stands on, by its key: it is withdrawn when that is voided.
@@ -202,7 +202,7 @@ class TaskState:
     approvals: tuple[Approved, ...] = ()
     paused: str = ""
     escalated: bool = False
-    broken_glass: tuple[str, int, str, str] | None = None
+    broken_glass: Approved | None = None
     loop: Loop = NO_LOOP
     outbox: Mapping[str, Delivery] = field(default_factory=dict)
     effect_phases: Mapping[str, str] = field(default_factory=dict)
@@ -366,7 +366,7 @@ def _decided(
                 event.statement,
             )
             if event.decision == BREAK_GLASS:
-                return changed(state, broken_glass=(phase, attempt, event.statement, event.by))
+                return changed(state, broken_glass=decided)
             same = (phase, event.key_id, event.role)
             others = tuple(a for a in state.approvals if (a.phase, a.key_id, a.role) != same)
             return changed(state, approvals=(*others, decided))

@@ -21,16 +21,22 @@ from phasegate.engine.core.state import (
 )
 
 _OPTIONAL: Final = ("milestone", "risk", "repository", "base_commit", "paused", "escalated")
+
+
+def _approved(item: Approved) -> dict[str, Any]:
+    return {**item._asdict(), "subjects": dict(item.subjects)}
+
+
 _PARTS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "baselines": lambda held: {phase: item._asdict() for phase, item in held.items()},
     "attested": lambda held: {phase: item._asdict() for phase, item in held.items()},
-    "approvals": lambda held: [{**item._asdict(), "subjects": dict(item.subjects)} for item in held],
+    "approvals": lambda held: [_approved(item) for item in held],
     "depends_on": list,
     "workers": lambda held: {phase: list(who) for phase, who in held.items()},
     "previous": lambda held: {name: list(digests) for name, digests in held.items()},
     "outbox": lambda held: {key: str(delivery) for key, delivery in held.items()},
     "effect_phases": dict,
-    "broken_glass": list,
+    "broken_glass": _approved,
 }
 """What is written only where there is some, and how it becomes plain data."""
 
@@ -85,7 +91,7 @@ def from_json(data: Mapping[str, Any]) -> TaskState:
             previous={name: tuple(digests) for name, digests in data.get("previous", {}).items()},
             outbox={key: Delivery(value) for key, value in data.get("outbox", {}).items()},
             effect_phases=dict(data.get("effect_phases", {})),
-            broken_glass=(glass[0], glass[1], glass[2], glass[3]) if glass else None,
+            broken_glass=Approved(**glass) if glass else None,
             loop=_loop(data.get("loop")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:

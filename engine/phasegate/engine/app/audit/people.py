@@ -63,7 +63,7 @@ class People:
     _keys: list[tuple[int, VerifyKey, Role]] = field(default_factory=list)
     _flags: list[tuple[int, str, str]] = field(default_factory=list)
     _spent: set[str] = field(default_factory=set)
-    _decided: dict[str, dict[str, str]] = field(default_factory=dict)
+    _decided: dict[str, list[Statement[Approval]]] = field(default_factory=dict)
 
     def read(self) -> None:
         """Walk the ledger's own stream once."""
@@ -110,6 +110,9 @@ class People:
         return fault
 
     def _registration_fault(self, seq: int, event: KeyRegistered, key: VerifyKey) -> str:
+        twin = next((known for _, known, _ in self._keys if _is_twin(known, key)), None)
+        if twin is not None:
+            return f"the key of `{event.name}` or its name is that of `{twin.name}`, registered before"
         if event.statement:
             return self._signed_off_fault(seq, event, f"key:{key.key_id} {event.role}")
         if any(role is Role.OPERATOR for _, _, role in self._keys):
@@ -173,13 +176,14 @@ class People:
         subjects = {item.name: item.digest for item in statement.subject}
         if signed != noted or said.actor != approval.by or subjects != dict(approval.subjects):
             return f"the decision of `{approval.by}` is not the one that was signed"
-        return self._order_fault(approval, said.at)
+        return self._order_fault(approval, statement)
 
-    def _order_fault(self, approval: ApprovalRecorded, at: str) -> str:
-        """Each decision counts once, and none after a later one of the same key."""
-        before = self._decided.setdefault(approval.key_id, {})
-        again, late = approval.statement in before, at < max(before.values(), default="")
-        before[approval.statement] = at
+    def _order_fault(self, approval: ApprovalRecorded, statement: Statement[Approval]) -> str:
+        """Each decision counts once, however its envelope is spelled; none after a later one of its key."""
+        before = self._decided.setdefault(approval.key_id, [])
+        at = statement.predicate.at
+        again, late = statement in before, at < max((it.predicate.at for it in before), default="")
+        before.append(statement)
         if again:
             return f"the decision of `{approval.by}` was recorded before"
         return f"the decision of `{approval.by}` comes after one they signed later" if late else ""
@@ -209,3 +213,8 @@ class People:
             if signed[-1:] != [mode]:
                 return f"the gate passed with flag `{flag}` at `{mode}`, which nobody signed"
         return ""
+
+
+def _is_twin(known: VerifyKey, key: VerifyKey) -> bool:
+    """Whether two keys are of one person under two names, or of two under one name."""
+    return known != key and (known.public == key.public or known.name.casefold() == key.name.casefold())

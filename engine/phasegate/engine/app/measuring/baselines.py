@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from phasegate.engine.app.command_path import CommandPath
+from phasegate.engine.app.command_path import MILESTONES_ROW, CommandPath
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.measuring.metrics import Metrics
 from phasegate.engine.app.recorded import recorded
@@ -116,7 +116,7 @@ class Baselines:
             stable=made.stable,
             reasons=made.reasons,
         )
-        return RecordedBaseline(made, self._path.record_for_ledger(event))
+        return RecordedBaseline(made, self._path.record_for_ledger(event, (MILESTONES_ROW,)))
 
     def compare(self, name: str, window: str = "24h") -> Compared:
         """Hold a window that ends now against the latest baseline of that name.

@@ -103,7 +103,7 @@ def retry_after_ms(header: str, now: str) -> int:
         return int(header) * 1_000
     try:
         until = parsedate_to_datetime(header)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return max(0, int((until - datetime.fromisoformat(now)).total_seconds() * 1_000))

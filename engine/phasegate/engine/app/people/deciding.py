@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from phasegate.engine.app.command_path import CommandPath
@@ -12,7 +12,7 @@ from phasegate.engine.app.people.keys import KeyFault, KeyRefused, Role, Signing
 from phasegate.engine.app.people.registrations import Registrations
 from phasegate.engine.app.results import Result
 from phasegate.engine.core.commands import Decide
-from phasegate.engine.core.errors import BadInput
+from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import ApprovalRecorded
 from phasegate.engine.core.facts import Facts
 from phasegate.engine.core.ids import REASON_CHARS_MAX, parse_line, parse_task_id
@@ -22,6 +22,8 @@ from phasegate.engine.statements.approval import Approval, Decision
 from phasegate.engine.statements.dsse import sign, verify_signed
 from phasegate.engine.statements.errors import Fault, StatementError
 from phasegate.engine.statements.predicate import Subject
+from phasegate.engine.statements.roles import APPROVING
+from phasegate.engine.statements.statement import Statement
 from phasegate.ledger.store import Projection, Store
 from phasegate.policies.model import Process
 
@@ -56,9 +58,13 @@ class People:
 
         Raises:
             KeyRefused: the key cannot be read or is not registered.
-            BadInput: the role is not given and cannot be told.
+            BadInput: the role is none to decide in, or is not given and cannot be told.
         """
         signer = _registered(self._keys, key)
+        role = role or self._only_role(signer)
+        if role not in APPROVING:
+            known = ", ".join(sorted(APPROVING))
+            raise BadInput(f"nobody decides as `{role}`", f"decide in one of these roles: {known}")
         state = self._path.state(task)
         approval = Approval(
             ledger=self._store.ledger,
@@ -68,7 +74,7 @@ class People:
             decision=decision,
             reason=parse_line(reason, "reason", REASON_CHARS_MAX),
             actor=signer.name,
-            role=role or self._only_role(signer),
+            role=role,
             at=self._clock.now(),
         )
         return self.submit(sign(approval.to_statement(self._subjects(state)), signer))
@@ -102,9 +108,12 @@ class People:
         )
 
         def gather(_process: Process, _state: TaskState | None) -> Facts:
+            if self._handed_in_before(approval.task, digest):
+                return Facts(seen_before=True)
+            accepted = list(self._accepted(approval.task, key_id))
             return Facts(
-                seen_before=self._seen_before(approval.task, digest),
-                outdated=self._outdated(approval, key_id),
+                seen_before=verified.statement in accepted,
+                outdated=any(earlier.predicate.at > approval.at for earlier in accepted),
             )
 
         row = Projection(STATEMENT_ROW, digest, envelope)
@@ -120,26 +129,36 @@ class People:
             return error.message, error.remedy
         return None
 
-    def _seen_before(self, task: str, digest: str) -> bool:
-        """Whether an envelope was accepted; the entries are asked too, because a row can be deleted."""
+    def _handed_in_before(self, task: str, digest: str) -> bool:
+        """Whether this envelope was accepted; the entries are asked too, because a row can be deleted."""
         if self._store.projection(STATEMENT_ROW, digest) is not None:
             return True
         accepted = self._store.entries(task=task, type=ApprovalRecorded.kind)
         return any(entry.payload["statement"] == digest for entry in accepted)
 
-    def _outdated(self, approval: Approval, key_id: str) -> bool:
-        """Whether the key signed a later decision on the task: an old approval must not undo an objection."""
-        for entry in self._store.entries(task=approval.task, type=ApprovalRecorded.kind):
-            row = self._store.projection(STATEMENT_ROW, str(entry.payload["statement"]))
-            if entry.payload["key_id"] != key_id or row is None:
+    def _accepted(self, task: str, key_id: str) -> Iterator[Statement[Approval]]:
+        """What the key signed about the task and was accepted.
+
+        A signature is over the statement, and not over its envelope: that can be spelled in many ways, so the
+        same decision is known by what it says. An old one must not undo a later objection either.
+
+        Raises:
+            IntegrityError: one of them is gone or another, so that it cannot be compared with.
+        """
+        for entry in self._store.entries(task=task, type=ApprovalRecorded.kind):
+            if entry.payload["key_id"] != key_id:
                 continue
-            earlier = verify_signed(row.body, self._keys.verify_keys(), expected_type=Approval)
-            if earlier.statement.predicate.at > approval.at:
-                return True
-        return False
+            digest = str(entry.payload["statement"])
+            row = self._store.projection(STATEMENT_ROW, digest)
+            if row is None or hashlib.sha256(row.body).hexdigest() != digest:
+                raise IntegrityError(
+                    f"the signed decision of entry {entry.seq} is gone or was altered",
+                    "run `engine ledger verify`; restore the home from a backup",
+                )
+            yield verify_signed(row.body, self._keys.verify_keys(), expected_type=Approval).statement
 
     def _only_role(self, signer: SigningKey) -> Role:
-        roles = sorted(self._keys.roles_of(signer.verify_key.key_id))
+        roles = sorted(self._keys.roles_of_key(signer.verify_key))
         if len(roles) != 1:
             known = ", ".join(roles)
             raise BadInput(f"the key of `{signer.name}` has these roles: {known}", "say which with `--role`")
@@ -175,7 +194,7 @@ def _registered(keys: Registrations, file: Path) -> SigningKey:
             f"the key of `{key.name}` is the engine's own, and no person's",
             "sign with a key of your own: `engine keys create NAME FILE` makes one",
         )
-    if not keys.roles_of(key.verify_key.key_id):
+    if not keys.roles_of_key(key.verify_key):
         signed = " --key OPERATOR" if keys.has_operator() else ""
         raise KeyRefused(
             KeyFault.MISSING,

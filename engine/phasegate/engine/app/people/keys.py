@@ -16,7 +16,7 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
@@ -49,6 +49,7 @@ __all__ = [
     "Signer",
     "SigningKey",
     "VerifyKey",
+    "check_unique",
     "create_key",
     "load_key",
     "load_vkey",
@@ -167,9 +168,8 @@ class KeyRing:
                 `unwritable`.
         """
         key = VerifyKey.parse(vkey)
-        path = self._path(key.name)
         with self.changing():
-            self._check_unique(key)
+            path = self._checked(key)
             old = _read_registered(path).roles if os.path.lexists(path) else frozenset[Role]()
             roles = old | {role}
             if Role.ENGINE in roles and len(roles) > 1:
@@ -181,6 +181,15 @@ class KeyRing:
             if roles != old:
                 replace_public(path, f"{key.vkey}\n{_roles_line(roles)}")
         return RegisteredKey(key, roles)
+
+    def check(self, key: VerifyKey) -> None:
+        """Refuse what `register` would: a name that is no file's or is taken, a key that has another name.
+
+        Raises:
+            KeyRefused: as `register`, also where the folder cannot be written.
+        """
+        with self.changing():
+            self._checked(key)
 
     def roles_of(self, key_id: str) -> frozenset[Role]:
         """The roles of a key; none when it is not registered.
@@ -239,25 +248,17 @@ class KeyRing:
             )
         return self._folder / OPERATORS / f"{name}{VKEY_SUFFIX}"
 
-    def _check_unique(self, key: VerifyKey) -> None:
-        engine = self._engine()
+    def _checked(self, key: VerifyKey) -> Path:
+        """Where a key is to be written, if it may be registered."""
+        path, engine = self._path(key.name), self._engine()
         if engine is not None and engine.key.public == key.public:
             raise KeyRefused(
                 KeyFault.KEY_TAKEN,
                 f"`{key.key_id}` is the engine's own key",
                 "make a key for whom you want to register: `engine keys create NAME FILE`",
             )
-        for other, _ in self.list():
-            if other == key:
-                continue
-            if other.public == key.public:
-                raise KeyRefused(
-                    KeyFault.KEY_TAKEN,
-                    f"the key of `{key.name}` is registered already, as `{other.name}`",
-                    "let everyone make a key of their own: `engine keys create NAME FILE`",
-                )
-            if other.name.casefold() == key.name.casefold():
-                _refuse_name(key.name)
+        check_unique(key, (entry.key for entry in self.list()))
+        return path
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
@@ -273,6 +274,25 @@ class KeyRing:
             yield
         finally:
             os.close(lock)
+
+
+def check_unique(key: VerifyKey, others: Iterable[VerifyKey]) -> None:
+    """Refuse a key that is registered under another name, or whose name another key has, whatever its case.
+
+    Raises:
+        KeyRefused: `key_taken` or `name_taken`.
+    """
+    for other in others:
+        if other == key:
+            continue
+        if other.public == key.public:
+            raise KeyRefused(
+                KeyFault.KEY_TAKEN,
+                f"the key of `{key.name}` is registered already, as `{other.name}`",
+                "let everyone make a key of their own: `engine keys create NAME FILE`",
+            )
+        if other.name.casefold() == key.name.casefold():
+            _refuse_name(key.name)
 
 
 def _read_registered(path: Path) -> RegisteredKey:

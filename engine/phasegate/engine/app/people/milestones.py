@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from phasegate.engine.app.command_path import CommandPath
+from phasegate.engine.app.command_path import MILESTONES_ROW, CommandPath
 from phasegate.engine.app.people.keys import Role
 from phasegate.engine.app.people.registrations import Registrations
 from phasegate.engine.app.people.signing_off import signed_off
@@ -79,6 +79,8 @@ class Milestones:
         statuses = {name: self._status(name) for name in command.depends_on}
         if not command.milestone:
             return OpeningFacts(statuses={name: status for name, status in statuses.items() if status})
+        # The row first: whatever comes after shows at the commit.
+        row = self._store.projection(*MILESTONES_ROW[:2])
         # Entries, not rows: rows can be edited without the chain showing it.
         approved = self._store.entries(task=LEDGER_STREAM, type=MilestoneApproved.kind)
         recorded = self._store.entries(task=LEDGER_STREAM, type=BaselineRecorded.kind)
@@ -92,6 +94,7 @@ class Milestones:
                 if entry.payload["process"] == process.process
             ),
             stable=_stable(recorded),
+            milestone_row=row.seq if row else 0,
         )
 
     def _status(self, task: str) -> str:

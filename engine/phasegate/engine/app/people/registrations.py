@@ -12,16 +12,20 @@ from pathlib import Path
 import orjson
 
 from phasegate.engine.app.command_path import CommandPath
-from phasegate.engine.app.people.keys import KeyRing, Role, VerifyKey, load_key
+from phasegate.engine.app.people.keys import KeyRing, Role, VerifyKey, check_unique, load_key
 from phasegate.engine.app.people.signing_off import signed_off
-from phasegate.engine.core.errors import BadInput, IntegrityError
+from phasegate.engine.core.errors import BadInput, Conflict, IntegrityError
 from phasegate.engine.core.events import KeyRegistered
 from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.ports import Clock
 from phasegate.ledger.entry import Entry
-from phasegate.ledger.store import Projection, Row, Store
+from phasegate.ledger.errors import VersionConflict
+from phasegate.ledger.store import Expect, Projection, Row, Store
 
 KEY_ROW = "key"
+OPERATOR_ROW = "operator"
+"""Written with every operator: whoever registers unsigned demands at the commit that there is none."""
+ANY_OPERATOR = "any"
 
 
 class Registrations:
@@ -52,6 +56,7 @@ class Registrations:
             KeyRefused: the key or its name cannot be registered.
             BadInput: an operator has to sign it, and none did; or it is the role of the engine, whose own key
                 is the only one that has it.
+            Conflict: the first operator was registered while this was, unsigned.
         """
         if role is Role.ENGINE:
             raise BadInput(
@@ -60,16 +65,33 @@ class Registrations:
         parsed = VerifyKey.parse(vkey)
         what = f"key:{parsed.key_id} {role}"
         by, statement, rows = self._path.actor, "", list[Projection]()
+        expect: tuple[Expect, ...] = (Expect(OPERATOR_ROW, ANY_OPERATOR, 0),)
         if self.has_operator():
             by, statement, row = self._signed(what, key)
             rows.append(row)
-        self._ring.register(vkey, role)
+            expect = ()
+        # The entries as well as the ring's files, which anybody of the home's user can delete.
+        check_unique(parsed, self.verify_keys().values())
+        self._ring.check(parsed)
         event = KeyRegistered(
             name=parsed.name, key_id=parsed.key_id, vkey=parsed.vkey, role=role, by=by, statement=statement
         )
         body = orjson.dumps({"vkey": parsed.vkey})
         rows.append(Projection(KEY_ROW, f"{parsed.key_id} {role}", body))
-        return self._path.record_for_ledger(event, rows)
+        if role is Role.OPERATOR:
+            rows.append(Projection(OPERATOR_ROW, ANY_OPERATOR, b"{}"))
+        # 1. The entry, by which the key counts. After a crash here a repeat writes the file.
+        entry = self._recorded(event, rows, expect)
+        # 2. The file, for people to read.
+        self._ring.register(vkey, role)
+        return entry
+
+    def _recorded(self, event: KeyRegistered, rows: list[Projection], expect: tuple[Expect, ...]) -> Entry:
+        try:
+            return self._path.record_for_ledger(event, rows, expect)
+        except VersionConflict as error:
+            text = f"an operator was registered while the key of `{event.name}` was, without a signature"
+            raise Conflict(text, "have an operator sign it: `--key FILE`") from error
 
     def _signed(self, what: str, key: Path | None) -> tuple[str, str, Projection]:
         if key is None:
@@ -77,7 +99,7 @@ class Registrations:
                 "an operator is registered, so an operator has to sign every further registration",
                 "have one give their key with `--key FILE`",
             )
-        if Role.OPERATOR not in self.roles_of(load_key(key).verify_key.key_id):
+        if Role.OPERATOR not in self.roles_of_key(load_key(key).verify_key):
             raise BadInput("the key that signs is no registered operator's", "have an operator sign")
         return signed_off(
             self,
@@ -100,6 +122,13 @@ class Registrations:
     def roles_of(self, key_id: str) -> frozenset[Role]:
         """The roles of a key, as entries give them; none when it is not registered."""
         return self.roles().get(key_id, frozenset())
+
+    def roles_of_key(self, key: VerifyKey) -> frozenset[Role]:
+        """The roles of whoever has this very key; none when another was registered under its id.
+
+        The hash in an id has four bytes, so that 2**32 tries find a key of one's own with the same.
+        """
+        return self.roles_of(key.key_id) if self.verify_keys().get(key.key_id) == key else frozenset()
 
     def roles(self) -> Mapping[str, frozenset[Role]]:
         """The roles of every registered key by its id.

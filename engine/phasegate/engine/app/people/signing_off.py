@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from phasegate.engine.app.notary import STATEMENT_ROW
-from phasegate.engine.app.people.keys import Role, load_key
+from phasegate.engine.app.people.keys import Role, VerifyKey, load_key
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.ids import REASON_CHARS_MAX, parse_line
 from phasegate.engine.statements.approval import Approval, Decision
@@ -23,8 +23,8 @@ STANDS_FOR_TASK = "LEDGER"
 class Roles(Protocol):
     """Tells the roles of a key."""
 
-    def roles_of(self, key_id: str) -> frozenset[Role]:
-        """The roles of a key; none when it is not registered."""
+    def roles_of_key(self, key: VerifyKey) -> frozenset[Role]:
+        """The roles of a key; none when it is not registered, but another of its id may be."""
         ...
 
 
@@ -50,7 +50,7 @@ def signed_off(
         KeyRefused: it cannot be read.
     """
     signer = load_key(key)
-    registered = keys.roles_of(signer.verify_key.key_id)
+    registered = keys.roles_of_key(signer.verify_key)
     role = next((role for role in sorted(roles) if role in registered), None)
     if role is None:
         wanted = " or ".join(sorted(roles))
