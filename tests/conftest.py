@@ -1,4 +1,4 @@
-"""What tests of every kind share: one PostgreSQL server a session, started when the first asks for it."""
+"""What tests of every kind share: files nobody waits for, and one PostgreSQL server a session."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from itertools import count
 
 import pytest
 from postgres_server import Server, server
+from unsynced_files import unsynced_files
 
 _numbers = count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unsynced() -> Iterator[None]:
+    with unsynced_files():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -176,11 +176,11 @@ def cli(*args: str, environ: dict[str, str] | None = None) -> Ran:
     return _in_process(run, ["engine", *args], environ)
 
 
-def validate_checkpoint(*args: str) -> Ran:
+def validate_checkpoint(*args: object, **environ: str) -> Ran:
     """Run `validate_checkpoint` in this process."""
     from phasegate.engine.cli.validate_checkpoint import main
 
-    return _in_process(main, ["validate_checkpoint", *args], None)
+    return _in_process(main, ["validate_checkpoint", *map(str, args)], environ)
 
 
 def cli_process(*args: str, cwd: Path, environ: dict[str, str] | None = None) -> Ran:

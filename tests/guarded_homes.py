@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -133,19 +137,30 @@ class Guarded:
 
 
 def guarded_home(folder: Path, process: Process | None = None) -> Guarded:
-    """A home with everybody registered; the operator first, who then signs for the others."""
-    clock = Clock()
-    loose = folder / "loose"
-    loose.mkdir()
+    """A home with everybody registered; a copy of one that is made once in a process.
+
+    Args:
+        folder: where it goes; must not have a home or keys yet.
+    """
+    shutil.copytree(_registered(), folder, dirs_exist_ok=True)
+    keys = {name: folder / f"{name}.key" for name in (*ROLES, "mallory")}
+    return Guarded((folder / "home").resolve(), folder / "loose", Clock(), keys, process or guarded())
+
+
+@functools.cache
+def _registered() -> Path:
+    """The home that is copied: the operator is registered first, who then signs for the others."""
+    folder = Path(tempfile.mkdtemp(prefix="guarded-home-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "loose").mkdir()
     keys = {name: folder / f"{name}.key" for name in (*ROLES, "mallory")}
     vkeys = {name: create_key(file, name).public_vkey for name, file in keys.items()}
-    with Engine.init(folder / "home", clock=clock) as engine:
+    with Engine.init(folder / "home", clock=Clock()) as engine:
         engine.registrations.register(vkeys["olga"], Role.OPERATOR)
         for name, role in ROLES.items():
             if name != "olga":
                 engine.registrations.register(vkeys[name], role, key=keys["olga"])
-        root = engine.home.root
-    return Guarded(root, loose, clock, keys, process or guarded())
+    return folder
 
 
 def assert_sound(engine: Engine, *, besides: str = "no fault") -> None:

@@ -1,10 +1,11 @@
-"""A home for each test, and each way to the engine in turn."""
+"""A home for each test, each way to the engine in turn, and finished work to look at or to change."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from checkpoint_work import CheckpointWork
 from engine_drivers import ApiDriver, CliDriver, Driver
 
 from phasegate.engine.app.engine import Engine
@@ -21,3 +22,15 @@ def home(tmp_path: Path) -> Path:
 def driver(request: pytest.FixtureRequest, home: Path) -> Driver:
     """The same engine through its API and through its command line."""
     return request.param(home)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> CheckpointWork:
+    """Finished work with its bundle; not to be changed."""
+    return CheckpointWork(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> CheckpointWork:
+    """Finished work to do something to."""
+    return CheckpointWork(tmp_path)

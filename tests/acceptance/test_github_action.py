@@ -20,11 +20,6 @@ ACTION = yaml.safe_load((ROOT / PLACE / "action.yml").read_text())
 INSTALL, VALIDATE = ACTION["runs"]["steps"]
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> CheckpointWork:
-    return CheckpointWork(tmp_path_factory.mktemp("work"))
-
-
 def run_step(step: dict[str, Any], cwd: Path, temp: Path, inputs: dict[str, str], **environ: str):
     """Run a step as a runner does: inputs put into its variables, its script given to bash."""
     values = {name: str(item.get("default", "")) for name, item in ACTION["inputs"].items()} | inputs

@@ -2,128 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from lean_python import lean_python
+from protected_work import BROKEN, FORGED, TASK, Work, broken_with, process, refused
 from small_repository import CHANGED, CHANGED_TESTS, SOURCE, TESTS, SmallRepository
 
 from phasegate.engine.app.audit.audit import audit
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.results import Result, Witnessed
-from phasegate.policies.model import Process
 
 pytestmark = pytest.mark.attack
 
-TASK = "IMP-9"
-BROKEN = SOURCE.replace("/ len(values)", "/ (len(values) + 1)")
-
-CONFTEST = """import pytest
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    outcome = yield
-    report = outcome.get_result()
-    if report.failed:
-        report.outcome = "passed"
-        report.longrepr = None
-"""
-
-FORGED = """import os
-import sys
-
-os.makedirs("build", exist_ok=True)
-with open("build/junit.xml", "w") as file:
-    file.write('<testsuite name="pytest" tests="1"><testcase classname="test_means" '
-               'name="test_the_mean_of_numbers_is_unchanged" time="0.1"/></testsuite>')
-os._exit(0)
-"""
-
-
-def process(**params: Any) -> Process:
-    """VERIFY with the results, the log and the protected checks; then DONE."""
-    return Process.model_validate(
-        {
-            "process": "protecting",
-            "version": 1,
-            "title": "A process for tests",
-            "phases": [
-                {
-                    "name": "VERIFY",
-                    "purpose": "to be left",
-                    "git": "anything",
-                    "evidence": [
-                        {"name": "test_results.json", "origin": "witnessed", "witness": "junit",
-                         "checks": [{"use": "test_results"}]},
-                        {"name": "protected_checks.json", "origin": "witnessed", "witness": "protected",
-                         "checks": [{"use": "protected_checks", "params": params}]},
-                    ],
-                },
-                {"name": "DONE", "purpose": "to be reached"},
-            ],
-            "forward": {"VERIFY": ["DONE"]},
-            "backtrack": {"DONE": ["VERIFY"]},
-            "repository": {"anything": {"allow": ["**"]}},
-        }
-    )  # fmt: skip
-
-
-class Work:
-    """A task on a small repository, opened at its first commit.
-
-    Args:
-        folder: where home and repository go.
-        params: parameters of the check.
-    """
-
-    def __init__(self, folder: Path, **params: Any) -> None:
-        self.repository = SmallRepository(folder / "repo")
-        self.engine = Engine.init(folder / "home")
-        opened = self.engine.open_task(TASK, process(**params), repository=self.repository.root)
-        assert opened.accepted
-
-    def command(self, *args: str) -> list[str]:
-        """The test command, without configuration of its own."""
-        (self.repository.root / "build").mkdir(exist_ok=True)
-        return [lean_python(), "-m", "pytest", "-q", "--junitxml", "build/junit.xml", *args]
-
-    def verify(self, *args: str, command: list[str] | None = None, hermetic: bool = False) -> Witnessed:
-        """Witness the tests."""
-        (self.repository.root / "build" / "junit.xml").unlink(missing_ok=True)
-        return self.engine.witness(
-            TASK, "", command or self.command(*args), junit=Path("build/junit.xml"),
-            cwd=self.repository.root, hermetic=hermetic,
-        )  # fmt: skip
-
-    def leave(self) -> Result:
-        """Try to leave VERIFY."""
-        return self.engine.advance(TASK)
-
-    def document(self) -> dict[str, Any]:
-        """What the protected checks found."""
-        digest = self.engine.state(TASK).evidence["protected_checks.json"].digest
-        found: dict[str, Any] = json.loads(self.engine.content(digest))
-        return found
-
 
 @pytest.fixture
-def work(tmp_path: Path):
+def work(tmp_path: Path) -> Iterator[Work]:
     """Given a task on a repository."""
     made = Work(tmp_path)
     yield made
     made.engine.close()
-
-
-def refused(work: Work) -> set[str]:
-    """The gate stays shut; codes of what keeps it so, each with a remedy."""
-    result = work.leave()
-    assert not result.accepted
-    assert all(finding.remedy for finding in result.findings)
-    return {finding.code for finding in result.findings if finding.blocks}
 
 
 def test_an_honest_change_with_new_tests_passes(work: Work) -> None:
@@ -156,85 +54,6 @@ def test_the_working_tree_and_its_reports_are_left_as_they_are(work: Work) -> No
 
     assert work.repository.git("status", "--porcelain") == before
     assert b"test_nothing_has_no_mean" in (work.repository.root / "build" / "junit.xml").read_bytes()
-
-
-def broken_with(work: Work, **files: str) -> None:
-    """A source that is wrong, and what is to hide it."""
-    work.repository.write("src/means.py", BROKEN)
-    for name, text in files.items():
-        work.repository.write(f"{name}.py", text)
-
-
-def test_a_conftest_that_turns_failures_into_passes_does_not_get_through(work: Work) -> None:
-    broken_with(work, conftest=CONFTEST)
-
-    seen = work.verify()
-
-    assert seen.passed, "the trick works on the report alone"
-    assert refused(work) >= {
-        "protected.configuration_added",
-        "protected.regressed",
-        "protected.outcome_changed_by_configuration",
-    }
-
-
-def test_a_conftest_that_git_ignores_does_not_get_through(work: Work) -> None:
-    broken_with(work, conftest=CONFTEST)
-    (work.repository.root / ".gitignore").write_text("__pycache__/\nbuild/\nconftest.py\n")
-
-    assert work.verify().passed
-    assert refused(work) >= {"protected.regressed", "protected.outcome_changed_by_configuration"}
-
-
-def test_a_report_forged_by_a_conftest_that_ends_the_run_does_not_get_through(work: Work) -> None:
-    broken_with(work, conftest=FORGED)
-
-    assert work.verify().passed
-    assert refused(work) >= {"protected.configuration_added", "protected.regressed"}
-
-
-def test_a_report_forged_by_a_new_test_module_does_not_get_through(work: Work) -> None:
-    broken_with(work, test_aaa=FORGED)
-
-    assert work.verify().passed
-    assert refused(work) >= {"protected.regressed", "protected.failures_hidden"}
-
-
-def test_a_plugin_that_a_new_test_module_brings_does_not_get_through(work: Work) -> None:
-    # The tests of the base commit pass; what is hidden is a new test that fails.
-    work.repository.change()
-    work.repository.write("helping.py", CONFTEST)
-    work.repository.write("test_more.py", "pytest_plugins = 'helping'\n\n\ndef test_more():\n    assert 0\n")
-
-    assert work.verify().passed
-    assert "protected.failures_hidden" in refused(work)
-
-
-@pytest.mark.parametrize("how", ["-p", "sh", "env"])
-def test_a_plugin_in_the_command_does_not_get_through(work: Work, how: str) -> None:
-    broken_with(work, helping=CONFTEST)
-    pytest_ = " ".join(work.command())
-    command = {
-        "-p": work.command("-p", "helping"),
-        "sh": ["sh", "-c", f"{pytest_} -p helping"],
-        "env": ["env", "PYTEST_ADDOPTS=-p helping", *work.command()],
-    }[how]
-
-    assert work.verify(command=command).passed
-    named = "protected.environment_in_command" if how == "env" else "protected.plugin_in_command"
-    assert refused(work) >= {named, "protected.failures_hidden"}
-
-
-def test_a_plugin_in_the_environment_has_no_effect(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken_with(work, helping=CONFTEST)
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p helping")
-    monkeypatch.setenv("PYTHONPATH", str(work.repository.root))
-
-    seen = work.verify()
-
-    assert seen.event is not None
-    assert seen.event.exit_code == 1
-    assert {"PYTEST_ADDOPTS", "PYTHONPATH"} <= set(seen.event.dropped)
 
 
 def _deleted(work: Work) -> None:
@@ -419,72 +238,6 @@ def test_a_source_exchanged_after_the_tests_ran_does_not_get_through(work: Work)
     assert "protected.tree_changed" in refused(work)
 
 
-HOOK = """import importlib.machinery
-import sys
-
-SOURCE = %r
-
-
-class Found(importlib.machinery.PathFinder):
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        found = super().find_spec(name, path, target)
-        if name == "means":
-            found.loader.get_data = lambda _: SOURCE.encode()
-        return found
-
-
-sys.meta_path.insert(0, Found)
-"""
-"""Gives the tests another source than the one that stands."""
-
-
-def test_another_spelling_of_the_real_tree_does_not_lead_trials_back_to_it(work: Work) -> None:
-    broken_with(work)
-    evil = work.repository.root / "build" / "evil"
-    evil.mkdir(parents=True)
-    (evil / "sitecustomize.py").write_text(HOOK % SOURCE)
-    spelled = f"{evil.parent.parent.parent}/./{evil.relative_to(work.repository.root.parent)}"
-
-    assert work.verify(command=["env", f"PYTHONPATH={spelled}", *work.command()]).passed
-
-    assert "protected.environment_in_command" in refused(work)
-
-
-def test_a_link_of_the_change_does_not_lead_trials_back_to_the_real_tree(work: Work) -> None:
-    broken_with(work)
-    evil = work.repository.root / "build" / "evil"
-    evil.mkdir(parents=True)
-    (evil / "sitecustomize.py").write_text(HOOK % SOURCE)
-    (work.repository.root / "helping").symlink_to(evil)
-
-    assert work.verify(command=["env", "PYTHONPATH=helping", *work.command()]).passed
-
-    assert "protected.link_leads_away" in refused(work)
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("conftest.py", "import sys\n"),
-        ("pytest.ini", "[pytest]\naddopts = -p no:cacheprovider\n"),
-        ("pyproject.toml", "[tool.pytest.ini_options]\npython_functions = ['test_nothing*']\n"),
-    ],
-)
-def test_settings_above_the_repository_and_the_trials_do_not_get_through(
-    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
-) -> None:
-    work.repository.change()
-    (tmp_path / name).write_text(text)
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
-    monkeypatch.setattr("tempfile.tempdir", None)
-
-    assert work.verify("-c", "/dev/null", "--rootdir", ".").passed
-
-    assert refused(work) == {"protected.configuration_above"}
-
-
 def test_a_base_commit_with_tests_of_which_its_run_tells_none_is_not_evaluated(work: Work) -> None:
     broken_with(work)
     work.repository.write("test_means.py", TESTS.replace("== 2", ">= 0"))
@@ -497,55 +250,6 @@ def test_a_base_commit_with_tests_of_which_its_run_tells_none_is_not_evaluated(w
     assert work.verify(command=["sh", "-c", both]).passed
 
     assert refused(work) >= {"protected.not_evaluated", "protected.selection_in_command"}
-
-
-def test_a_command_that_leaves_out_the_settings_of_the_base_commit_does_not_get_through(
-    tmp_path: Path,
-) -> None:
-    work = Work(tmp_path)
-    work.repository.write("pytest.ini", "[pytest]\npython_files = check_*.py test_*.py\n")
-    work.repository.commit("settings")
-    work.engine.close()
-    work.engine = Engine.init(tmp_path / "another")
-    assert work.engine.open_task(TASK, process(), repository=work.repository.root).accepted
-    try:
-        work.repository.change()
-
-        assert work.verify("-c", "/dev/null", "--rootdir", ".").passed
-
-        assert refused(work) == {"protected.configuration_in_command"}
-    finally:
-        work.engine.close()
-
-
-def test_unittest_classes_left_out_in_every_run_do_not_get_through(work: Work) -> None:
-    work.repository.change()
-
-    assert work.verify("-p", "no:unittest").passed
-
-    assert refused(work) == {"protected.plugin_in_command"}
-
-
-def test_a_folder_outside_of_the_working_tree_that_tests_are_looked_for_in_does_not_get_through(
-    work: Work, tmp_path: Path
-) -> None:
-    broken_with(work)
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "outside" / "conftest.py").write_text(HOOK % SOURCE)
-
-    assert work.verify("--rootdir", ".", ".", str(tmp_path / "outside")).passed
-
-    assert "protected.environment_in_command" in refused(work)
-
-
-def test_code_that_git_ignores_and_only_the_witnessed_run_has_does_not_get_through(work: Work) -> None:
-    work.repository.change()
-    (work.repository.root / "build").mkdir()
-    work.repository.write("build/sitecustomize.py", "import sys\n")
-
-    assert work.verify(command=["env", "PYTHONPATH=build", *work.command()]).passed
-
-    assert refused(work) == {"protected.ignored_code"}
 
 
 def opened(tmp_path: Path, name: str, text: str, settings: str = "[pytest]\n") -> Work:
