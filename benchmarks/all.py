@@ -19,6 +19,7 @@ SUITES = {
     "ledger.py": (["--blocks", "24", "--size", "100000"], ["--blocks", "4", "--verify-size", "5000"]),
     "tree.py": (["--size", "1000000"], ["--size", "5000", "--blocks", "2"]),
     "peers.py": ([], ["--blocks", "1"]),
+    "writers.py": ([], ["--appends", "200"]),
     "leases.py": (["--blocks", "24"], ["--blocks", "4"]),
     "transition.py": (["--blocks", "24"], ["--blocks", "4"]),
     "attestation.py": (["--blocks", "24"], ["--blocks", "4"]),

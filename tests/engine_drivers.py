@@ -252,7 +252,7 @@ def _in_process(main: Callable[[], None], argv: list[str], environ: dict[str, st
 
 
 def _plain_environment() -> dict[str, str]:
-    dropped = {"PHASEGATE_HOME", "NO_COLOR", "FORCE_COLOR"}
+    dropped = {"PHASEGATE_HOME", "PHASEGATE_LEDGER", "NO_COLOR", "FORCE_COLOR"}
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     return {**kept, "COLUMNS": "200"}
 

@@ -171,7 +171,7 @@ def test_given_a_migration_that_is_missing_then_the_owner_applies_it_once(dsn, s
         "text_of",
         lambda name: "CREATE TABLE @schema@.more (n integer)" if name == "0002_more.sql" else text(name),
     )
-    with pytest.raises(UnsupportedSchema, match="older than 2; have the owner call `migrate_postgres`"):
+    with pytest.raises(UnsupportedSchema, match="older than 2; have the owner run `engine ledger migrate`"):
         PostgresStore.open(dsn)
     done = []
     threads = [threading.Thread(target=lambda: done.append(migrate_postgres(dsn))) for _ in range(4)]

@@ -8,16 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from contract.ledger_store_contract import CREATED, LEDGER, at, draft
 
+from phasegate.ledger.errors import StoreBusy
 from phasegate.ledger.sqlite import SqliteStore
 from phasegate.ledger.sqlite_verify import verify_sqlite
 from phasegate.ledger.verify import verify_chain
 
 KILLS = 50
+STOPS = 25
 SEED = 20260101
 LONGEST_LIFE_S = 0.03
 
@@ -27,6 +30,7 @@ LONGEST_LIFE_S = 0.03
 NURSERY = """
 import os, sys
 from contract.ledger_store_contract import at, draft
+from phasegate.ledger.errors import StoreBusy
 from phasegate.ledger.sqlite import SqliteStore
 from phasegate.ledger.store import Projection
 path = sys.argv[1]
@@ -66,12 +70,22 @@ def nursery(tmp_path):
     child.stdout.close()
 
 
-def live_and_die(child, life_s):
-    """Let a writer live that long; return what it acknowledged."""
+def born(child):
+    """Begin a writer; its process id."""
     child.stdin.write(b"\n")
     child.stdin.flush()
-    pid = int(child.stdout.readline().split()[1])
+    return int(child.stdout.readline().split()[1])
+
+
+def live_and_die(child, life_s):
+    """Let a writer live that long; return what it acknowledged."""
+    pid = born(child)
     time.sleep(life_s)
+    return die(child, pid)
+
+
+def die(child, pid):
+    """Kill a writer; return what it acknowledged."""
     os.kill(pid, signal.SIGKILL)
     acknowledged = {}
     for line in iter(child.stdout.readline, b"dead\n"):
@@ -112,3 +126,32 @@ def test_given_a_writer_killed_while_it_holds_the_lock_then_the_next_one_need_no
         store = SqliteStore.open(path, lock_wait_ms=500)
         assert store.append([draft()], at=at(1))
         store.close()
+
+
+def test_given_a_writer_stopped_at_random_moments_then_others_write_or_are_told_and_it_goes_on(nursery):
+    path, child = nursery
+    moments = random.Random(SEED)
+    acknowledged: dict[int, str] = {}
+    outcomes = set()
+    store = SqliteStore.open(path, lock_wait_ms=20)
+    for _ in range(3):
+        pid = born(child)
+        for number in range(STOPS):
+            time.sleep(moments.uniform(0, LONGEST_LIFE_S / 3))
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                (entry,) = store.append([draft(number)], at=at(2))
+                acknowledged[entry.seq] = entry.hash
+                outcomes.add("written")
+            except StoreBusy:
+                outcomes.add("told")
+            # Reading never waits.
+            assert store.head().size >= max(acknowledged, default=0)
+            os.kill(pid, signal.SIGCONT)
+        acknowledged |= die(child, pid)
+    store.close()
+    assert outcomes == {"written", "told"}
+    with closing(SqliteStore.open(path)) as reopened:
+        found = verify_chain(reopened.raw(), ledger=LEDGER, known=acknowledged)
+    assert found.ok, found.problem
+    assert verify_sqlite(path).ok

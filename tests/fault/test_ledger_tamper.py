@@ -12,8 +12,7 @@ import pytest
 from contract.ledger_store_contract import CREATED, LEDGER, at, draft
 
 from phasegate.ledger.__main__ import main
-from phasegate.ledger.chain import Head, extend
-from phasegate.ledger.entry import seal
+from phasegate.ledger.chain import extend
 from phasegate.ledger.errors import StoreCorrupt, StoreMissing
 from phasegate.ledger.sqlite import SqliteStore
 from phasegate.ledger.sqlite_verify import verify_sqlite
@@ -92,17 +91,6 @@ def test_given_one_byte_of_an_entry_changed_through_sql_then_it_is_named(path, s
         assert problem(path).seq in (seq, seq + 1), (place, changed)
     unguarded(path, f"UPDATE entries SET bytes = ? WHERE seq = {seq}", values=(data,))
     assert verify_sqlite(path).ok
-
-
-@pytest.mark.parametrize("seq", [1, 2, 20, ENTRIES - 1, ENTRIES])
-def test_given_a_value_in_an_entry_replaced_by_another_valid_one_then_it_is_named(path, seq):
-    unguarded(
-        path,
-        f"UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), 'many', 'lots') AS BLOB) WHERE seq = {seq}",
-    )
-    found = problem(path)
-    expected = (seq, "head_mismatch" if seq == ENTRIES else "hash_mismatch")
-    assert (found.seq, found.code) == expected
 
 
 def test_given_one_byte_changed_anywhere_in_the_entries_in_the_file_then_it_is_found(path):
@@ -208,25 +196,6 @@ def test_given_an_index_that_hides_an_entry_then_it_is_a_problem(path):
     assert problem(path).code == "store_corrupt"
 
 
-def test_given_an_entry_deleted_then_the_gap_is_named(path):
-    unguarded(path, "DELETE FROM entries WHERE seq = 7")
-    found = problem(path)
-    assert (found.seq, found.code) == (7, "sequence_gap")
-
-
-def test_given_the_first_entry_deleted_then_it_is_named(path):
-    unguarded(path, "DELETE FROM entries WHERE seq = 1")
-    found = problem(path)
-    assert (found.seq, found.code) == (1, "sequence_gap")
-
-
-@pytest.mark.parametrize("left", [0, 1, ENTRIES - 1])
-def test_given_the_end_cut_off_then_the_recorded_head_misses_it(path, left):
-    unguarded(path, f"DELETE FROM entries WHERE seq > {left}")
-    found = problem(path)
-    assert (found.seq, found.code) == (left + 1, "truncated")
-
-
 def test_given_the_end_cut_off_and_the_recorded_head_set_back_then_the_mark_misses_it(path):
     data = execute(path, f"SELECT bytes FROM entries WHERE seq = {ENTRIES}")[0][0]
     prev = data.split(b'"prev":"')[1][:64].decode()
@@ -240,16 +209,6 @@ def test_given_the_end_cut_off_and_the_recorded_head_set_back_then_the_mark_miss
     assert (found.seq, found.code) == (ENTRIES, "truncated")
     with pytest.raises(StoreCorrupt):
         SqliteStore.open(path)
-
-
-def test_given_two_entries_swapped_then_the_first_of_them_is_named(path):
-    unguarded(
-        path,
-        "UPDATE entries SET seq = -1 WHERE seq = 5",
-        "UPDATE entries SET seq = 5 WHERE seq = 6",
-        "UPDATE entries SET seq = 6 WHERE seq = -1",
-    )
-    assert problem(path).seq == 5
 
 
 def test_given_an_entry_inserted_at_the_end_then_the_recorded_head_does_not_know_it(path):
@@ -277,40 +236,12 @@ def test_given_garbage_inserted_then_it_is_named(path):
     assert (found.seq, found.code) == (ENTRIES + 1, "bad_entry")
 
 
-def test_given_an_entry_rewritten_with_replace_after_the_guard_fell_then_it_is_named(path):
-    forged = seal(draft(1), 9, "0" * 64, at(9), LEDGER)
-    unguarded(
-        path, "REPLACE INTO entries VALUES (?, ?, ?, ?)", values=(9, forged.task, forged.type, forged.bytes)
-    )
-    found = problem(path)
-    assert (found.seq, found.code) == (9, "hash_mismatch")
-
-
 @pytest.mark.parametrize("column", ["task", "type"])
 @pytest.mark.parametrize("seq", [1, 20, ENTRIES])
 def test_given_a_plain_column_edited_then_it_is_named(path, column, seq):
     unguarded(path, f"UPDATE entries SET {column} = 'other' WHERE seq = {seq}")
     found = problem(path)
     assert (found.seq, found.code) == (seq, "column_mismatch")
-
-
-def test_given_the_whole_entry_rewritten_and_relinked_from_there_then_the_recorded_head_differs(path):
-    rows = execute(path, "SELECT bytes FROM entries WHERE seq = 30")
-    head = Head(29, rows[0][0].split(b'"prev":"')[1][:64].decode(), at(29))
-    forged = extend(
-        head, [draft(n, task=f"T-{n % 3}") for n in range(30, ENTRIES + 1)], at=at(60), ledger=LEDGER
-    )
-    connection = apsw.Connection(str(path))
-    shipped = [row[0] for row in connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'trigger'")]
-    for name in TRIGGERS:
-        connection.execute(f"DROP TRIGGER {name}")
-    for entry in forged:
-        connection.execute("UPDATE entries SET bytes = ? WHERE seq = ?", (entry.bytes, entry.seq))
-    for sql in shipped:
-        connection.execute(sql)
-    connection.close()
-    found = problem(path)
-    assert (found.seq, found.code) == (ENTRIES, "head_mismatch")
 
 
 @pytest.mark.parametrize(
@@ -334,21 +265,6 @@ def test_given_another_ledgers_id_then_every_entry_is_foreign(path):
     found = problem(path)
     assert (found.seq, found.code) == (1, "foreign_ledger")
     assert verify_sqlite(path, ledger="third").problem.code == "foreign_ledger"
-
-
-def test_given_a_rewrite_of_everything_the_file_holds_then_verify_says_it_could_not_have_known(
-    path, tmp_path
-):
-    """The limit, stated: whoever writes file and mark anew passes, and the report says so."""
-    forged = tmp_path / "forged" / "ledger.db"
-    forged.parent.mkdir()
-    store = SqliteStore.create(forged, LEDGER, at=CREATED)
-    store.append([draft(1)], at=at(1))
-    store.close()
-    found = verify_sqlite(forged)
-    assert found.ok
-    assert any(item.startswith("rewrite") for item in found.not_ruled_out)
-    assert any(item.startswith("truncation") for item in found.not_ruled_out)
 
 
 def test_given_projections_forged_then_verify_neither_trusts_nor_needs_them(path):

@@ -1,4 +1,7 @@
-"""Several processes on one ledger file: nothing lost, nothing forked, nobody starved."""
+"""Several processes on one ledger file: nothing lost, nothing forked, nobody starved.
+
+`benchmarks/writers.py` does the same with as many appends as one likes.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from contract.ledger_store_contract import CREATED, LEDGER
 from phasegate.ledger.sqlite import SqliteStore
 from phasegate.ledger.sqlite_verify import verify_sqlite
 
-WRITERS = 4
-APPENDS = 500
+WRITERS = 8
+APPENDS = 250
 LONGEST_WAIT_S = 1.0
 
 WRITER = """
@@ -84,7 +87,7 @@ def path(tmp_path):
     return path
 
 
-def test_given_four_processes_of_500_appends_then_none_is_lost_or_forked_and_none_waits_a_second(path):
+def test_given_eight_processes_of_250_appends_then_none_is_lost_or_forked_and_none_waits_a_second(path):
     children = [start(WRITER, path, f"W-{n}", APPENDS) for n in range(WRITERS)]
     try:
         assert [child.stdout.readline() for child in children] == ["ready\n"] * WRITERS
@@ -105,7 +108,8 @@ def test_given_four_processes_of_500_appends_then_none_is_lost_or_forked_and_non
     assert [seq for seq, _ in stored] == list(range(1, WRITERS * APPENDS + 1))
     assert orders == [list(range(APPENDS))] * WRITERS
     assert verify_sqlite(path).ok
-    assert max(report["longest_s"] for report in reports) < LONGEST_WAIT_S
+    longest_s = max(report["longest_s"] for report in reports)
+    assert longest_s < LONGEST_WAIT_S
 
 
 def test_given_two_processes_that_decided_on_one_version_then_one_writes_and_the_other_is_refused(path):

@@ -1,6 +1,7 @@
 """Verify a ledger or an export of one without the engine: ``python -m phasegate.ledger verify PATH``.
 
-Needs cryptography and orjson; apsw only if PATH is a ledger file.
+Needs cryptography and orjson; apsw only if PATH is a ledger file, psycopg only if it is a database
+(``postgresql://...``).
 
 Exit codes: 0 no problem found, 2 wrong usage or nothing there, 3 something that was demanded could not be
 checked, 4 a problem was found.
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from phasegate.ledger.errors import LedgerError
+from phasegate.ledger.errors import LedgerError, StoreFailed
 from phasegate.ledger.offline.terms import terms_of
 from phasegate.ledger.offline.verifying import verify_path
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from phasegate.ledger.offline.report import Report
 
 EXIT_USAGE: Final = 2
+EXIT_NOT_EVALUATED: Final = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = _verify(chosen)
     except LedgerError as error:
         sys.stderr.write(f"error: {error}\n")
-        return EXIT_USAGE
+        return EXIT_NOT_EVALUATED if isinstance(error, StoreFailed) else EXIT_USAGE
     except ModuleNotFoundError as error:
         sys.stderr.write(f"error: a ledger file needs `{error.name}`; install it, or verify an export\n")
         return EXIT_USAGE
@@ -46,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m phasegate.ledger", description="read a ledger or export")
     commands = parser.add_subparsers(dest="command", required=True)
     verify = commands.add_parser("verify", help="read everything again and name the first bad entry")
-    verify.add_argument("path", help="folder of tiles, file of JSON lines, bundle, or ledger file")
+    verify.add_argument(
+        "path", help="folder of tiles, file of JSON lines, bundle, ledger file, or postgresql://..."
+    )
     verify.add_argument("--ledger", help="the ledger id it must have")
     verify.add_argument(
         "--key", action="append", default=[], help="verifier key, or file of one; one must have signed"

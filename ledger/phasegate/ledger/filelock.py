@@ -67,8 +67,15 @@ class WriterLock:
             _unlock(held)
 
     def write_mark(self, mark: bytes) -> None:
-        """Write the mark; the lock is held. Padded, so that a shorter one leaves nothing behind."""
-        os.pwrite(self._fd, mark.ljust(MAX_MARK_BYTES - 1) + b"\n", 0)
+        """Write the mark; the lock is held. Padded, so that a shorter one leaves nothing behind.
+
+        It is a hint about a commit that stands already, so a disk that fails here takes nothing back: an
+        older mark says less and nothing false, and half a mark is emptied.
+        """
+        whole = mark.ljust(MAX_MARK_BYTES - 1) + b"\n"
+        with contextlib.suppress(OSError):
+            if os.pwrite(self._fd, whole, 0) != len(whole):
+                os.ftruncate(self._fd, 0)
 
     def close(self) -> None:
         """Close the file; without effect the second time."""

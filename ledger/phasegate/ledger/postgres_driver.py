@@ -12,13 +12,14 @@ from phasegate.ledger.errors import (
     StoreMissing,
     StoreReadOnly,
 )
+from phasegate.ledger.postgres_place import NOT_INSTALLED
 
 try:
     import psycopg
     from psycopg import errors as refusals
     from psycopg import sql
 except ImportError:
-    raise StoreFailed("psycopg is not installed; run `pip install 'phasegate[postgres]'`") from None
+    raise StoreFailed(NOT_INSTALLED) from None
 
 if TYPE_CHECKING:
     from phasegate.ledger.postgres_place import Place

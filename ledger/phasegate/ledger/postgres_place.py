@@ -18,6 +18,7 @@ MAX_SCHEMA_CHARS: Final = 63
 SLUG_CHARS: Final = 40
 DIGEST_CHARS: Final = 10
 HIDDEN: Final = "***"
+NOT_INSTALLED: Final = "psycopg is not installed; run `pip install 'phasegate[postgres]'`"
 
 # Unless the DSN says otherwise: a peer that is gone is noticed within half a minute.
 _DEFAULTS: Final = {
@@ -31,6 +32,8 @@ _DEFAULTS: Final = {
 }
 _URI: Final = ("postgresql://", "postgres://")
 _OWN: Final = ("ledger", "schema")
+SECRETS: Final = ("password", "sslpassword")
+_NO_URI: Final = "the DSN is not one; write postgresql://user@host:port/database"
 _is_schema = re.compile(rf"[a-z_][a-z0-9_]{{0,{MAX_SCHEMA_CHARS - 1}}}").fullmatch
 
 
@@ -59,7 +62,7 @@ class Place(NamedTuple):
     def clean(self, message: object) -> str:
         """Return a message of the driver's as one lower-case line without the password."""
         text = " ".join(str(message).split())
-        for name in ("password", "sslpassword"):
+        for name in SECRETS:
             secret = self.parameters.get(name)
             if secret:
                 text = text.replace(secret, HIDDEN)
@@ -89,6 +92,38 @@ def locate(dsn: str, ledger: str | None = None, schema: str | None = None) -> Pl
     return Place(parameters, _label(parameters), checked_schema(schema) if schema else "", ledger)
 
 
+def is_dsn(text: str) -> bool:
+    """Tell whether a text names a database rather than a file: it begins as a PostgreSQL URI."""
+    return text.startswith(_URI)
+
+
+def without_password(dsn: str) -> str:
+    """Return a URI without the passwords in it, fit for keeping and showing.
+
+    Raises:
+        StoreFailed: It is no URI, or a password could not be taken out. The message does not repeat it.
+    """
+    if not is_dsn(dsn):
+        raise StoreFailed(_NO_URI)
+    scheme, _, rest = dsn.partition("://")
+    found = re.match("([^@/]*)@", rest)
+    if found:
+        rest = f"{found[1].partition(':')[0]}@{rest[found.end() :]}"
+    base, _, query = rest.partition("?")
+    kept = "&".join(pair for pair in query.split("&") if pair.partition("=")[0] not in SECRETS)
+    bare = f"{scheme}://{base}?{kept}" if kept else f"{scheme}://{base}"
+    given = _parsed(_split(dsn)[0])
+    if _parsed(_split(bare)[0]) != {name: value for name, value in given.items() if name not in SECRETS}:
+        raise StoreFailed(_NO_URI)
+    return bare
+
+
+def named_in(dsn: str) -> tuple[str | None, str | None]:
+    """Return the ledger's id and the schema that a DSN names, each None where it names none."""
+    own = _split(dsn)[1]
+    return own.get("ledger"), own.get("schema")
+
+
 def schema_of(ledger: str) -> str:
     """Return the schema of a ledger that names none: readable, and different for different ids."""
     slug = re.sub(r"[^a-z0-9]+", "_", ledger.lower())[:SLUG_CHARS].strip("_")
@@ -112,7 +147,7 @@ def checked_schema(schema: str) -> str:
 
 def _split(dsn: str) -> tuple[str, dict[str, str]]:
     """Return a DSN without the parameters that are this package's own, and those."""
-    if not dsn.startswith(_URI):
+    if not is_dsn(dsn):
         return dsn, {}
     base, _, query = dsn.partition("?")
     pairs = [piece.partition("=") for piece in query.split("&") if piece]
@@ -122,9 +157,11 @@ def _split(dsn: str) -> tuple[str, dict[str, str]]:
 
 
 def _parsed(dsn: str) -> dict[str, str]:
-    from psycopg import ProgrammingError  # noqa: PLC0415 - an extra
-    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
-
+    try:
+        from psycopg import ProgrammingError  # noqa: PLC0415 - an extra
+        from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+    except ImportError:
+        raise StoreFailed(NOT_INSTALLED) from None
     try:
         return {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
     except ProgrammingError:

@@ -150,8 +150,8 @@ def check_schema(query: Query, place: Place) -> tuple[str, str]:
     _refuse_newer(version, place)
     if version < len(MIGRATIONS):
         raise UnsupportedSchema(
-            f"schema version {version} is older than {len(MIGRATIONS)}; have the owner call "
-            "`migrate_postgres`"
+            f"schema version {version} is older than {len(MIGRATIONS)}; have the owner run "
+            "`engine ledger migrate`"
         )
     rows = query("SELECT ledger, created_at FROM head", ())
     if not rows:

@@ -25,7 +25,7 @@ from phasegate.ledger.tree_walk import TreeWalk
 from phasegate.ledger.verify import NOT_RULED_OUT, Problem, Verification, verify_chain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from phasegate.ledger.postgres_driver import Connection, Rows
     from phasegate.ledger.postgres_place import Place
@@ -48,7 +48,9 @@ _UNREADABLE: Final = (
 )
 
 
-def verify_postgres(dsn: str, ledger: str | None = None, *, schema: str | None = None) -> Verification:
+def verify_postgres(
+    dsn: str, ledger: str | None = None, *, schema: str | None = None, sizes: Collection[int] = ()
+) -> Verification:
     """Verify a ledger, read-only, in one snapshot; writers may go on meanwhile.
 
     Beyond the codes of `verify_chain`: ``head_mismatch`` and ``truncated`` (against the recorded head),
@@ -65,6 +67,7 @@ def verify_postgres(dsn: str, ledger: str | None = None, *, schema: str | None =
         dsn: Server and database; see `locate`.
         ledger: The id it must have; by default that of the only one there, or of the schema's.
         schema: Its schema, where that is not named after the id.
+        sizes: Sizes at which the tree's root is wanted, such as those of checkpoints.
 
     Raises:
         StoreMissing: There is no such ledger.
@@ -78,7 +81,7 @@ def verify_postgres(dsn: str, ledger: str | None = None, *, schema: str | None =
         connection = connect(place, readonly=True)
         try:
             connection.execute(_BEGIN)
-            return _verify(connection, place)
+            return _verify(connection, place, sizes)
         finally:
             connection.close()
     except StoreCorrupt as error:
@@ -90,14 +93,14 @@ def verify_postgres(dsn: str, ledger: str | None = None, *, schema: str | None =
         raise found from None
 
 
-def _verify(connection: Connection, place: Place) -> Verification:
+def _verify(connection: Connection, place: Place, sizes: Collection[int]) -> Verification:
     def query(text: str, values: tuple[object, ...]) -> Rows:
         return connection.execute(text.encode(), values).fetchall()
 
     recorded_ledger, _ = check_schema(query, place)
     recorded, _, frontier = read_state(connection.execute(_STATE, binary=True).fetchall()[0])
     tiles = TileCheck()
-    tree = TreeWalk(tiles.note)
+    tree = TreeWalk(tiles.note, sizes)
     chain = verify_chain(
         tree.watch(_rows(connection)),
         ledger=place.ledger or recorded_ledger,
@@ -112,7 +115,9 @@ def _verify(connection: Connection, place: Place) -> Verification:
         or _schema_problem(connection, place.schema)
         or _privilege_problem(connection, place.schema)
     )
-    return _failed(chain.entries, chain.head, problem) if problem else chain._replace(root=tree.root())
+    if problem is not None:
+        return _failed(chain.entries, chain.head, problem)
+    return chain._replace(root=tree.root(), roots=tuple(tree.roots.items()))
 
 
 def _rows(connection: Connection) -> Iterator[StoredRow]:

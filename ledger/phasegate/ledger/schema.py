@@ -118,13 +118,23 @@ def check_sqlite(version: str) -> None:
     )
 
 
-def translate(error: Exception, path: Path) -> StoreError:
-    """Return the store's error for one of `DATABASE_ERRORS`."""
+def translate(error: Exception, path: Path, *, committing: bool = False) -> StoreError:
+    """Return the store's error for one of `DATABASE_ERRORS`.
+
+    Args:
+        error: The error.
+        path: The ledger file.
+        committing: Whether a commit was under way, whose outcome is then not known.
+    """
     kind, remedy = next(
         (found for known, found in _CODES.items() if isinstance(error, known)),
         (StoreFailed, "check the disk and the file"),
     )
-    return kind(f"`{path}`: {str(error).lower() or 'the database refused'}; {remedy}")
+    message = str(error).lower() or "the database refused"
+    if committing:
+        message = f"{message} (whether it was committed is not known)"
+        remedy = f"{remedy}, and read the ledger's end before you write again"
+    return kind(f"`{path}`: {message}; {remedy}")
 
 
 @functools.cache

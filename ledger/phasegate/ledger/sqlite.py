@@ -277,10 +277,12 @@ class SqliteStore(Leasing):
     def _commit(self, work: Callable[[apsw.Cursor], tuple[Result, Head | None, str]]) -> tuple[Result, str]:
         """Do the transaction, every lock being held; return its result and the head as written."""
         cursor = self._file.cursor()
+        committing = False
         try:
             cursor.execute("BEGIN IMMEDIATE")
             try:
                 result, head, written = work(cursor)
+                committing = True
                 cursor.execute("COMMIT")
             except BaseException:
                 # Whatever went wrong, even a commit of unknown outcome: nothing cached survives it.
@@ -288,7 +290,8 @@ class SqliteStore(Leasing):
                 self._file.roll_back()
                 raise
         except DATABASE_ERRORS as error:
-            raise translate(error, self._file.path) from error
+            # A commit that failed may be in the log all the same, and stand after a crash.
+            raise translate(error, self._file.path, committing=committing) from error
         self._head = head
         self._head_version = self._file.version()
         return result, written

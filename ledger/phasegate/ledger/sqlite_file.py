@@ -107,17 +107,23 @@ class SqliteFile:
             self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Close connection and lock; closing twice is allowed."""
+        """Close connection and lock; closing twice is allowed.
+
+        Raises:
+            StoreError: The log could not be folded into the file; all that was acknowledged is in the log.
+        """
         with self.writing, self.using:
             self._closed = True
             _open_files.discard(self)
             if self._lock is not None:
                 self._lock.close()
                 self._lock = None
-            self._cursor = None
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            connection, self._connection, self._cursor = self._connection, None, None
+            if connection is not None:
+                try:
+                    connection.close()
+                except DATABASE_ERRORS as error:
+                    raise translate(error, self.path) from error
 
     def _check_open(self) -> None:
         if self._closed:

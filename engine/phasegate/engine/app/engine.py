@@ -21,7 +21,15 @@ from phasegate.engine.app.command_path import CommandPath
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.gate_report import gate_report
 from phasegate.engine.app.git.repository import base_of
-from phasegate.engine.app.home import Home, create_home, find_home, mark_home, marked_ledger
+from phasegate.engine.app.home import (
+    LEDGER_VARIABLE,
+    Home,
+    checked_database,
+    create_home,
+    find_home,
+    mark_home,
+)
+from phasegate.engine.app.home_store import closed_on_error, create_store, open_store
 from phasegate.engine.app.journal import Journal
 from phasegate.engine.app.leases import Leases
 from phasegate.engine.app.leftovers import remove_leftovers
@@ -48,7 +56,7 @@ from phasegate.engine.core.commands import (
     OpenTask,
     RecordWitness,
 )
-from phasegate.engine.core.errors import BadInput, IntegrityError
+from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.facts import Facts, GateFacts
 from phasegate.engine.core.gate import examine
 from phasegate.engine.core.ids import (
@@ -64,10 +72,8 @@ from phasegate.engine.core.ports import Clock, Ids
 from phasegate.engine.core.state import Evidence, TaskState
 from phasegate.engine.statements.ports import Signer
 from phasegate.ledger.entry import Entry
-from phasegate.ledger.errors import StoreExists, StoreMissing
 from phasegate.ledger.note_keys import NoteSigner
 from phasegate.ledger.objects import ObjectStore
-from phasegate.ledger.sqlite import SqliteStore
 from phasegate.ledger.store import Store
 from phasegate.policies.loader import imitates, load_process
 from phasegate.policies.model import Process, Witness
@@ -140,8 +146,13 @@ class Engine:
         self.prompts = Prompts(self._path, self._shelf, store, self.registrations, self.clock)
 
     @classmethod
-    def init(cls, root: Path, *, clock: Clock | None = None) -> Self:
+    def init(cls, root: Path, *, ledger: str = "", clock: Clock | None = None) -> Self:
         """Create a home with an empty ledger and open it.
+
+        Args:
+            root: its folder.
+            ledger: DSN of a PostgreSQL database for the ledger; without it the ledger is a file in the home.
+            clock: tells the time.
 
         1. The folders: after a crash here nothing is found, and a repeat begins anew.
         2. The ledger, whole or not at all: after a crash here a repeat takes it as it is.
@@ -149,24 +160,26 @@ class Engine:
         4. The marker: from here on it is a home.
 
         Raises:
-            BadInput: the folder is a home already or cannot be written.
+            BadInput: the folder is a home already or cannot be written; the DSN is none, or its ledger used.
+            StoreError: the database cannot be reached, or does not let this user make a ledger.
         """
         clock = clock or SystemClock()
-        home, ledger = create_home(root)
-        try:
-            store = SqliteStore.create(home.ledger, ledger, at=clock.now())
-        except StoreExists:
-            store = SqliteStore.open(home.ledger)
-        if not KeyRing(home.keys).has_engine_key():
-            KeyRing(home.keys).create_engine_key(store.ledger)
-        mark_home(home, store.ledger)
-        return cls(home, store, clock=clock)
+        database = checked_database(ledger) if ledger else ""
+        home, name = create_home(root)
+        home = replace(home, database=database)
+        store = create_store(home, name, at=clock.now())
+        with closed_on_error(store):
+            if not KeyRing(home.keys).has_engine_key():
+                KeyRing(home.keys).create_engine_key(store.ledger)
+            mark_home(home, store.ledger)
+            return cls(home, store, clock=clock)
 
     @classmethod
     def open(
         cls,
         root: Path | None = None,
         *,
+        ledger: str = "",
         readonly: bool = False,
         key: Path | None = None,
         lease: int | None = None,
@@ -177,6 +190,8 @@ class Engine:
 
         Args:
             root: the home.
+            ledger: DSN of the database that holds its ledger; `PHASEGATE_LEDGER`, else what the home keeps,
+                without it.
             readonly: open the ledger for reading only.
             key: private key file of who acts; the actor is then `key:NAME`. It must be registered.
             lease: epoch of the lease commands are made under.
@@ -188,25 +203,16 @@ class Engine:
             IntegrityError: its marker is damaged, or its ledger is gone or another than the marker's.
             KeyRefused: the key cannot be read or is not registered.
         """
-        home = find_home(root, os.environ, Path.cwd())
-        try:
-            store = SqliteStore.open(home.ledger, readonly=readonly)
-        except StoreMissing as error:
-            raise IntegrityError(
-                f"`{home.root}` is a home, and its ledger is gone", "restore the home from a backup"
-            ) from error
-        if store.ledger != marked_ledger(home):
-            store.close()
-            raise IntegrityError(
-                f"`{home.root}` is marked as the home of another ledger than lies in it",
-                "restore the home from a backup, `home.json` and `ledger.db` together",
-            )
-        engine = cls(home, store, clock=clock, lease=lease, label=label)
-        if not readonly:
-            engine.rotating.finish()
-        if key is not None:
-            engine.act_as(key)
-        return engine
+        environ = {**os.environ, LEDGER_VARIABLE: ledger} if ledger else os.environ
+        home = find_home(root, environ, Path.cwd())
+        store = open_store(home, readonly=readonly, server_time=clock is None)
+        with closed_on_error(store):
+            engine = cls(home, store, clock=clock, lease=lease, label=label)
+            if not readonly:
+                engine.rotating.finish()
+            if key is not None:
+                engine.act_as(key)
+            return engine
 
     def act_as(self, key: Path) -> None:
         """Act as the owner of a registered key: the actor of what follows is `key:NAME`.

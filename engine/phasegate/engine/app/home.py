@@ -3,6 +3,7 @@
 Layout:
 
     ledger.db            the SQLite ledger (with its -wal, -shm and .lock beside it)
+    ledger.json          or, where the ledger is in PostgreSQL: which database that is, without a password
     objects/sha256/..    snapshots by digest
     evidence/TASK/PHASE/ the readable copies of evidence
     results/             live views of the latest run, and reports
@@ -18,21 +19,32 @@ import json
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from phasegate.engine.core.errors import BadInput, HomeMissing, IntegrityError
 
 MARKER = "home.json"
+DATABASE = "ledger.json"
 FORMAT = 1
+LEDGER_VARIABLE = "PHASEGATE_LEDGER"
+"""Environment variable with the DSN of the ledger's database; it goes before what the home keeps."""
+_SCHEMES = ("postgresql://", "postgres://")
 _FOLDERS = ("objects", "evidence", "results", "telemetry", "locks")
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Paths of an initialised home."""
+    """Paths of an initialised home.
+
+    Attributes:
+        root: the folder.
+        database: DSN of the PostgreSQL database that holds the ledger; empty for the file in the folder. It
+            may hold a password.
+    """
 
     root: Path
+    database: str = field(default="", repr=False)
 
     @property
     def ledger(self) -> Path:
@@ -154,6 +166,62 @@ def marked_ledger(home: Home) -> str:
     return ledger
 
 
+def database_of(root: Path, environ: Mapping[str, str]) -> str:
+    """DSN of the database that holds a home's ledger: `PHASEGATE_LEDGER`, else what `engine init` kept.
+
+    Raises:
+        BadInput: the variable names no database.
+        IntegrityError: what was kept is damaged.
+    """
+    named = environ.get(LEDGER_VARIABLE)
+    if named:
+        return checked_database(named)
+    path = root / DATABASE
+    try:
+        said = json.loads(path.read_bytes())["database"]
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, RecursionError, TypeError, KeyError):
+        said = None
+    if not isinstance(said, str) or not said.startswith(_SCHEMES):
+        raise IntegrityError(
+            f"`{path}` is damaged, so the ledger's database is not known",
+            f"restore it from a backup, or name the database with `--ledger` or `{LEDGER_VARIABLE}`",
+        )
+    return said
+
+
+def checked_database(dsn: str) -> str:
+    """A DSN, if it looks like one; the message does not repeat it, because it may hold a password.
+
+    Raises:
+        BadInput: it does not.
+    """
+    if not dsn.startswith(_SCHEMES):
+        raise BadInput(
+            f"what `--ledger` or `{LEDGER_VARIABLE}` names is no database",
+            "write `postgresql://USER@HOST:PORT/DATABASE`; without it the ledger is a file in the home",
+        )
+    return dsn
+
+
+def keep_database(home: Home, dsn: str) -> None:
+    """Keep which database holds the ledger.
+
+    Args:
+        home: the home.
+        dsn: a DSN without a password.
+    """
+    temporary = home.root / f".{DATABASE}.{os.getpid()}"
+    temporary.write_text(json.dumps({"database": dsn}) + "\n", encoding="utf-8")
+    temporary.replace(home.root / DATABASE)
+
+
+def forget_database(home: Home) -> None:
+    """Forget what an `engine init` that came to nothing kept of a database."""
+    (home.root / DATABASE).unlink(missing_ok=True)
+
+
 def find_home(option: Path | None, environ: Mapping[str, str], start: Path) -> Home:
     """The home to use: the option, else `PHASEGATE_HOME`, else the nearest initialised `state/` upward.
 
@@ -161,6 +229,7 @@ def find_home(option: Path | None, environ: Mapping[str, str], start: Path) -> H
 
     Raises:
         HomeMissing: none was found.
+        BadInput, IntegrityError: it is not known where its ledger is; see `database_of`.
     """
     named = option or (Path(environ["PHASEGATE_HOME"]) if environ.get("PHASEGATE_HOME") else None)
     if named is not None:
@@ -169,11 +238,11 @@ def find_home(option: Path | None, environ: Mapping[str, str], start: Path) -> H
             raise HomeMissing(
                 f"`{named}` is not an initialised home", f"create it: `engine init --home {named}`"
             )
-        return home
+        return replace(home, database=database_of(home.root, environ))
     for folder in _candidates(start.resolve()):
         home = Home(folder / "state")
         if home.initialised():
-            return home
+            return replace(home, database=database_of(home.root, environ))
     raise HomeMissing("no initialised home was found here or above", "create one: `engine init`")
 
 

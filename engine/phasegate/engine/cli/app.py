@@ -16,6 +16,7 @@ from phasegate.engine.cli.options import (
     HomeOption,
     JsonOption,
     LeaseOption,
+    LedgerOption,
     ReasonOption,
     TaskArgument,
 )
@@ -88,6 +89,7 @@ def _version(value: bool) -> None:
 @app.callback()
 def root(
     home: HomeOption = None,
+    ledger_: LedgerOption = None,
     version: Annotated[  # noqa: ARG001 - acted on by its callback
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -95,14 +97,16 @@ def root(
     """Makes the work of AI agents follow a process, and proves that it did."""
     if home is not None:
         os.environ["PHASEGATE_HOME"] = str(home)
+    if ledger_ is not None:
+        os.environ["PHASEGATE_LEDGER"] = ledger_
 
 
 @app.command()
-def init(home: HomeOption = None) -> None:
+def init(home: HomeOption = None, ledger_: LedgerOption = None) -> None:
     """Create a home: the folder that holds ledger, objects and evidence."""
     from phasegate.engine.cli import tasks
 
-    tasks.init(home)
+    tasks.init(home, ledger_ or os.environ.get("PHASEGATE_LEDGER", ""))
 
 
 @app.command("open")

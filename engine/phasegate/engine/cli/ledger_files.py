@@ -91,16 +91,20 @@ def _proofs(texts: tuple[str, ...]) -> set[int]:
         raise BadInput("a proof is of one entry", f"name its sequence number, or `{EVERY_ENTRY}`") from None
 
 
-def verify(home: Path | None, format_: Format, path: Path | None, terms: Terms) -> None:
+def verify(home: Path | None, format_: Format, path: str | None, terms: Terms) -> None:
     """Verify the ledger of a home, or what is at a path; exit 4 when it does not hold, 3 when unknown."""
     import os
 
     from phasegate.engine.app.home import find_home
     from phasegate.ledger.offline.verifying import verify_path
 
-    where = find_home(home, os.environ, Path.cwd()).ledger if path is None else path
-    if path is None and not where.is_file():
-        raise StoreMissing(f"there is no ledger at `{where}`; restore it, or name another home")
+    if path is None:
+        found = find_home(home, os.environ, Path.cwd())
+        if not found.database and not found.ledger.is_file():
+            raise StoreMissing(f"there is no ledger at `{found.ledger}`; restore it, or name another home")
+        where = found.database or str(found.ledger)
+    else:
+        where = path
     began = time.monotonic()
     report = verify_path(where, terms)
     elapsed_s = time.monotonic() - began

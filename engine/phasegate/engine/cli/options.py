@@ -26,6 +26,14 @@ HomeOption = Annotated[
         "--home", metavar="DIR", help="Home to use; else PHASEGATE_HOME, else the nearest state/ upward."
     ),
 ]
+LedgerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ledger",
+        metavar="DSN",
+        help="Ledger in PostgreSQL, postgresql://...; else PHASEGATE_LEDGER, else what the home says.",
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the data.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="Task id, such as IMP-27.")]

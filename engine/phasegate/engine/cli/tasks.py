@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from phasegate.engine.app.engine import Engine
-from phasegate.engine.app.home import inside_worktree
+from phasegate.engine.app.home import DATABASE, inside_worktree
 from phasegate.engine.app.results import TRUST_EMBEDDED, Result
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import (
@@ -36,11 +36,17 @@ _LEASE_KINDS = frozenset({Kind.LEASE_CONTENTION, Kind.STALE_LEASE, Kind.LEASE_RE
 DIGEST_SHOWN = 12
 
 
-def init(home: Path | None) -> None:
-    """Create a home at `home`, or at `state/` here."""
+def init(home: Path | None, ledger: str = "") -> None:
+    """Create a home at `home`, or at `state/` here; with a DSN its ledger is in that database."""
     root = home or _default_home()
-    with Engine.init(root) as engine:
+    with Engine.init(root, ledger=ledger) as engine:
         console().print(f"initialised {engine.home.root}")
+        if ledger:
+            console().print(f"ledger {engine.store.ledger} in PostgreSQL", markup=False, soft_wrap=True)
+            say(
+                f"note: {DATABASE} keeps the DSN without a password; give that by ~/.pgpass, PGPASSWORD or "
+                "PHASEGATE_LEDGER.\n`engine ledger grant ROLE` lets a role without ownership work in it."
+            )
         if inside_worktree(engine.home.root):
             say(
                 "note: this home lies in a git worktree; `git clean -fdx` would remove it.\n"

@@ -128,6 +128,6 @@ def _not_evaluated(
         missing.append(f"the key: {_GET_ONE}")
     if terms.witnesses and own is None and not previous:
         missing.append(f"the witnesses: {_GET_ONE}")
-    if not content.chain.entries and own is None and content.kind != "sqlite":
+    if not content.chain.entries and own is None and content.kind not in {"sqlite", "postgres"}:
         missing.append("the entries: there are none, and no checkpoint says that there are none")
     return tuple(missing)

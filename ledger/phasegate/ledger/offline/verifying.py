@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from phasegate.ledger.offline.report import Report
 from phasegate.ledger.offline.signed import read_signed
 from phasegate.ledger.offline.terms import Terms
 from phasegate.ledger.offline.tiles_dir import read_tiles
+from phasegate.ledger.postgres_place import is_dsn, without_password
 from phasegate.ledger.verify import NOT_RULED_OUT
 
 _SQLITE_MAGIC: Final = b"SQLite format 3\0"
@@ -26,6 +28,10 @@ _SQLITE_WORDS: Final = (
     "every entry: canonical bytes, fields, columns, order, link to the one before, time, one ledger",
     "the tree over the entries, computed from their bytes; the stored tree and tiles are those computed",
     "the file: tables, triggers, structure, the recorded head and the mark beside it",
+)
+_POSTGRES_WORDS: Final = (
+    *_SQLITE_WORDS[:2],
+    "the database: tables, indexes, triggers, functions, rights, migrations and the recorded head",
 )
 
 
@@ -37,15 +43,34 @@ def verify_path(path: str | os.PathLike[str], terms: Terms = Terms()) -> Report:
     ``bad_signature``, ``bad_cosignature``, ``no_quorum``.
 
     Args:
-        path: A folder of tiles, a file of JSON lines, a bundle, or a ledger file.
+        path: A folder of tiles, a file of JSON lines, a bundle, a ledger file, or the DSN of a ledger on
+            PostgreSQL (``postgresql://...``).
         terms: What the auditor brings along.
 
     Raises:
         ExportError: There is nothing there, or it cannot be read.
         StoreError: A ledger file needs another release or library.
     """
+    text = os.fspath(path)
+    if is_dsn(text):
+        # Its password is in no report.
+        return verify_content(
+            without_password(text), "postgres", lambda sizes: _database(text, terms, sizes), terms
+        )
     where = Path(path)
     kind = kind_of(where)
+    return verify_content(str(where), kind, lambda sizes: _read(kind, where, terms, sizes), terms)
+
+
+def verify_content(where: str, kind: str, read: Callable[[set[int]], Content], terms: Terms) -> Report:
+    """Verify what can be read of a ledger; see `verify_path`.
+
+    Args:
+        where: Where it is, for the report.
+        kind: What it is, for the report.
+        read: Reads it, and tells of the roots at the sizes it is given.
+        terms: What the auditor brings along.
+    """
     try:
         count = len(terms.previous)
         previous = [read_signed(data, _kept(place, count)) for place, data in enumerate(terms.previous, 1)]
@@ -53,7 +78,7 @@ def verify_path(path: str | os.PathLike[str], terms: Terms = Terms()) -> Report:
     except Found as found:
         return _problem(where, Content(kind, failed(found.problem)))
     sizes = {one.checkpoint.size for one in previous} | ({signed.checkpoint.size} if signed else set())
-    content = _read(kind, where, terms, sizes)
+    content = read(sizes)
     if not content.chain.ok:
         return _problem(where, content)
     try:
@@ -76,6 +101,13 @@ def _read(kind: str, where: Path, terms: Terms, sizes: set[int]) -> Content:
     return Content("sqlite", verify_sqlite(where, ledger=terms.ledger, sizes=sizes), _SQLITE_WORDS)
 
 
+def _database(dsn: str, terms: Terms, sizes: set[int]) -> Content:
+    # The one kind that needs psycopg.
+    from phasegate.ledger.postgres_verify import verify_postgres  # noqa: PLC0415
+
+    return Content("postgres", verify_postgres(dsn, terms.ledger, sizes=sizes), _POSTGRES_WORDS)
+
+
 def kind_of(where: Path) -> str:
     """Return what a path holds, by its first bytes: ``tiles``, ``sqlite``, ``bundle``, else ``jsonl``.
 
@@ -95,9 +127,9 @@ def kind_of(where: Path) -> str:
     return "bundle" if begin[at : at + len(magic)] == magic else "jsonl"
 
 
-def _report(where: Path, content: Content, compared: Compared) -> Report:
+def _report(where: str, content: Content, compared: Compared) -> Report:
     return Report(
-        str(where),
+        where,
         content.kind,
         content.chain,
         (*(content.checked if content.chain.entries else ()), *compared.checked),
@@ -110,9 +142,9 @@ def _report(where: Path, content: Content, compared: Compared) -> Report:
     )
 
 
-def _problem(where: Path, content: Content) -> Report:
+def _problem(where: str, content: Content) -> Report:
     # Nothing is said to hold beside a problem, and nothing is ruled out by it.
-    return Report(str(where), content.kind, content.chain, (), (), (), NOT_RULED_OUT)
+    return Report(where, content.kind, content.chain, (), (), (), NOT_RULED_OUT)
 
 
 def _kept(place: int, count: int) -> str:

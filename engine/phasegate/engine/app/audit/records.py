@@ -11,6 +11,7 @@ import orjson
 
 from phasegate.engine.app.bundle.content import HEAD, STATEMENTS, Bundle
 from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.home_store import verify_store
 from phasegate.engine.app.notary import STATEMENT_ROW
 from phasegate.engine.app.recorded import STATE_FIELD
 from phasegate.engine.core.errors import IntegrityError
@@ -25,7 +26,6 @@ from phasegate.ledger.entry import Entry, parse
 from phasegate.ledger.errors import LedgerError, NoteError
 from phasegate.ledger.memory import MemoryStore
 from phasegate.ledger.rotation import ROTATED, key_chain
-from phasegate.ledger.sqlite_verify import verify_sqlite
 from phasegate.ledger.store import Row, Store
 from phasegate.ledger.verify import Problem, StoredRow, Verification, verify_chain
 from phasegate.policies.errors import PolicyError
@@ -101,8 +101,8 @@ class HomeRecords:
         return self._keys
 
     def verification(self) -> Verification:
-        """Re-read the ledger file."""
-        return verify_sqlite(self._engine.home.ledger)
+        """Re-read the ledger."""
+        return verify_store(self._engine.home)
 
     def signed_head(self) -> tuple[int, str]:
         """None: a home is where the ledger still grows."""

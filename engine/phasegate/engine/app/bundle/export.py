@@ -26,6 +26,7 @@ from phasegate.engine.app.bundle.content import (
 )
 from phasegate.engine.app.bundle.readme import readme
 from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.home_store import verify_store
 from phasegate.engine.app.notary import STATEMENT_ROW
 from phasegate.engine.app.standing import TASK_ROW
 from phasegate.engine.core.errors import BadInput, IntegrityError
@@ -34,7 +35,6 @@ from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.state import is_current
 from phasegate.ledger.chain import head_after
 from phasegate.ledger.entry import Entry
-from phasegate.ledger.sqlite_verify import verify_sqlite
 
 
 def export_bundle(engine: Engine, task: str) -> bytes:
@@ -53,7 +53,7 @@ def export_bundle(engine: Engine, task: str) -> bytes:
                 f"`{evidence.path}` was deleted or changed, which a bundle would not show",
                 "restore it from its snapshot, or add it again; `validate_checkpoint` lists all such files",
             )
-    verification = verify_sqlite(engine.home.ledger)
+    verification = verify_store(engine.home)
     entries = list(engine.store.entries())
     if not verification.ok:
         raise IntegrityError("the ledger does not hold, so nobody may sign it", "run `engine ledger verify`")

@@ -16,6 +16,7 @@ from phasegate.engine.app.checkpoints.checkpoints import FOLDER
 from phasegate.engine.app.checkpoints.handing import COSIGNED, LATEST
 from phasegate.engine.app.checkpoints.proofs import root_at
 from phasegate.engine.app.home import Home
+from phasegate.engine.app.home_store import open_store, verify_store
 from phasegate.engine.app.people.keys import KeyRing
 from phasegate.engine.core.errors import BadInput, EngineError
 from phasegate.engine.core.events import LedgerCheckpointed
@@ -26,8 +27,6 @@ from phasegate.ledger.note_keys import VerifierKey
 from phasegate.ledger.notes import Note, parse_note
 from phasegate.ledger.objects import ObjectStore
 from phasegate.ledger.rotation import ROTATED, KeyChain, key_chain
-from phasegate.ledger.sqlite import SqliteStore
-from phasegate.ledger.sqlite_verify import verify_sqlite
 from phasegate.ledger.store import Store
 from phasegate.ledger.verify import Problem, Verification
 
@@ -94,11 +93,11 @@ def verify_home(home: Home, given: Given) -> Verified:
         )
     # Before the ledger is read: writers go on, and it must not be older than what it is held against.
     latest = _latest(home) if given.witnesses and given.checkpoint is None else None
-    found = Verified(verify_sqlite(home.ledger))
+    found = Verified(verify_store(home))
     found.checked.append("every entry's bytes, order, chain, columns, triggers, tree and the recorded head")
     found.problem = found.ledger.problem
     if found.problem is None:
-        store = SqliteStore.open(home.ledger, readonly=True)
+        store = open_store(home, readonly=True)
         try:
             _Check(home, store, given, found, latest).run()
         except _Fails as error:

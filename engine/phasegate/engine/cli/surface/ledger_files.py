@@ -27,6 +27,8 @@ def register(group: typer.Typer) -> None:
     """Add the commands to the group of the ledger."""
     group.command("export")(ledger_export)
     group.command("verify")(ledger_verify)
+    group.command("grant")(ledger_grant)
+    group.command("migrate")(ledger_migrate)
 
 
 def ledger_export(
@@ -54,8 +56,11 @@ def ledger_export(
 
 def ledger_verify(
     path: Annotated[
-        Path | None,
-        typer.Argument(metavar="PATH", help="Tiles, JSON lines, bundle or ledger file; else the home's."),
+        str | None,
+        typer.Argument(
+            metavar="PATH|DSN",
+            help="Tiles, JSON lines, bundle, ledger file or postgresql://...; else the home's.",
+        ),
     ] = None,
     key: Annotated[
         list[str] | None,
@@ -75,7 +80,10 @@ def ledger_verify(
         typer.Option("--quorum", metavar="N", help="How many witnesses must have cosigned; else all."),
     ] = None,
     ledger: Annotated[
-        str | None, typer.Option("--ledger", metavar="ID", help="Ledger that the entries must be of.")
+        str | None,
+        typer.Option(
+            "--ledger", metavar="ID|DSN", help="Ledger that the entries must be of, or where it is."
+        ),
     ] = None,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
@@ -85,7 +93,10 @@ def ledger_verify(
     from phasegate.engine.cli import ledger_files, ledger_verify
     from phasegate.engine.cli.output import chosen
     from phasegate.ledger.offline.terms import terms_of
+    from phasegate.ledger.postgres_place import is_dsn
 
+    if path is None and is_dsn(ledger or ""):
+        path, ledger = ledger, None
     if path is None and ledger is None:
         asked = ledger_verify.asked(key or (), previous or (), checkpoint, witness or (), quorum)
         ledger_verify.verify(home, chosen(format_, json_), asked)
@@ -99,3 +110,23 @@ def ledger_verify(
         quorum=quorum,
     )
     ledger_files.verify(home, chosen(format_, json_), path, terms)
+
+
+def ledger_grant(
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="Existing role of the PostgreSQL server.")],
+    reading: Annotated[
+        bool, typer.Option("--reading", help="Only to read and verify; else to append as well.")
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Let a role of PostgreSQL work in the home's ledger, with no right to change what is there."""
+    from phasegate.engine.cli import ledger_database
+
+    ledger_database.grant(home, role, reading=reading)
+
+
+def ledger_migrate(home: HomeOption = None) -> None:
+    """Bring the schema of a ledger in PostgreSQL to this release; its owner does it."""
+    from phasegate.engine.cli import ledger_database
+
+    ledger_database.migrate(home)
