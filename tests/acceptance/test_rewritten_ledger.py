@@ -16,17 +16,7 @@ from ledger_rewriting import RewrittenRecords, entries_of, rewrite
 from small_processes import claimed, witnessed
 
 from phasegate.engine.app.audit.audit import Audit, Terms, audit_bundle, audit_records
-from phasegate.engine.app.bundle.archive import pack, unpack
-from phasegate.engine.app.bundle.content import (
-    ENTRIES,
-    HEAD,
-    MANIFEST,
-    STATE,
-    STATEMENTS,
-    SUMS,
-    read_bundle,
-    sums,
-)
+from phasegate.engine.app.bundle.content import read_bundle
 from phasegate.engine.app.bundle.export import export_bundle
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.people.deciding import Decision
@@ -35,6 +25,8 @@ from phasegate.engine.app.recorded import STATE_FIELD
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.statements.note_keys import VerifyKey
 from phasegate.ledger.entry import Entry, is_time
+from phasegate.ledger.offline.archive import pack, unpack
+from phasegate.ledger.offline.bundle_format import ENTRIES, HEAD, MANIFEST, STATEMENTS, STATES, SUMS, sums
 from phasegate.policies.model import ApprovalRule, CheckRule, FlagMode, PhaseRule, Process
 
 pytestmark = pytest.mark.attack
@@ -297,9 +289,12 @@ def test_no_part_of_another_tasks_bundle_stands_in(home) -> None:
     foreign = {name: body for name, body in others.items() if name.startswith(STATEMENTS)}
     own = {name: body for name, body in members.items() if not name.startswith(STATEMENTS)}
 
+    stateless = {name: body for name, body in members.items() if not name.startswith(STATES)}
+    states = {name: body for name, body in others.items() if name.startswith(STATES)}
+
     changes: dict[str, Callable[[], dict[str, bytes]]] = {
         "head": lambda: {**members, HEAD: others[HEAD]},
-        "state": lambda: {**members, STATE: others[STATE]},
+        "state": lambda: {**stateless, **states},
         "task": lambda: {**members, MANIFEST: named},
         "statements": lambda: {**own, **foreign},
         "one statement under another's name": lambda: {

@@ -36,6 +36,9 @@ def test_a_bundle_says_what_its_home_says(finished) -> None:
 
     assert of_bundle.pop("not_covered") == ""
     assert of_home.pop("not_covered").startswith("entries 13 to 15")
+    # The bundle's checkpoint covers what is covered by nothing in a home.
+    assert of_bundle.pop("not_ruled_out")[0] == "truncation: entries removed that came after entry 15"
+    assert of_home.pop("not_ruled_out")[0] == "truncation: entries removed from the end"
     assert of_bundle == of_home
 
 
@@ -100,6 +103,7 @@ def test_work_through_all_nine_phases_is_the_same_from_a_bundle(tmp_path) -> Non
     of_bundle, of_home = check(tmp_path / "task.bundle", *at).json, check("--home", work.home, *at).json
 
     assert (of_bundle.pop("not_covered"), of_home.pop("not_covered")[:8]) == ("", "entries ")
+    assert of_bundle.pop("not_ruled_out") != of_home.pop("not_ruled_out")
     for told in (of_bundle, of_home):
         for ran in told["reran"]:
             assert ran.pop("ms") >= 0

@@ -19,7 +19,7 @@ from witness_server import WitnessServer, witness_server
 
 from phasegate.engine.app.checkpoints.rows import CHECKPOINT_ROW, DUE
 from phasegate.engine.app.checkpoints.sinks import REF
-from phasegate.engine.app.checkpoints.verifying import Given, verify_home
+from phasegate.engine.app.checkpoints.verifying import verify_home
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.people.key_files import write_private
 from phasegate.engine.core.errors import IntegrityError
@@ -27,6 +27,7 @@ from phasegate.ledger.checkpoint import cosigned_at, parse_checkpoint
 from phasegate.ledger.note_keys import Algorithm
 from phasegate.ledger.note_signers import SeedSigner
 from phasegate.ledger.notes import parse_note
+from phasegate.ledger.offline.terms import Terms
 
 pytestmark = pytest.mark.attack
 
@@ -50,8 +51,8 @@ def holds(home: Path, folder: Path) -> None:
     """The ledger holds against the file that was kept elsewhere."""
     with Engine.open(home, readonly=True) as engine:
         key, where = engine.keys.engine_vkey().for_notes, engine.home
-    found = verify_home(where, Given(key, (folder / "kept.note").read_bytes()))
-    assert found.ok, found.problem
+    found = verify_home(where, Terms(keys=(key,), previous=((folder / "kept.note").read_bytes(),)))
+    assert found.ok, found.chain.problem
 
 
 @pytest.mark.parametrize("errno", [5, 28], ids=["EIO", "ENOSPC"])
@@ -164,8 +165,8 @@ def test_given_kills_at_any_time_then_no_checkpoint_is_lost_and_each_follows_the
         # One checkpoint may answer for several transitions, and the last answers for all.
         assert sizes[-1] >= max(entry.seq for entry in engine.store.entries(type="phase.completed"))
         assert engine.store.projection(CHECKPOINT_ROW, DUE) is None
-    found = verify_home(engine.home, Given(first, (tmp_path / "kept.note").read_bytes()))
-    assert found.ok, found.problem
+    found = verify_home(engine.home, Terms(keys=(first,), previous=((tmp_path / "kept.note").read_bytes(),)))
+    assert found.ok, found.chain.problem
     subprocess.run(["git", "-C", str(tree), "fsck", "--strict"], check=True, capture_output=True)
 
 
@@ -191,7 +192,7 @@ def test_given_a_kill_while_the_key_is_rotated_then_the_old_or_the_new_one_is_wh
         work(engine, tmp_path, "T-3")
         assert not engine.checkpoints.problem
     holds(home, tmp_path)
-    assert verify_home(engine.home, Given(old.for_notes)).ok
+    assert verify_home(engine.home, Terms(keys=(old.for_notes,))).ok
 
 
 def test_given_processes_that_settle_at_once_then_each_due_is_answered_and_none_twice_at_a_size(
@@ -241,8 +242,9 @@ def test_given_writers_that_go_on_then_verification_raises_no_false_alarm(home, 
 
         def check() -> None:
             while not stop.is_set():
-                given = Given(key, (tmp_path / "kept.note").read_bytes(), None, (made.key,), 1)
-                problem = verify_home(where, given).problem
+                kept = (tmp_path / "kept.note").read_bytes()
+                terms = Terms(keys=(key,), previous=(kept,), witnesses=(made.key,), quorum=1)
+                problem = verify_home(where, terms).chain.problem
                 if problem is not None:
                     failed.append(str(problem))
 
@@ -325,8 +327,8 @@ def test_given_a_witness_that_misbehaves_then_it_is_counted_and_its_cosignature_
         assert (state.size, state.failures) == (0, 1)
         assert state.error
         assert not engine.checkpoints.problem
-        ran = verify_home(engine.home, Given(None, None, None, (there.signer.key,), 1))
-        assert ran.problem.code == "witness"
+        ran = verify_home(engine.home, Terms(witnesses=(there.signer.key,), quorum=1))
+        assert ran.chain.problem.code == "no_quorum"
         there.mode = "well"
         time.sleep(3 if mode == "slow" else 0)  # until the late answer is over
         made = engine.checkpoints.make()
@@ -335,9 +337,9 @@ def test_given_a_witness_that_misbehaves_then_it_is_counted_and_its_cosignature_
         # Later it is away again: what it cosigned before still counts, for what it covers.
         there.mode = "down"
         work(engine, tmp_path, "T-2")
-        ran = verify_home(engine.home, Given(None, None, None, (there.signer.key,), 1))
+        ran = verify_home(engine.home, Terms(witnesses=(there.signer.key,), quorum=1))
         assert ran.ok
-        assert all(f"since entry {made.said.size}" in line for line in ran.not_ruled_out)
+        assert all(f"entry {made.said.size}" in line for line in ran.not_ruled_out)
 
 
 def test_given_a_ledger_put_back_then_the_witness_over_http_shows_it(home, tmp_path, there: WitnessServer):

@@ -14,13 +14,15 @@ import pytest
 from small_processes import claimed, process_of
 
 from phasegate.engine.app.audit.audit import EXIT_NOT_EVALUATED, EXIT_PASS, Terms, audit, audit_bundle
-from phasegate.engine.app.bundle import archive
-from phasegate.engine.app.bundle.archive import pack, unpack
-from phasegate.engine.app.bundle.content import ENTRIES, KEY, MANIFEST, STATE, SUMS, read_bundle, sums
+from phasegate.engine.app.bundle.content import read_bundle
 from phasegate.engine.app.bundle.export import export_bundle, write_bundle
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.statements.note_keys import VerifyKey
+from phasegate.ledger.errors import ExportError, ExportMismatch
+from phasegate.ledger.offline import archive
+from phasegate.ledger.offline.archive import pack, unpack
+from phasegate.ledger.offline.bundle_format import ENTRIES, MANIFEST, STATES, SUMS, sums
 
 TWO = process_of({"A": [claimed("a.md")], "B": [claimed("b.md")]}, {"A": ["B"]})
 SEED = 20_260_131
@@ -105,7 +107,7 @@ def test_with_another_key_no_gate_holds(packed, tmp_path) -> None:
         found = audit_bundle(read_bundle(packed[0]), Terms(keys=(other.keys.engine_vkey(),)))
 
     assert found.exit_code == 4
-    assert all("signed statement of the gate does not hold" in fault for fault in found.tasks[0].faults)
+    assert found.ledger.problem.code == "wrong_key"
 
 
 def test_evidence_that_was_altered_cannot_be_exported(engine) -> None:
@@ -191,7 +193,9 @@ def _prior_changed(members: dict[str, bytes]) -> None:
 
 
 def _state_changed(members: dict[str, bytes]) -> None:
-    members[STATE] = members[STATE].replace(b'"completed"', b'"open"')
+    name = next(name for name in members if name.startswith(STATES))
+    changed = members.pop(name).replace(b'"completed"', b'"open"')
+    members[f"{STATES}{hashlib.sha256(changed).hexdigest()}.json"] = changed
 
 
 def _other_task(members: dict[str, bytes]) -> None:
@@ -199,7 +203,7 @@ def _other_task(members: dict[str, bytes]) -> None:
 
 
 def _member_missing(members: dict[str, bytes]) -> None:
-    del members[KEY]
+    del members["keys/engine.vkey"]
 
 
 def _empty(members: dict[str, bytes]) -> None:
@@ -272,12 +276,12 @@ def test_a_size_that_no_file_has_is_refused() -> None:
         read_bundle(bytes(header))
 
 
-def test_zero_blocks_that_tar_fills_up_with_are_no_damage() -> None:
-    filled = pack({"README.md": b"x"}) + bytes(7 * 512)
+def test_nothing_may_stand_behind_the_end() -> None:
+    data = pack({"README.md": b"x"})
 
-    assert unpack(filled) == {"README.md": b"x"}
-    for damaged in (filled + bytes(1), filled[:-1] + b"x", filled + b"x" * 512):
-        with pytest.raises(IntegrityError, match="behind its end"):
+    assert unpack(data) == {"README.md": b"x"}
+    for damaged in (data + bytes(1), data + bytes(512), data + b"x" * 512):
+        with pytest.raises(ExportMismatch, match="behind its end"):
             unpack(damaged)
 
 
@@ -285,10 +289,10 @@ def test_too_many_members_are_refused(monkeypatch) -> None:
     monkeypatch.setattr(archive, "MEMBERS_MAX", 3)
     members = {f"objects/{index:064x}": b"" for index in range(4)}
 
-    with pytest.raises(BadInput, match="more than 3 members"):
+    with pytest.raises(ExportError, match="more than 3 members"):
         pack(members)
     monkeypatch.setattr(archive, "MEMBERS_MAX", 4)
     data = pack(members)
     monkeypatch.setattr(archive, "MEMBERS_MAX", 3)
-    with pytest.raises(IntegrityError, match="more than 3 members"):
+    with pytest.raises(ExportMismatch, match="more than 3 members"):
         unpack(data)

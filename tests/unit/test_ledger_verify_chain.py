@@ -63,7 +63,7 @@ def found(rows, **options):
 def test_given_a_good_chain_then_it_is_counted_and_its_head_is_the_last_entry():
     result = verify_chain(iter(ROWS), ledger="L")
     last = ENTRIES[-1]
-    assert result == (True, SIZE, Head(SIZE, last.hash, last.at), None, NOT_RULED_OUT, None, (), "L")
+    assert result == (True, SIZE, Head(SIZE, last.hash, last.at), None, NOT_RULED_OUT, None, (), "L", ())
     assert verify_chain(ROWS) == result
 
 

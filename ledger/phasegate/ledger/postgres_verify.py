@@ -49,7 +49,12 @@ _UNREADABLE: Final = (
 
 
 def verify_postgres(
-    dsn: str, ledger: str | None = None, *, schema: str | None = None, sizes: Collection[int] = ()
+    dsn: str,
+    ledger: str | None = None,
+    *,
+    schema: str | None = None,
+    sizes: Collection[int] = (),
+    keep: str | None = None,
 ) -> Verification:
     """Verify a ledger, read-only, in one snapshot; writers may go on meanwhile.
 
@@ -68,6 +73,7 @@ def verify_postgres(
         ledger: The id it must have; by default that of the only one there, or of the schema's.
         schema: Its schema, where that is not named after the id.
         sizes: Sizes at which the tree's root is wanted, such as those of checkpoints.
+        keep: Type of entries whose bytes are to be returned.
 
     Raises:
         StoreMissing: There is no such ledger.
@@ -81,7 +87,7 @@ def verify_postgres(
         connection = connect(place, readonly=True)
         try:
             connection.execute(_BEGIN)
-            return _verify(connection, place, sizes)
+            return _verify(connection, place, sizes, keep)
         finally:
             connection.close()
     except StoreCorrupt as error:
@@ -93,7 +99,7 @@ def verify_postgres(
         raise found from None
 
 
-def _verify(connection: Connection, place: Place, sizes: Collection[int]) -> Verification:
+def _verify(connection: Connection, place: Place, sizes: Collection[int], keep: str | None) -> Verification:
     def query(text: str, values: tuple[object, ...]) -> Rows:
         return connection.execute(text.encode(), values).fetchall()
 
@@ -105,6 +111,7 @@ def _verify(connection: Connection, place: Place, sizes: Collection[int]) -> Ver
         tree.watch(_rows(connection)),
         ledger=place.ledger or recorded_ledger,
         known={recorded.size: recorded.hash},
+        keep=keep,
     )
     if not chain.ok:
         return chain

@@ -81,11 +81,12 @@ class KeyChain(NamedTuple):
             raise NoteError(f"the checkpoint is of `{said.origin[:80]}`, not of `{origin}`")
         wanted = self.at(said.size)
         if not wanted.signatures_on(note):
-            raise KeyChainError(self._wrong(note, said.size))
+            raise KeyChainError(self.wrong(note, said.size))
         check_signed(note, wanted)
         return said
 
-    def _wrong(self, note: Note, size: int) -> str:
+    def wrong(self, note: Note, size: int) -> str:
+        """Tell what is wrong with the signer of a checkpoint that the key in force has not signed."""
         for (_, key), (until, _) in zip(self.spans, self.spans[1:], strict=False):
             if until <= size and key.signatures_on(note):
                 return (

@@ -33,7 +33,11 @@ _NOTHING = Head(0, ZERO_HASH, "")
 
 
 def verify_sqlite(
-    path: str | os.PathLike[str], *, ledger: str | None = None, sizes: Collection[int] = ()
+    path: str | os.PathLike[str],
+    *,
+    ledger: str | None = None,
+    sizes: Collection[int] = (),
+    keep: str | None = None,
 ) -> Verification:
     """Verify a ledger file, read-only, in one snapshot; writers may go on meanwhile.
 
@@ -49,6 +53,7 @@ def verify_sqlite(
         path: The ledger file.
         ledger: The id it must have; by default the one it records.
         sizes: Sizes at which the tree's root is wanted, such as those of checkpoints.
+        keep: Type of entries whose bytes are to be returned.
 
     Raises:
         StoreMissing: There is no file.
@@ -61,14 +66,16 @@ def verify_sqlite(
         file = SqliteFile(where, readonly=True)
         try:
             file.query("BEGIN")
-            return _verify(file, mark, ledger, sizes)
+            return _verify(file, mark, ledger, sizes, keep)
         finally:
             file.close()
     except StoreCorrupt as error:
         return _failed(0, _NOTHING, Problem(None, "store_corrupt", str(error).lower()))
 
 
-def _verify(file: SqliteFile, mark: bytes, ledger: str | None, sizes: Collection[int]) -> Verification:
+def _verify(
+    file: SqliteFile, mark: bytes, ledger: str | None, sizes: Collection[int], keep: str | None
+) -> Verification:
     meta = read_meta(file)
     recorded = read_head(meta["head"])
     known = {recorded.size: recorded.hash}
@@ -77,7 +84,8 @@ def _verify(file: SqliteFile, mark: bytes, ledger: str | None, sizes: Collection
         known.setdefault(marked.size, marked.hash)
     tiles = TileCheck()
     tree = TreeWalk(tiles.note, sizes)
-    chain = verify_chain(tree.watch(_rows(file)), ledger=ledger or meta["ledger"], known=known)
+    rows = tree.watch(_rows(file))
+    chain = verify_chain(rows, ledger=ledger or meta["ledger"], known=known, keep=keep)
     if not chain.ok:
         return chain
     problem = (

@@ -92,6 +92,7 @@ class Verification(NamedTuple):
         root: Root of the tree over those entries, 32 bytes; None where it was not computed.
         roots: Size and root of each size that was asked for, as far as the chain reaches.
         ledger: Id that the entries carry; empty if there is none to tell.
+        kept: Bytes of the entries of the types that were asked for, in order.
     """
 
     ok: bool
@@ -102,6 +103,7 @@ class Verification(NamedTuple):
     root: bytes | None = None
     roots: tuple[tuple[int, bytes], ...] = ()
     ledger: str = ""
+    kept: tuple[bytes, ...] = ()
 
 
 class _Found(Exception):
@@ -111,7 +113,11 @@ class _Found(Exception):
 
 
 def verify_chain(
-    rows: Iterable[StoredRow], *, ledger: str | None = None, known: Mapping[int, str] | None = None
+    rows: Iterable[StoredRow],
+    *,
+    ledger: str | None = None,
+    known: Mapping[int, str] | None = None,
+    keep: str | None = None,
 ) -> Verification:
     """Verify a whole chain of stored rows (seq, task, type, bytes), in order, from the first.
 
@@ -126,9 +132,10 @@ def verify_chain(
         rows: The rows as stored. Wrong types in them are a problem found, not an error.
         ledger: The id every entry must carry; by default the first entry's.
         known: Hashes noted earlier, by sequence number; 0 stands for the empty chain.
+        keep: Type of entries whose bytes are to be returned.
     """
     noted = {seq: value for seq, value in (known or {}).items() if seq > 0}
-    walk = _Walk(ledger, noted)
+    walk = _Walk(ledger, noted, keep)
     problem = None
     try:
         walk.run(rows)
@@ -138,15 +145,25 @@ def verify_chain(
         if noted and max(noted) > walk.size:
             problem = _truncated(walk.size, max(noted))
     head = Head(walk.size, walk.prev, walk.at)
-    return Verification(problem is None, walk.size, head, problem, NOT_RULED_OUT, ledger=walk.ledger or "")
+    return Verification(
+        problem is None,
+        walk.size,
+        head,
+        problem,
+        NOT_RULED_OUT,
+        ledger=walk.ledger or "",
+        kept=tuple(walk.kept),
+    )
 
 
 class _Walk:
     """One pass over a chain; ``size``, ``prev`` and ``at`` are those of the last good entry."""
 
-    def __init__(self, ledger: str | None, noted: Mapping[int, str]) -> None:
+    def __init__(self, ledger: str | None, noted: Mapping[int, str], keep: str | None = None) -> None:
         self.ledger = ledger
         self.noted = noted
+        self.keep = keep
+        self.kept: list[bytes] = []
         self.size = 0
         self.prev = ZERO_HASH
         self.at = ""
@@ -178,6 +195,7 @@ class _Walk:
                 raise
             self._before = (self.prev, self.at)
             self.size, self.prev, self.at = self.size + 1, digest, at
+            self._keep([row])
 
     def _blame(self, row: StoredRow, after: StoredRow | None) -> None:
         """Raise for the entry before a row that does not link to it, if the row itself is as it was.
@@ -226,7 +244,12 @@ class _Walk:
         if good:
             self._before = (hashes[-2], ats[-2]) if len(hashes) > 1 else (self.prev, self.at)
             self.size, self.prev, self.at = last, hashes[-1], ats[-1]
+            if self.keep in kinds:
+                self._keep(batch)
         return good
+
+    def _keep(self, rows: list[StoredRow]) -> None:
+        self.kept += [data for _, _, kind, data in rows if kind == self.keep and type(data) is bytes]
 
     def _follow(self, ats: tuple[str, ...]) -> bool:
         texts = set(map(type, ats)) == {str}

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from phasegate.engine.app.checkpoints.checkpoints import Made
 from phasegate.engine.app.checkpoints.proofs import Proof, consistency, inclusion
-from phasegate.engine.app.checkpoints.verifying import read_file
 from phasegate.engine.app.people.key_files import read_private, read_public
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_json, say
@@ -147,6 +146,14 @@ def _steps(lines: Iterable[str]) -> Iterable[bytes]:
             raise BadInput(
                 "the proof is not base64, a step a line", "give what `engine ledger proof` printed"
             ) from None
+
+
+def read_file(path: Path) -> bytes:
+    """Bytes of a checkpoint file; raises BadInput when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"cannot read `{path}`: {error.strerror}", "name a file with a checkpoint") from error
 
 
 def verifier_key(text: str) -> VerifierKey:

@@ -11,6 +11,15 @@ import typer
 from phasegate.engine.cli.formats import CheckpointFormat
 from phasegate.engine.cli.options import HomeOption, JsonOption
 
+KeyOption = Annotated[
+    list[Path] | None,
+    typer.Option("--key", "-k", metavar="VKEY", help="File with the engine's public key, from elsewhere."),
+]
+PreviousOption = Annotated[
+    list[Path] | None,
+    typer.Option("--previous", metavar="CHECKPOINT", help="Checkpoint kept earlier; the ledger extends it."),
+]
+
 
 def validate(
     targets: Annotated[
@@ -21,15 +30,11 @@ def validate(
         ),
     ] = None,
     home: HomeOption = None,
-    key: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--key", "-k", metavar="VKEY", help="File with the engine's public key, from elsewhere."
-        ),
-    ] = None,
+    key: KeyOption = None,
     policy: Annotated[
         Path | None, typer.Option("--policy", metavar="FILE", help="Terms of the checkpoint, as YAML.")
     ] = None,
+    previous: PreviousOption = None,
     base: Annotated[
         str, typer.Option("--base", metavar="REF", help="Read key and policy from this git ref.")
     ] = "",
@@ -72,6 +77,7 @@ def validate(
             home=home,
             keys=tuple(key or ()),
             policy=policy,
+            previous=tuple(previous or ()),
             base=base,
             repo=repo,
             rerun=rerun,

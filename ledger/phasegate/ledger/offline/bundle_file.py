@@ -1,42 +1,51 @@
-"""The bundle of a task, as far as it can be checked without the engine: its bytes, chain and signed head.
+"""A bundle, as far as it can be checked without the engine: its bytes, chain, proofs and signatures.
 
-Whether the task went through its process is for `validate_checkpoint` to say; the report says that too.
+Whether a task went through its process is for `validate_checkpoint` to say; the report says that too.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import re
-import tarfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
-
+from phasegate.ledger.entry import parse
 from phasegate.ledger.errors import ExportError
 from phasegate.ledger.note_keys import VerifierKey
+from phasegate.ledger.offline.archive import BUNDLE_BYTES_MAX, unpack
+from phasegate.ledger.offline.bundle_format import (
+    CHECKPOINT,
+    ENTRIES,
+    HEAD,
+    MANIFEST,
+    README,
+    Manifest,
+    check_members,
+    parse_manifest,
+)
+from phasegate.ledger.offline.bundle_members import (
+    Entries,
+    check_keys_named,
+    check_named,
+    check_proofs,
+    check_statements,
+    missing_words,
+)
 from phasegate.ledger.offline.found import Content, Found, failed
+from phasegate.ledger.offline.ledger_keys import follow_keys
 from phasegate.ledger.offline.rows import verify_entries
+from phasegate.ledger.offline.signed import Signed, check_content, read_signed
 from phasegate.ledger.offline.signed_head import check_head
 from phasegate.ledger.verify import Verification
 
-BUNDLE_BYTES_MAX: Final = 512 * 1024 * 1024
-_SUMS: Final = "SHA256SUMS"
-_ENTRIES: Final = "ledger/entries.jsonl"
-_HEAD: Final = "ledger/head.json"
-_MANIFEST: Final = "manifest.json"
-_END: Final = bytes(1024)
-_is_addressed = re.compile(r"(?:objects|processes|statements)/([0-9a-f]{64})(?:\.json)?").fullmatch
-
 CHECKED: Final = (
-    "the bundle: its one form, the digest of every member, the digests that name members",
-    "every entry: canonical bytes, fields, order, link to the one before, time, one ledger; the end as noted",
+    "the bundle: its one form, the digest of every member, that those named by digest are named by entries",
+    "every entry: canonical bytes, fields, order, link to the one before, time, one ledger; ends as noted",
     "the tree over the entries, computed from their bytes",
 )
 UNCHECKED: Final = (
-    "the task itself, its evidence and statements against its process: `validate_checkpoint` does"
+    "the tasks themselves, their evidence and statements against their process: `validate_checkpoint` does",
+    f"`{README}`: nobody signed it",
 )
 UNSIGNED: Final = "the signature on the head of the ledger: no key was given"
 
@@ -44,126 +53,114 @@ UNSIGNED: Final = "the signature on the head of the ledger: no key was given"
 def read_bundle(
     path: Path, *, ledger: str | None, sizes: Collection[int], keys: Sequence[VerifierKey]
 ) -> Content:
-    """Read and verify a task's bundle.
-
-    Codes beyond those of `verify_chain`: ``bad_bundle`` (no bundle, or not in its one form),
-    ``digest_mismatch`` (a member is not the one that was packed, or not the one that its name says),
-    ``wrong_key``, ``bad_signature`` and ``head_mismatch`` (about the signed head).
+    """Read and verify a bundle; see `read_members`.
 
     Raises:
         ExportError: The file cannot be read.
     """
+    data = _bytes_of(path)
     try:
-        members = _unpacked(_bytes_of(path))
-        _check_digests(members)
-        noted = _noted(members[_MANIFEST])
+        members = unpack(data)
+    except ExportError as error:
+        return Content("bundle", failed(Found("bad_bundle", str(error)).problem))
+    return read_members(members, ledger=ledger, sizes=sizes, keys=keys)
+
+
+def read_members(
+    members: Mapping[str, bytes], *, ledger: str | None, sizes: Collection[int], keys: Sequence[VerifierKey]
+) -> Content:
+    """Verify the members of a bundle.
+
+    Codes beyond those of `verify_chain`: ``bad_bundle`` (no bundle, or not in its one form),
+    ``digest_mismatch`` (a member is not the one that was packed, or not the one that its name says),
+    ``surplus_member`` (no entry names it), ``bad_proof``, ``bad_key``, ``bad_statement``; ``wrong_key``,
+    ``bad_signature``, ``bad_head`` and ``head_mismatch`` (about the signed head, or the ends as noted).
+
+    Args:
+        members: Their content, by name.
+        ledger: The id the entries must carry; by default the one they carry.
+        sizes: Sizes at which the tree's root is wanted; that of the bundle's checkpoint is found anyway.
+        keys: The ledger's keys.
+    """
+    try:
+        check_members(members)
+        manifest = parse_manifest(members[MANIFEST])
+        stated = read_signed(members[CHECKPOINT], "the checkpoint")
     except Found as found:
         return Content("bundle", failed(found.problem))
-    chain = _chain(members[_ENTRIES], noted, ledger, sizes)
+    except ExportError as error:
+        return Content("bundle", failed(Found(error.code, str(error)).problem))
+    *datas, rest = members[ENTRIES].split(b"\n")
+    chain, _ = verify_entries(
+        datas, ledger=ledger, known=_noted(manifest), sizes={*sizes, stated.checkpoint.size}
+    )
     if not chain.ok:
         return Content("bundle", chain)
+    entries = Entries(datas, manifest.task)
     try:
-        signed = check_head(members[_HEAD], chain, keys) if keys else 0
+        _check_ends(manifest, entries, chain, rest)
+        content = _content(members, entries, chain, stated, keys)
     except Found as found:
         return Content("bundle", failed(found.problem, chain))
-    words = (f"the signed head: it is that of entry {signed}",) if signed else ()
-    unchecked = (UNCHECKED,) if signed else (UNCHECKED, UNSIGNED)
-    return Content("bundle", chain, (*CHECKED, *words), unchecked, signed=signed)
+    return content
+
+
+def _content(
+    members: Mapping[str, bytes],
+    entries: Entries,
+    chain: Verification,
+    stated: Signed,
+    keys: Sequence[VerifierKey],
+) -> Content:
+    followed, size = follow_keys(chain, keys), stated.checkpoint.size
+    # What was signed first: it tells what was done, where a member that no entry names only shows it.
+    signed, words = 0, list[str]()
+    if HEAD in members and keys:
+        signed = check_head(members[HEAD], chain, followed.every, entries.task)
+        words.append(f"the signed head: it is that of entry {signed}")
+    check_content(stated, chain)
+    check_named(members, entries)
+    strange = check_keys_named(members, followed)
+    proofs = check_proofs(members, entries, chain, size)
+    statements, unsigned = check_statements(members, entries, followed)
+    unchecked = [UNSIGNED] if HEAD in members and not keys else []
+    if size < chain.entries:
+        unchecked.append(f"proofs of the entries after entry {size}: the checkpoint does not cover them")
+    return Content(
+        "bundle",
+        chain,
+        (*CHECKED, *proofs, *statements, *words),
+        (*UNCHECKED[:1], *unchecked, *unsigned, *missing_words(members, entries), *strange, *UNCHECKED[1:]),
+        checkpoint=members[CHECKPOINT],
+        signed=signed,
+    )
+
+
+def _noted(manifest: Manifest) -> dict[int, str]:
+    return {end.entries: end.hash for end in (manifest.head, manifest.prior)}
+
+
+def _check_ends(manifest: Manifest, entries: Entries, chain: Verification, rest: bytes) -> None:
+    """Check that the manifest tells of these very entries; a task is opened right behind its prior end."""
+    if rest:
+        raise Found("cut_line", f"`{ENTRIES}` does not end with a line; fetch the bundle again")
+    if chain.entries != manifest.head.entries or not chain.entries:
+        text = f"there are {chain.entries} entries, and the manifest says {manifest.head.entries}"
+        raise Found("head_mismatch", text)
+    first = next(entries.own(), None)
+    if first is None:
+        raise Found("head_mismatch", f"there is no entry of task `{entries.task}`, which the manifest names")
+    prior = (first["seq"] - 1, first["prev"])
+    said = (manifest.ledger, manifest.created_at, tuple(manifest.prior))
+    if said != (chain.ledger, parse(entries.datas[0]).at, prior):
+        raise Found("head_mismatch", "the manifest does not tell of this ledger, or of these entries")
 
 
 def _bytes_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(BUNDLE_BYTES_MAX + 1)
+            return file.read(BUNDLE_BYTES_MAX + 1)
     except OSError as error:
         raise ExportError(
             "unreadable", f"cannot read `{path}`: {error.strerror}; check its permissions"
         ) from None
-    if len(data) > BUNDLE_BYTES_MAX:
-        raise Found(
-            "bad_bundle", f"the file is larger than a bundle, which has {BUNDLE_BYTES_MAX} bytes at most"
-        )
-    return data
-
-
-def _unpacked(data: bytes) -> dict[str, bytes]:
-    members: dict[str, bytes] = {}
-    try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
-            for member in archive:
-                file = archive.extractfile(member) if member.isreg() else None
-                # A sparse member can claim to be larger than all that was read.
-                if file is None or member.size > len(data):
-                    raise Found("bad_bundle", "a member of the bundle is not a plain file; fetch it again")
-                members[member.name] = file.read()
-    except (tarfile.TarError, ValueError, OSError, EOFError, OverflowError, LookupError):
-        raise Found("bad_bundle", "the archive cannot be read; fetch it again") from None
-    # A bundle has one form: whatever tar overlooked or read in its own way is a byte that differs here.
-    if _packed(members) != data:
-        raise Found("bad_bundle", "the archive is not in the one form of a bundle; fetch it again")
-    missing = {_SUMS, _ENTRIES, _HEAD, _MANIFEST} - members.keys()
-    if missing:
-        raise Found("bad_bundle", f"`{min(missing)}` is missing; fetch the bundle again")
-    return members
-
-
-def _packed(members: Mapping[str, bytes]) -> bytes:
-    parts = []
-    for name, content in sorted(members.items()):
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
-        try:
-            header = member.tobuf(tarfile.USTAR_FORMAT, "ascii", "strict")
-        except ValueError:
-            return b""
-        parts += [header, content, bytes(-len(content) % tarfile.BLOCKSIZE)]
-    return b"".join([*parts, _END])
-
-
-def _check_digests(members: Mapping[str, bytes]) -> None:
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
-    lines = (f"{digest}  {name}\n" for name, digest in sorted(digests.items()) if name != _SUMS)
-    if "".join(lines).encode() != members[_SUMS]:
-        raise Found("digest_mismatch", f"a member is not what `{_SUMS}` says; fetch the bundle again")
-    for name, digest in digests.items():
-        named = _is_addressed(name)
-        if named is not None and named[1] != digest:
-            raise Found("digest_mismatch", f"`{name}` does not have the digest in its name")
-
-
-def _noted(manifest: bytes) -> dict[int, str]:
-    """The ends of the chain that the manifest notes: its head, and where it was before the task."""
-    try:
-        value: Any = orjson.loads(manifest)
-        ends = [value["ledger"]["head"], value["prior"]]
-        noted = {end["entries"]: end["hash"] for end in ends}
-    except (ValueError, KeyError, TypeError):
-        noted = {}
-    # A task is opened by an entry, so the chain before it ended earlier.
-    if len(noted) != 2 or not all(_is_end(*end) for end in noted.items()):  # noqa: PLR2004 - of two ends
-        raise Found(
-            "bad_bundle", f"`{_MANIFEST}` does not name the ends of the chain; fetch the bundle again"
-        )
-    return noted
-
-
-def _is_end(size: object, digest: object) -> bool:
-    return type(size) is int and size >= 0 and type(digest) is str
-
-
-def _chain(
-    lines: bytes, noted: Mapping[int, str], ledger: str | None, sizes: Collection[int]
-) -> Verification:
-    *datas, rest = lines.split(b"\n")
-    chain, _ = verify_entries(datas, ledger=ledger, known=noted, sizes=sizes)
-    if not chain.ok:
-        return chain
-    if rest:
-        found = Found("cut_line", f"`{_ENTRIES}` does not end with a line; fetch the bundle again")
-        return failed(found.problem, chain)
-    if chain.entries != max(noted):
-        found = Found(
-            "head_mismatch", f"there are {chain.entries} entries, and the manifest says {max(noted)}"
-        )
-        return failed(found.problem, chain)
-    return chain

@@ -17,12 +17,14 @@ class Covered(NamedTuple):
         kept: By a checkpoint that the auditor kept from earlier.
         witnessed: By a checkpoint that a quorum of witnesses cosigned.
         is_majority: Any two such quorums have a witness in common.
+        by_own_key: Signatures were checked with a key that lies beside the ledger, and cover nothing.
     """
 
     signed: int = 0
     kept: int = 0
     witnessed: int = 0
     is_majority: bool = False
+    by_own_key: bool = False
 
 
 def not_ruled_out(entries: int, covered: Covered) -> tuple[str, ...]:
@@ -51,7 +53,8 @@ def _rewrite(entries: int, covered: Covered) -> str:
     if covered.signed < entries:
         after = max(covered.signed, pinned)
         parts.append(f"{f'what follows entry {after}' if after else start} written anew")
-    return f"rewrite: {'; '.join(parts)}" if parts else _REWRITE
+    doubt = f"rewrite: {'; '.join(parts)}" if parts else _REWRITE
+    return f"{doubt}, and signed anew: no key from elsewhere was given" if covered.by_own_key else doubt
 
 
 def _fork(entries: int, covered: Covered) -> str:

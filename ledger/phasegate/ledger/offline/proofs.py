@@ -10,6 +10,7 @@ from phasegate.ledger.errors import ProofError
 from phasegate.ledger.merkle import check_inclusion, leaf_hash
 from phasegate.ledger.offline.found import Found
 from phasegate.ledger.offline.inventory import proof_path, read_file
+from phasegate.ledger.offline.ledger_keys import follow_keys
 from phasegate.ledger.offline.signed import Signed, check_content, check_keys, check_witnesses, read_signed
 from phasegate.ledger.offline.terms import Terms
 from phasegate.ledger.tlog_proof import MAX_PROOF_BYTES, TlogProof, parse_proof
@@ -57,9 +58,10 @@ class Proofs:
         Raises:
             Found: ``bad_proof``, or what a checkpoint in one is refused for.
         """
+        keys = follow_keys(chain, terms.keys)
         for signed in self._signed.values():
             check_content(signed, chain)
-            check_keys(signed, terms.keys)
+            check_keys(signed, keys)
             if terms.witnesses:
                 check_witnesses(signed, terms.witnesses, terms.quorum)
         for index, proof in self._proofs.items():

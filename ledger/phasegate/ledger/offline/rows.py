@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from phasegate.ledger.rotation import ROTATED
 from phasegate.ledger.tree_walk import TreeWalk
 from phasegate.ledger.verify import Verification, verify_chain
 
@@ -35,10 +36,11 @@ def verify_entries(
         on_tile: Told of each full tile.
 
     Returns:
-        The verification, with its roots, and the walk; the walk has seen at least what was found good.
+        The verification, with its roots and the rotations of keys, and the walk, which has seen at least
+        what was found good.
     """
     walk = TreeWalk(on_tile, sizes)
-    chain = verify_chain(walk.watch(rows_of(datas)), ledger=ledger, known=known)
+    chain = verify_chain(walk.watch(rows_of(datas)), ledger=ledger, known=known, keep=ROTATED)
     if chain.ok:
         chain = chain._replace(root=walk.root(), roots=tuple(walk.roots.items()))
     return chain, walk

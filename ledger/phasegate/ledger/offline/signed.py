@@ -10,15 +10,18 @@ from phasegate.ledger.errors import NoteError
 from phasegate.ledger.note_keys import VerifierKey
 from phasegate.ledger.notes import Note, parse_note
 from phasegate.ledger.offline.found import Found
+from phasegate.ledger.offline.ledger_keys import LedgerKeys
+from phasegate.ledger.offline.terms import Held
 from phasegate.ledger.verify import Verification
 
 
 class Signed(NamedTuple):
-    """A checkpoint as read, and what to call it."""
+    """A checkpoint as read, what to call it, and the entry that records it, if one does."""
 
     what: str
     note: Note
     checkpoint: Checkpoint
+    seq: int | None = None
 
 
 class Cosigned(NamedTuple):
@@ -28,7 +31,7 @@ class Cosigned(NamedTuple):
     time_s: int
 
 
-def read_signed(data: bytes, what: str) -> Signed:
+def read_signed(data: bytes, what: str, seq: int | None = None) -> Signed:
     """Read a signed checkpoint.
 
     Raises:
@@ -36,9 +39,24 @@ def read_signed(data: bytes, what: str) -> Signed:
     """
     try:
         note = parse_note(data)
-        return Signed(what, note, parse_checkpoint(note.text))
+        return Signed(what, note, parse_checkpoint(note.text), seq)
     except NoteError as error:
-        raise Found("bad_checkpoint", f"{what} cannot be read: {error}") from None
+        raise Found("bad_checkpoint", f"{what} cannot be read: {error}", seq) from None
+
+
+def read_held(held: Held) -> Signed:
+    """Read a checkpoint that lies beside the ledger, and compare it with the entry that records it.
+
+    Raises:
+        Found: ``bad_checkpoint``.
+    """
+    if held.note is None:
+        raise Found("bad_checkpoint", f"{held.what} is gone or damaged; restore its object", held.seq)
+    signed = read_signed(held.note, held.what, held.seq)
+    _, size, root, _ = signed.checkpoint
+    if held.seq is not None and ((size, root.hex()) != (held.size, held.root) or size >= held.seq):
+        raise Found("bad_checkpoint", f"{held.what} is not the one that was signed", held.seq)
+    return signed
 
 
 def check_content(signed: Signed, chain: Verification, *, earlier: Signed | None = None) -> None:
@@ -54,13 +72,13 @@ def check_content(signed: Signed, chain: Verification, *, earlier: Signed | None
             there are), ``two_roots`` (another checkpoint states another root at the same size),
             ``checkpoint_mismatch`` (its root is not that of the entries).
     """
-    what, _, checkpoint = signed
+    what, _, checkpoint, seq = signed
     if chain.ledger and checkpoint.origin != chain.ledger:
         # Escapes show what look-alike letters hide.
         names = (
             f"`{ascii(checkpoint.origin)[1:-1][:160]}`, and the entries are of `{ascii(chain.ledger)[1:-1]}`"
         )
-        raise Found("foreign_checkpoint", f"{what} is of {names}; take the one of this ledger")
+        raise Found("foreign_checkpoint", f"{what} is of {names}; take the one of this ledger", seq)
     if checkpoint.size > chain.entries:
         message = (
             f"{what} covers {checkpoint.size} entries, and there are {chain.entries}: the rest was cut off"
@@ -71,25 +89,28 @@ def check_content(signed: Signed, chain: Verification, *, earlier: Signed | None
         raise Found("two_roots", f"{message}: the ledger was forked; keep both, together they prove it")
     if dict(chain.roots).get(checkpoint.size) != checkpoint.root:
         message = f"the first {checkpoint.size} entries are not those of {what}: they were written anew"
-        raise Found("checkpoint_mismatch", f"{message}, or the checkpoint is another ledger's")
+        raise Found("checkpoint_mismatch", f"{message}, or the checkpoint is another ledger's", seq)
 
 
-def check_keys(signed: Signed, keys: Sequence[VerifierKey]) -> tuple[str, ...]:
+def check_keys(signed: Signed, keys: LedgerKeys) -> tuple[str, ...]:
     """Return the names of the keys that signed a checkpoint; nothing is checked without keys.
 
     Raises:
-        Found: ``wrong_key`` (none of the keys signed it), ``bad_signature`` (a signature that names one of
-            them does not hold).
+        Found: ``wrong_key`` (none of the keys in force at its size signed it), ``bad_signature`` (a
+            signature that names one of them does not hold).
     """
-    body = signed.note.text.encode()
+    what, note, checkpoint, seq = signed
+    body = note.text.encode()
     names = []
-    for key in keys:
-        signatures = key.signatures_on(signed.note)
+    for key in keys.at(checkpoint.size):
+        signatures = key.signatures_on(note)
         if not all(key.verify(signature, body) for signature in signatures):
-            raise Found("bad_signature", f"the signature of `{key.name}` does not hold over {signed.what}")
+            raise Found("bad_signature", f"the signature of `{key.name}` does not hold over {what}", seq)
         names += [key.name] if signatures else []
-    if keys and not names:
-        raise Found("wrong_key", f"none of the keys given has signed {signed.what}; check where it is from")
+    if keys.chains and not names:
+        whose = keys.chains[0].wrong(note, checkpoint.size)
+        message = f"none of the keys given has signed {what}: {whose}"
+        raise Found("wrong_key", f"{message}; check where it is from", seq)
     return tuple(names)
 
 

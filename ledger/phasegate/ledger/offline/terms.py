@@ -11,16 +11,36 @@ from phasegate.ledger.note_keys import Algorithm, VerifierKey, parse_verifier_ke
 from phasegate.ledger.notes import MAX_NOTE_BYTES
 
 
+class Held(NamedTuple):
+    """A checkpoint that lies beside the ledger: it shows what is not of one piece, and rolls back with it.
+
+    Attributes:
+        what: What to call it.
+        note: The signed note; None if it is gone or damaged.
+        seq: The entry that records it; None if none does.
+        size: What the entry says of its size.
+        root: What the entry says of its root, in hex.
+    """
+
+    what: str
+    note: bytes | None
+    seq: int | None = None
+    size: int = 0
+    root: str = ""
+
+
 class Terms(NamedTuple):
     """What must hold beyond the export itself.
 
     Attributes:
         ledger: The id the entries must carry; None for the one they carry.
-        keys: Keys of which one must have signed each checkpoint.
+        keys: Keys of which one, or one that its rotations lead to, must have signed each checkpoint.
         checkpoint: A signed note for an export that brings none, or instead of its own.
         previous: Signed notes kept from earlier.
         witnesses: Keys of witnesses.
         quorum: How many of them must have cosigned.
+        held: Checkpoints beside the ledger; None where nobody looked for them.
+        are_own: The keys, too, lie beside the ledger, so that they prove nothing against whoever has it.
     """
 
     ledger: str | None = None
@@ -29,6 +49,8 @@ class Terms(NamedTuple):
     previous: tuple[bytes, ...] = ()
     witnesses: tuple[VerifierKey, ...] = ()
     quorum: int = 0
+    held: tuple[Held, ...] | None = None
+    are_own: bool = False
 
 
 def terms_of(

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 from phasegate.ledger.errors import ExportError
 from phasegate.ledger.offline.bundle_file import read_bundle
-from phasegate.ledger.offline.comparing import Compared, compare
+from phasegate.ledger.offline.comparing import Compared, Stated, compare
 from phasegate.ledger.offline.doubts import not_ruled_out
 from phasegate.ledger.offline.found import Content, Found, failed
 from phasegate.ledger.offline.jsonl_file import read_jsonl
+from phasegate.ledger.offline.ledger_keys import follow_keys
 from phasegate.ledger.offline.report import Report
-from phasegate.ledger.offline.signed import read_signed
+from phasegate.ledger.offline.signed import Signed, read_held, read_signed
 from phasegate.ledger.offline.terms import Terms
 from phasegate.ledger.offline.tiles_dir import read_tiles
 from phasegate.ledger.postgres_place import is_dsn, without_password
+from phasegate.ledger.rotation import ROTATED
 from phasegate.ledger.verify import NOT_RULED_OUT
 
 _SQLITE_MAGIC: Final = b"SQLite format 3\0"
@@ -38,7 +41,7 @@ _POSTGRES_WORDS: Final = (
 def verify_path(path: str | os.PathLike[str], terms: Terms = Terms()) -> Report:  # noqa: B008 - immutable
     """Verify an export or a ledger file, and say what was checked and what could not be ruled out.
 
-    Beside the codes of `verify_chain`, `verify_sqlite` and the readers: ``bad_checkpoint``,
+    Beside the codes of `verify_chain`, `verify_sqlite` and the readers: ``bad_checkpoint``, ``bad_rotation``,
     ``foreign_checkpoint``, ``truncated``, ``checkpoint_mismatch``, ``two_roots``, ``wrong_key``,
     ``bad_signature``, ``bad_cosignature``, ``no_quorum``.
 
@@ -54,41 +57,40 @@ def verify_path(path: str | os.PathLike[str], terms: Terms = Terms()) -> Report:
     text = os.fspath(path)
     if is_dsn(text):
         # Its password is in no report.
-        return verify_content(
-            without_password(text), "postgres", lambda sizes: _database(text, terms, sizes), terms
-        )
+        bare = without_password(text)
+        return verify_content(bare, "postgres", lambda sizes: _database(text, terms, sizes), terms)
     where = Path(path)
     kind = kind_of(where)
     return verify_content(str(where), kind, lambda sizes: _read(kind, where, terms, sizes), terms)
 
 
-def verify_content(where: str, kind: str, read: Callable[[set[int]], Content], terms: Terms) -> Report:
-    """Verify what can be read of a ledger; see `verify_path`.
+def verify_content(name: str, kind: str, read: Callable[[Collection[int]], Content], terms: Terms) -> Report:
+    """Verify what a reader reads, as `verify_path` does.
 
     Args:
-        where: Where it is, for the report.
-        kind: What it is, for the report.
-        read: Reads it, and tells of the roots at the sizes it is given.
+        name: What to call it in the report.
+        kind: What it is.
+        read: Reads it, with the root of the tree at each of the sizes it is told.
         terms: What the auditor brings along.
     """
     try:
-        count = len(terms.previous)
-        previous = [read_signed(data, _kept(place, count)) for place, data in enumerate(terms.previous, 1)]
-        signed = None if terms.checkpoint is None else read_signed(terms.checkpoint, "the checkpoint given")
+        given = () if terms.checkpoint is None else (read_signed(terms.checkpoint, "the checkpoint given"),)
+        previous = _kept(terms.previous)
+        held = tuple(map(read_held, terms.held or ()))
     except Found as found:
-        return _problem(where, Content(kind, failed(found.problem)))
-    sizes = {one.checkpoint.size for one in previous} | ({signed.checkpoint.size} if signed else set())
-    content = read(sizes)
+        return _problem(name, Content(kind, failed(found.problem)))
+    content = read({one.checkpoint.size for one in (*given, *previous, *held)})
     if not content.chain.ok:
-        return _problem(where, content)
+        return _problem(name, content)
     try:
-        own = None if content.checkpoint is None else read_signed(content.checkpoint, "the checkpoint")
-        return _report(where, content, compare(content, terms, [signed, own], previous))
+        own = () if content.checkpoint is None else (read_signed(content.checkpoint, "the checkpoint"),)
+        keys = follow_keys(content.chain, terms.keys)
+        return _report(name, content, compare(content, terms, keys, Stated((*given, *own), previous, held)))
     except Found as found:
-        return _problem(where, content._replace(chain=failed(found.problem, content.chain)))
+        return _problem(name, content._replace(chain=failed(found.problem, content.chain)))
 
 
-def _read(kind: str, where: Path, terms: Terms, sizes: set[int]) -> Content:
+def _read(kind: str, where: Path, terms: Terms, sizes: Collection[int]) -> Content:
     if kind == "tiles":
         return read_tiles(where, terms, sizes)
     if kind == "bundle":
@@ -98,14 +100,16 @@ def _read(kind: str, where: Path, terms: Terms, sizes: set[int]) -> Content:
     # The one kind that needs SQLite, which whoever checks the others need not have.
     from phasegate.ledger.sqlite_verify import verify_sqlite  # noqa: PLC0415
 
-    return Content("sqlite", verify_sqlite(where, ledger=terms.ledger, sizes=sizes), _SQLITE_WORDS)
+    chain = verify_sqlite(where, ledger=terms.ledger, sizes=sizes, keep=ROTATED)
+    return Content("sqlite", chain, _SQLITE_WORDS)
 
 
-def _database(dsn: str, terms: Terms, sizes: set[int]) -> Content:
+def _database(dsn: str, terms: Terms, sizes: Collection[int]) -> Content:
     # The one kind that needs psycopg.
     from phasegate.ledger.postgres_verify import verify_postgres  # noqa: PLC0415
 
-    return Content("postgres", verify_postgres(dsn, terms.ledger, sizes=sizes), _POSTGRES_WORDS)
+    chain = verify_postgres(dsn, terms.ledger, sizes=sizes, keep=ROTATED)
+    return Content("postgres", chain, _POSTGRES_WORDS)
 
 
 def kind_of(where: Path) -> str:
@@ -127,25 +131,27 @@ def kind_of(where: Path) -> str:
     return "bundle" if begin[at : at + len(magic)] == magic else "jsonl"
 
 
-def _report(where: str, content: Content, compared: Compared) -> Report:
+def _report(name: str, content: Content, compared: Compared) -> Report:
     return Report(
-        where,
+        name,
         content.kind,
         content.chain,
         (*(content.checked if content.chain.entries else ()), *compared.checked),
         (*content.unchecked, *compared.not_checked),
         compared.not_evaluated,
-        not_ruled_out(content.chain.entries, compared.covered),
+        (*not_ruled_out(content.chain.entries, compared.covered), *compared.doubts),
         compared.checkpoint,
         compared.signed_by,
         compared.cosigned,
     )
 
 
-def _problem(where: str, content: Content) -> Report:
+def _problem(name: str, content: Content) -> Report:
     # Nothing is said to hold beside a problem, and nothing is ruled out by it.
-    return Report(where, content.kind, content.chain, (), (), (), NOT_RULED_OUT)
+    return Report(name, content.kind, content.chain, (), (), (), NOT_RULED_OUT)
 
 
-def _kept(place: int, count: int) -> str:
-    return "the previous checkpoint" if count == 1 else f"previous checkpoint {place}"
+def _kept(notes: tuple[bytes, ...]) -> tuple[Signed, ...]:
+    many = len(notes) > 1
+    names = (f"previous checkpoint {place}" if many else "the previous checkpoint" for place in count(1))
+    return tuple(map(read_signed, notes, names))

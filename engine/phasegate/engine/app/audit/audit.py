@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from phasegate.engine.app.audit.people import People
 from phasegate.engine.app.audit.records import BundleRecords, HomeRecords, Records
 from phasegate.engine.app.audit.statement_checks import StatementChecks
-from phasegate.engine.app.bundle.content import KEY, Bundle
+from phasegate.engine.app.bundle.content import Bundle
 from phasegate.engine.app.companions import companions
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.evidence import validate
@@ -25,6 +25,7 @@ from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.replay import Replay
 from phasegate.engine.core.state import Evidence, TaskState, is_current
 from phasegate.engine.statements.note_keys import VerifyKey
+from phasegate.ledger.offline.bundle_format import ENGINE_KEY, VKEY
 from phasegate.ledger.verify import Verification
 from phasegate.policies.loader import imitates, shipped_digests
 from phasegate.policies.model import CheckRule, EvidenceRule, FlagMode, Process
@@ -162,9 +163,9 @@ def audit(engine: Engine, tasks: Sequence[str] = (), terms: Terms = NO_TERMS) ->
 
 
 def audit_bundle(bundle: Bundle, terms: Terms = NO_TERMS) -> Audit:
-    """Audit the task of a bundle. Without a key from elsewhere its signatures count as not evaluated."""
+    """Audit the task of a bundle, or all of a ledger's; without a key its signatures are not evaluated."""
     records = BundleRecords(bundle, terms.keys)
-    found = audit_records(records, (records.task,), terms)
+    found = audit_records(records, records.tasks, terms)
     return found if records.vouched else found.with_findings((unvouched(),))
 
 
@@ -359,4 +360,4 @@ def unvouched() -> Finding:
     """The finding that signatures were not evaluated."""
     text = "signatures were compared only with the key that the bundle itself names"
     remedy = "give the engine's public key, from elsewhere than the bundle: `--key ENGINE.vkey`"
-    return Finding(UNVOUCHED, "", KEY, text, remedy, Severity.NOT_EVALUATED)
+    return Finding(UNVOUCHED, "", f"{ENGINE_KEY}{VKEY}", text, remedy, Severity.NOT_EVALUATED)

@@ -29,7 +29,6 @@ from phasegate.engine.app.audit.policy import CheckpointPolicy, TermsSource
 from phasegate.engine.app.audit.records import BundleRecords, HomeRecords, Records
 from phasegate.engine.app.audit.repository_checks import Claimant, RepositoryChecks, claimant
 from phasegate.engine.app.audit.rerunning import Reran, nothing_ran
-from phasegate.engine.app.bundle.archive import BUNDLE_BYTES_MAX
 from phasegate.engine.app.bundle.content import read_bundle
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.git.commit import Commit, open_commit
@@ -38,6 +37,8 @@ from phasegate.engine.app.git.same_repository import SameRepository
 from phasegate.engine.core.errors import BadInput, HomeMissing, IntegrityError, NotEvaluated
 from phasegate.engine.core.events import TaskOpened
 from phasegate.engine.core.state import Status
+from phasegate.ledger.notes import MAX_NOTE_BYTES
+from phasegate.ledger.offline.archive import BUNDLE_BYTES_MAX
 from phasegate.validators.interface import Finding, Severity
 
 NO_REPOSITORY: Final = "the repository: commit, marks of unfinished work, freshness of documents (`--repo`)"
@@ -57,6 +58,7 @@ class Request:
         bundle: the bundle file; None for a home.
         keys: files with the engine's public keys.
         policy: the policy file.
+        previous: files with checkpoints kept from earlier, with which the ledger must begin.
         base: git ref that key and policy are read from; empty to read them as they stand.
         repo: a folder of the repository under review.
         max_age_hours: by how much a document may be older than its code; the policy's without it.
@@ -68,6 +70,7 @@ class Request:
     home: Path | None = None
     keys: tuple[Path, ...] = ()
     policy: Path | None = None
+    previous: tuple[Path, ...] = ()
     base: str = ""
     repo: Path | None = None
     rerun: bool = False
@@ -125,7 +128,8 @@ class Checkpoint:
             return
         problem = self.audit.ledger.problem
         if problem is not None:
-            yield "", f"entry {problem.seq} ({problem.code}): {problem.message}"
+            place = "" if problem.seq is None else f"entry {problem.seq} "
+            yield "", f"{place}({problem.code}): {problem.message}"
         yield from (("", fault) for fault in self.audit.faults)
         yield from ((task.task, fault) for task in self.audit.tasks for fault in task.faults)
 
@@ -179,11 +183,12 @@ def _commit(request: Request) -> Commit | None:
 
 @contextmanager
 def _records(request: Request, terms: Terms) -> Iterator[HomeRecords | BundleRecords]:
+    previous = [_kept(file) for file in request.previous]
     if request.bundle is not None:
         bundle = read_bundle(_bundle_bytes(request.bundle))
-        records = BundleRecords(bundle, terms.keys)
-        if any(task != records.task for task in request.tasks):
-            raise BadInput(f"the bundle is about task `{records.task}` alone", "name no other")
+        records = BundleRecords(bundle, terms.keys, previous)
+        if records.tasks and any(task not in records.tasks for task in request.tasks):
+            raise BadInput(f"the bundle is about task `{records.tasks[0]}` alone", "name no other")
         yield records
         return
     try:
@@ -192,7 +197,21 @@ def _records(request: Request, terms: Terms) -> Iterator[HomeRecords | BundleRec
         remedy = "name a bundle or a home: `validate_checkpoint BUNDLE`, `validate_checkpoint --home DIR`"
         raise NotEvaluated(f"there is nothing to check: {error.message}", remedy) from error
     with engine:
-        yield HomeRecords(engine, terms.keys)
+        yield HomeRecords(engine, terms.keys, previous)
+
+
+def _kept(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(MAX_NOTE_BYTES + 1)
+    except OSError as error:
+        remedy = "name the checkpoint of the last run; leave `--previous` out where there was none"
+        raise NotEvaluated(f"there is no checkpoint `{file}`: {error.strerror}", remedy) from error
+
+
+def _named(tasks: Sequence[str], records: Records) -> tuple[str, ...]:
+    """The tasks that are asked for: that of a task's bundle, else those named; none for all."""
+    return (records.tasks if isinstance(records, BundleRecords) else ()) or tuple(tasks)
 
 
 def _bundle_bytes(file: Path) -> bytes:
@@ -213,7 +232,7 @@ def _bundle_bytes(file: Path) -> bytes:
 def _checked(
     request: Request, commit: Commit | None, policy: CheckpointPolicy, terms: Terms, records: Records
 ) -> Checkpoint:
-    tasks = (records.task,) if isinstance(records, BundleRecords) else request.tasks
+    tasks = _named(request.tasks, records)
     audited = audit_records(records, tasks, terms)
     if isinstance(records, BundleRecords) and not records.vouched:
         audited = audited.with_findings((unvouched(),))
@@ -276,7 +295,7 @@ def claimants_of(
     Of a bundle its task, of a home those that are named; else the open ones of this repository, or, when none
     is open, the one that moved last; or with `every` all of this repository that were not given up.
     """
-    named = (records.task,) if isinstance(records, BundleRecords) else tasks
+    named = _named(tasks, records)
     histories = list(_histories(records, terms, named))
     if not named:
         here = SameRepository(commit.root)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 import orjson
 
-from phasegate.engine.app.bundle.content import HEAD, STATEMENTS, Bundle
+from phasegate.engine.app.bundle.content import Bundle
+from phasegate.engine.app.checkpoints.verifying import verify_home
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.home_store import verify_store
 from phasegate.engine.app.notary import STATEMENT_ROW
@@ -22,12 +22,19 @@ from phasegate.engine.statements.dsse import verify
 from phasegate.engine.statements.errors import StatementError
 from phasegate.engine.statements.head import LedgerHead
 from phasegate.engine.statements.note_keys import VerifyKey
+from phasegate.ledger.checkpoint import parse_checkpoint
 from phasegate.ledger.entry import Entry, parse
-from phasegate.ledger.errors import LedgerError, NoteError
+from phasegate.ledger.errors import NoteError
 from phasegate.ledger.memory import MemoryStore
+from phasegate.ledger.note_keys import VerifierKey
+from phasegate.ledger.notes import parse_note
+from phasegate.ledger.offline.bundle_file import read_members
+from phasegate.ledger.offline.bundle_format import CHECKPOINT, HEAD, STATEMENTS
+from phasegate.ledger.offline.terms import Terms
+from phasegate.ledger.offline.verifying import verify_content
 from phasegate.ledger.rotation import ROTATED, key_chain
 from phasegate.ledger.store import Row, Store
-from phasegate.ledger.verify import Problem, StoredRow, Verification, verify_chain
+from phasegate.ledger.verify import Verification
 from phasegate.policies.errors import PolicyError
 from phasegate.policies.loader import stored_process
 from phasegate.policies.model import Process
@@ -84,10 +91,14 @@ class HomeRecords:
     Args:
         engine: open over it.
         keys: the engine's public keys, from elsewhere; the home's own without any.
+        previous: checkpoints kept from earlier, of which each must be the beginning of the ledger.
     """
 
-    def __init__(self, engine: Engine, keys: Sequence[VerifyKey] = ()) -> None:
+    def __init__(
+        self, engine: Engine, keys: Sequence[VerifyKey] = (), previous: Sequence[bytes] = ()
+    ) -> None:
         self._engine = engine
+        self._previous = tuple(previous)
         self.store: Store = engine.store
         self.vouched = bool(keys)
         self._given = tuple(keys)
@@ -101,8 +112,12 @@ class HomeRecords:
         return self._keys
 
     def verification(self) -> Verification:
-        """Re-read the ledger."""
-        return verify_store(self._engine.home)
+        """Re-read the ledger; with checkpoints to hold it against, those that lie in the home too."""
+        if not self._previous:
+            return verify_store(self._engine.home)
+        terms = Terms(keys=tuple(key.for_notes for key in self._given), previous=self._previous)
+        report = verify_home(self._engine.home, terms)
+        return report.chain._replace(not_ruled_out=report.not_ruled_out)
 
     def signed_head(self) -> tuple[int, str]:
         """None: a home is where the ledger still grows."""
@@ -135,62 +150,55 @@ class BundleRecords:
         bundle: as it was read.
         keys: the engine's public keys, from elsewhere; without any, signatures are compared with the key the
             bundle itself names, which proves nothing.
+        previous: checkpoints kept from earlier, of which each must be the beginning of this ledger.
     """
 
-    def __init__(self, bundle: Bundle, keys: Sequence[VerifyKey] = ()) -> None:
+    def __init__(
+        self, bundle: Bundle, keys: Sequence[VerifyKey] = (), previous: Sequence[bytes] = ()
+    ) -> None:
         self._bundle = bundle
         self.vouched = bool(keys)
-        self._verification = self._verify()
+        trusted = keys or (VerifyKey.parse(bundle.engine_vkey),)
+        self._verification = self._verify(tuple(key.for_notes for key in trusted), tuple(previous))
         entries = [parse(data) for data in bundle.entries] if self._verification.ok else []
         rows = [
             Row(STATEMENT_ROW, name.removeprefix(STATEMENTS).removesuffix(".json"), len(entries), body)
             for name, body in bundle.members.items()
             if name.startswith(STATEMENTS)
         ]
-        self.store: Store = MemoryStore.holding(bundle.manifest.ledger.id, entries, rows)
-        self.engine_keys = _with_rotated(self.store, keys or (VerifyKey.parse(bundle.engine_vkey),))
+        self.store: Store = MemoryStore.holding(bundle.manifest.ledger, entries, rows)
+        self.engine_keys = _with_rotated(self.store, trusted)
 
     @property
-    def task(self) -> str:
-        """The task it is about."""
-        return self._bundle.manifest.task
+    def tasks(self) -> tuple[str, ...]:
+        """The task it is about; none for all of a ledger."""
+        task = self._bundle.manifest.task
+        return (task,) if task else ()
 
     def verification(self) -> Verification:
-        """The chain as it was read."""
+        """The chain as it was read, with whatever else of the bundle is checked without the engine."""
         return self._verification
 
-    def _verify(self) -> Verification:
-        """Verify the chain, and that the manifest tells of this very chain."""
-        noted = self._bundle.manifest.ledger
-        known = {noted.head.entries: noted.head.hash}
-        prior = self._bundle.manifest.prior
-        if prior.entries:
-            known[prior.entries] = prior.hash
-        found = verify_chain(_rows(self._bundle.entries), ledger=noted.id, known=known)
-        if found.ok and found.entries != noted.head.entries:
-            text = f"it has {found.entries} entries, and its manifest says {noted.head.entries}"
-            return found._replace(ok=False, problem=Problem(None, "head_mismatch", text))
-        if found.ok and (not found.entries or parse(self._bundle.entries[0]).at != noted.created_at):
-            text = "its first entry is missing or not of the time that its manifest says"
-            return found._replace(ok=False, problem=Problem(1, "head_mismatch", text))
-        if found.ok and not any(parse(data).task == self.task for data in self._bundle.entries):
-            text = f"it has no entry of task `{self.task}`, which its manifest names"
-            return found._replace(ok=False, problem=Problem(None, "head_mismatch", text))
-        return found
+    def _verify(self, keys: tuple[VerifierKey, ...], previous: tuple[bytes, ...]) -> Verification:
+        terms = Terms(keys=keys, previous=previous, are_own=not self.vouched)
+        members = self._bundle.members
+        report = verify_content(
+            "bundle",
+            "bundle",
+            lambda sizes: read_members(members, ledger=None, sizes=sizes, keys=keys),
+            terms,
+        )
+        return report.chain._replace(not_ruled_out=report.not_ruled_out)
 
     def signed_head(self) -> tuple[int, str]:
-        """The statement that was made when the bundle was: it is about this very chain."""
-        place = f"`{HEAD}`"
+        """How far the checkpoint goes; of a task's bundle its signed head, which must be of this chain."""
+        if HEAD not in self._bundle.members:
+            return parse_checkpoint(parse_note(self._bundle.members[CHECKPOINT]).text).size, ""
         try:
             said = verify(self._bundle.members[HEAD], self.engine_keys, expected_type=LedgerHead).predicate
         except StatementError as error:
-            return 0, f"{place}: the signed head does not hold: {error}"
-        noted = self._bundle.manifest
-        head = noted.ledger.head
-        named = (said.ledger, said.task, said.chain.size, said.chain.hash)
-        if named != (noted.ledger.id, noted.task, head.entries, head.hash):
-            return 0, f"{place}: the engine signed another head than the one of these {head.entries} entries"
-        return head.entries, ""
+            return 0, f"`{HEAD}`: the signed head does not hold: {error}"
+        return said.chain.size, ""
 
     def process(self, digest: str) -> Process:
         """From the bundle."""
@@ -214,9 +222,9 @@ class BundleRecords:
         return evidence.digest if self._bundle.object(evidence.digest) is not None else None
 
     def state_fault(self, state: TaskState, last: Entry) -> str:
-        """Compare with the noted state, if the task's last entry names its digest."""
-        body = self._bundle.state
-        if hashlib.sha256(body).hexdigest() != last.payload.get(STATE_FIELD):
+        """Compare with the noted state, whose digest the task's last entry names."""
+        body = self._bundle.state(str(last.payload.get(STATE_FIELD)))
+        if body is None:
             return DIFFERS
         try:
             noted = to_json(from_json(orjson.loads(body)))
@@ -234,14 +242,3 @@ def _with_rotated(store: Store, keys: Sequence[VerifyKey]) -> Mapping[str, Verif
             chain = key_chain(store.ledger, rotations, key.for_notes)
             found |= {item.key_id: VerifyKey(item.name, item.public) for item in chain.keys}
     return found
-
-
-def _rows(entries: Sequence[bytes]) -> Iterator[StoredRow]:
-    """Entries as rows; a bundle has no columns beside the bytes that could differ from them."""
-    for place, data in enumerate(entries, 1):
-        try:
-            entry = parse(data)
-        except LedgerError:
-            yield (place, "", "", data)
-        else:
-            yield (entry.seq, entry.task, entry.type, data)

@@ -12,26 +12,25 @@ hold up a transition, which was committed before.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from phasegate.engine.app.checkpoints.handing import Handing, SinkState
+from phasegate.engine.app.checkpoints.due import is_due, is_owed, last_checkpoint, seconds, was_made_due
+from phasegate.engine.app.checkpoints.handing import FOLDER, Handing, SinkState
 from phasegate.engine.app.checkpoints.rows import CHECKPOINT_ROW, DONE_ROW, DUE
+from phasegate.engine.app.checkpoints.signing import keys_from, sign_frontier
 from phasegate.engine.app.command_path import CommandPath
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.home import Home
-from phasegate.engine.app.recorded import recorded
-from phasegate.engine.core.errors import BadInput, Conflict, EngineError, IntegrityError
+from phasegate.engine.core.errors import BadInput, Conflict, EngineError
 from phasegate.engine.core.events import LedgerCheckpointed
-from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.ports import Clock
 from phasegate.ledger.checkpoint import Checkpoint, parse_checkpoint
 from phasegate.ledger.entry import Entry
-from phasegate.ledger.errors import LedgerError, NoteError, StoreBusy, VersionConflict
+from phasegate.ledger.errors import LedgerError, StoreBusy, VersionConflict
 from phasegate.ledger.filelock import WriterLock
-from phasegate.ledger.note_keys import NoteSigner, VerifierKey, parse_verifier_key, signed_note
+from phasegate.ledger.note_keys import NoteSigner, VerifierKey, parse_verifier_key
 from phasegate.ledger.notes import Note, parse_note
-from phasegate.ledger.rotation import ROTATED, KeyChain, key_chain
+from phasegate.ledger.rotation import KeyChain
 from phasegate.ledger.store import Expect, Store
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 CHECKPOINT_POLICY: Final = "checkpoints.yaml"
 TURNS_MAX: Final = 64
 LOCK_WAIT_MS: Final = 10_000
-FOLDER: Final = "checkpoints"
 
 
 class Made(NamedTuple):
@@ -97,10 +95,7 @@ class Checkpoints:
 
     def last(self) -> tuple[Entry, LedgerCheckpointed] | None:
         """The checkpoint recorded last."""
-        kind = LedgerCheckpointed.kind
-        found = next(self._store.entries(task=LEDGER_STREAM, type=kind, limit=1, reverse=True), None)
-        event = recorded(found).event if found else None
-        return (found, event) if found and isinstance(event, LedgerCheckpointed) else None
+        return last_checkpoint(self._store)
 
     def chain(self, trusted: VerifierKey) -> KeyChain:
         """The ledger's keys, from one that is trusted on.
@@ -108,13 +103,11 @@ class Checkpoints:
         Raises:
             IntegrityError: the rotations do not hold, or that key is none of them.
         """
-        try:
-            entries = self._store.entries(task=LEDGER_STREAM, type=ROTATED)
-            return key_chain(self._store.ledger, entries, trusted)
-        except NoteError as error:
-            raise IntegrityError(
-                str(error), "compare the ledger's keys with the one you were given"
-            ) from error
+        return keys_from(self._store, trusted)
+
+    def key(self) -> VerifierKey:
+        """The public key that checkpoints are signed with; raises NotEvaluated or KeyRefused without one."""
+        return parse_verifier_key(self._signer().public_vkey)
 
     def handing(self) -> Handing:
         """What is remembered of sinks."""
@@ -143,14 +136,27 @@ class Checkpoints:
         self.problem = ""
         try:
             # Without a policy and a due row, which is most of the time, nothing more is read or imported.
-            if self._was_made_due() or (self._home.root / CHECKPOINT_POLICY).exists():
-                policy = self._policy()
-                if self._is_due(policy) or self._owes(policy):
+            if was_made_due(self._store) or (self._home.root / CHECKPOINT_POLICY).exists():
+                policy, now_s = self._policy(), self._now_s()
+                if is_due(self._store, policy, now_s) or is_owed(self._store, policy, self.handing(), now_s):
                     self._make(policy, 0, insist=False)
         except Conflict:
             return  # whoever is at it does it
         except (EngineError, LedgerError, OSError) as error:
             self.problem = str(error)
+
+    def sign(self) -> Note:
+        """Sign what the ledger is now, for a reader to keep; nothing is recorded or handed to anybody.
+
+        Raises:
+            BadInput: the ledger is empty.
+            IntegrityError: it does not begin with the latest checkpoint kept in the home; nothing was signed.
+            NotEvaluated, KeyRefused: the key cannot be reached.
+        """
+        from phasegate.engine.app.checkpoints.handover import check_home  # noqa: PLC0415 - see `settle`
+
+        check_home(self._store, self.handing(), self.chain(self.key()))
+        return sign_frontier(self._store, self._store.frontier(), self._signer())
 
     # -- steps ----------------------------------------------------------------------------------------
 
@@ -160,15 +166,15 @@ class Checkpoints:
         lock = WriterLock(self._home.locks / "checkpoint")
         try:
             lock.acquire(wait_ms)
-            handing = self.handing()
-            chain = self.chain(self._key(self._signer()))
-            sinks = sinks_of(policy, self._home.root, self._store.ledger, chain, handing, self._now_s())
-            over = Handover(self._store, handing, sinks, self._now_s(), insist=insist)
+            handing, now_s = self.handing(), self._now_s()
+            chain = self.chain(self.key())
+            sinks = sinks_of(policy, self._home.root, self._store.ledger, chain, handing, now_s)
+            over = Handover(self._store, handing, sinks, now_s, insist=insist)
             over.compare(chain)
             last = self.last()
             old = last is not None and last[0].seq == self._store.head().size
-            if (insist and not old) or self._is_due(policy):
-                entry, note, new = *self._sign(), True
+            if (insist and not old) or is_due(self._store, policy, now_s):
+                entry, note, new = *self._record(), True
                 handing.keep(note)
             elif last is not None:
                 entry, note, new = last[0], self._kept(last[1], handing), False
@@ -181,23 +187,18 @@ class Checkpoints:
         finally:
             lock.close()
 
-    def _sign(self) -> tuple[Entry, Note]:
+    def _record(self) -> tuple[Entry, Note]:
         """Sign what the ledger is, and record it with the due row it answers."""
         for _ in range(TURNS_MAX):
             due = self._store.projection(CHECKPOINT_ROW, DUE)
-            frontier = self._store.frontier()
-            if not frontier.size:
-                raise BadInput("the ledger is empty", "there is nothing to make a checkpoint of yet")
-            signer = self._signer()
-            self._in_force(signer, frontier.size)
-            text = Checkpoint(self._store.ledger, frontier.size, frontier.root()).text()
-            note = Note(text, (signed_note(text, signer),))
+            frontier, signer = self._store.frontier(), self._signer()
+            note = sign_frontier(self._store, frontier, signer)
             # The object first: an entry never names a note that a crash has kept from the disk.
             event = LedgerCheckpointed(
                 size=frontier.size,
                 root=frontier.root().hex(),
                 note=self._shelf.keep(note.encoded().encode()),
-                key_id=self._key(signer).key_id,
+                key_id=parse_verifier_key(signer.public_vkey).key_id,
             )
             try:
                 expect = Expect(CHECKPOINT_ROW, DUE, due.seq if due else 0)
@@ -207,14 +208,6 @@ class Checkpoints:
             return entry, note
         raise Conflict("the ledger kept moving while a checkpoint was made", "try again when it is quieter")
 
-    def _in_force(self, signer: NoteSigner, size: int) -> None:
-        """Refuse to sign with a key that is not the ledger's at that size, such as one just rotated."""
-        key = self._key(signer)
-        if self.chain(key).at(size) != key:
-            raise IntegrityError(
-                f"the key `{key.key_id}` is not the ledger's any more", "sign with its successor"
-            )
-
     def _kept(self, event: LedgerCheckpointed, handing: Handing) -> Note:
         latest = handing.latest()
         if latest is not None and parse_checkpoint(latest.text).size == event.size:
@@ -223,45 +216,10 @@ class Checkpoints:
         handing.keep(note)
         return note
 
-    # -- what is due ----------------------------------------------------------------------------------
-
     def _policy(self) -> CheckpointPolicy:
         from phasegate.engine.app.checkpoints.policy import load_checkpoint_policy  # noqa: PLC0415 - see `settle`
 
         return load_checkpoint_policy(self._home.root)
 
-    def _was_made_due(self) -> bool:
-        return self._store.projection(CHECKPOINT_ROW, DUE) is not None
-
-    def _is_due(self, policy: CheckpointPolicy) -> bool:
-        if self._was_made_due():
-            return True
-        if not policy.every_entries and not policy.every_seconds:
-            return False
-        size, last = self._store.head().size, self.last()
-        added = size - last[0].seq if last else size
-        if policy.every_entries and added >= policy.every_entries:
-            return True
-        at = last[0].at if last else next((entry.at for entry in self._store.entries(limit=1)), "")
-        age_s = self._now_s() - _seconds(at) if at else 0
-        return bool(policy.every_seconds) and added > 0 and age_s >= policy.every_seconds
-
-    def _owes(self, policy: CheckpointPolicy) -> bool:
-        """Whether a sink lacks the last checkpoint and may be tried again."""
-        last = self.last() if policy.sinks else None
-        if last is None:
-            return False
-        handing, now_s = self.handing(), self._now_s()
-        states = [handing.of(rule.name) for rule in policy.sinks]
-        return any(state.size < last[1].size and state.retry_at_s <= now_s for state in states)
-
     def _now_s(self) -> int:
-        return _seconds(self._clock.now())
-
-    @staticmethod
-    def _key(signer: NoteSigner) -> VerifierKey:
-        return parse_verifier_key(signer.public_vkey)
-
-
-def _seconds(at: str) -> int:
-    return int(datetime.fromisoformat(at).timestamp())
+        return seconds(self._clock.now())

@@ -18,6 +18,7 @@ from phasegate.ledger.errors import NoteError
 from phasegate.ledger.notes import Note, parse_note
 from phasegate.ledger.witness import replace_durably
 
+FOLDER: Final = "checkpoints"
 LATEST: Final = "latest"
 COSIGNED: Final = "cosigned"
 SINKS: Final = "sinks.json"

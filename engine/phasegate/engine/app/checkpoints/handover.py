@@ -45,7 +45,7 @@ class Handover:
         Raises:
             IntegrityError: the ledger does not begin with one of them.
         """
-        self._compare_home(chain)
+        check_home(self._store, self._handing, chain)
         size = self._store.frontier().size
         for name, sink in self._sinks.items():
             took = self._handing.of(name).size
@@ -91,16 +91,6 @@ class Handover:
             self._handing.save()
         return cosigned
 
-    def _compare_home(self, chain: KeyChain) -> None:
-        try:
-            latest = self._handing.latest()
-            said = chain.check(latest, self._store.ledger) if latest else None
-        except NoteError as error:
-            text = f"the latest checkpoint kept in the home does not hold: {error}"
-            raise IntegrityError(text, "find out who changed it, then move it away") from error
-        if said is not None:
-            check_begins(self._store, said, "the home")
-
     def _give_one(self, name: str, note: Note, size: int) -> Note:
         try:
             more = self._sinks[name].give(note, size, lambda old: consistency(self._store, old, size).hashes)
@@ -117,6 +107,22 @@ class Handover:
     def _failed(self, name: str, reason: str) -> None:
         self._troubled.add(name)
         self._handing.of(name).failed(reason, self._now_s)
+
+
+def check_home(store: Store, handing: Handing, chain: KeyChain) -> None:
+    """Check that a ledger begins with the latest checkpoint kept in its home.
+
+    Raises:
+        IntegrityError: it does not, or that checkpoint does not hold.
+    """
+    try:
+        latest = handing.latest()
+        said = chain.check(latest, store.ledger) if latest else None
+    except NoteError as error:
+        text = f"the latest checkpoint kept in the home does not hold: {error}"
+        raise IntegrityError(text, "find out who changed it, then move it away") from error
+    if said is not None:
+        check_begins(store, said, "the home")
 
 
 def sinks_of(

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import quote
 
-from phasegate.engine.app.git.running import GitUnavailable, run_git
+from phasegate.engine.app.checkpoints.git_ref import GitRef
+from phasegate.engine.app.git.running import GitUnavailable
 from phasegate.ledger.errors import NoteError
 from phasegate.ledger.notes import MAX_NOTE_BYTES, Note, Signature, parse_note
 from phasegate.ledger.witness import replace_durably
@@ -97,56 +98,26 @@ class GitSink:
 
     def __init__(self, name: str, repository: Path, origin: str) -> None:
         self.name = name
-        self._repository = repository
+        self._ref = GitRef(repository, REF)
         self._file = quote(origin, safe="")
 
     def held(self) -> Note | None:
         """What the ref's commit holds of this ledger."""
         try:
-            _, files = self._read()
-            blob = files.get(self._file)
-            return parse_note(self._git("cat-file", "blob", blob)) if blob else None
+            blob = self._ref.files(self._ref.commit()).get(self._file)
+            return parse_note(self._ref.content(blob)) if blob else None
         except GitUnavailable as error:
-            raise SinkFailed(f"`{self._repository}`: {error}") from error
+            raise SinkFailed(f"`{self._ref.repository}`: {error}") from error
         except NoteError as error:
-            raise SinkFailed(f"`{REF}` of `{self._repository}` holds no checkpoint: {error}") from error
+            raise SinkFailed(f"`{REF}` of `{self._ref.repository}` holds no checkpoint: {error}") from error
 
     def give(self, note: Note, size: int, prove: Prove) -> tuple[Signature, ...]:  # noqa: ARG002 - the port's
         """Add a commit, if the ref does not hold this very checkpoint."""
         try:
-            parent, files = self._read()
-            blob = self._git("hash-object", "-w", "--stdin", stdin=note.encoded().encode()).decode().strip()
-            if files.get(self._file) == blob:
-                return ()
-            rows = {**files, self._file: blob}
-            text = "".join(f"100644 blob {sha}\t{file}\0" for file, sha in sorted(rows.items()))
-            tree = self._git("mktree", "-z", stdin=text.encode()).decode().strip()
-            above = ("-p", parent) if parent else ()
-            said = f"Checkpoint of {size} entries"
-            commit = self._git("commit-tree", tree, *above, "-m", said).decode().strip()
-            # Only if nobody else has moved the ref meanwhile; the retry reads it again.
-            self._git("update-ref", REF, commit, parent)
+            # If somebody else moves the ref meanwhile this fails; the retry reads it again.
+            parent = self._ref.commit()
+            said = {self._file: note.encoded().encode()}
+            self._ref.put(said, f"Checkpoint of {size} entries", parent, parent)
         except GitUnavailable as error:
-            raise SinkFailed(f"`{self._repository}`: {error}") from error
+            raise SinkFailed(f"`{self._ref.repository}`: {error}") from error
         return ()
-
-    def _read(self) -> tuple[str, dict[str, str]]:
-        """The ref's commit, empty without one, and its blobs by file name."""
-        commit = self._git("for-each-ref", "--format=%(objectname)", REF).decode().strip()
-        if not commit:
-            return "", {}
-        files = {}
-        for row in self._git("ls-tree", "-z", commit).decode("utf-8", "replace").split("\0")[:-1]:
-            about, _, file = row.partition("\t")
-            files[file] = about.split(" ")[2]
-        return commit, files
-
-    def _git(self, *argv: str, stdin: bytes = b"") -> bytes:
-        return run_git(("-C", str(self._repository), *argv), _IDENTITY, stdin=stdin)
-
-
-_IDENTITY: Final = {
-    f"GIT_{who}_{what}": text
-    for who in ("AUTHOR", "COMMITTER")
-    for what, text in (("NAME", "phasegate"), ("EMAIL", "phasegate@localhost"))
-}

@@ -22,6 +22,7 @@ def register(ledger: typer.Typer) -> None:
         ("proof", proof),
         ("inclusion", inclusion),
         ("witness", witness),
+        ("publish", publish),
     ):
         ledger.command(name)(command)
 
@@ -101,3 +102,30 @@ def witness(
     from phasegate.engine.cli import checkpoints
 
     checkpoints.witness(checkpoints.Cosigning(file, state, key, log, proof, from_))
+
+
+def publish(
+    task: Annotated[
+        str, typer.Option("--task", metavar="TASK", help="Task whose bundle is published; all without.")
+    ] = "",
+    git: Annotated[
+        Path | None, typer.Option("--git", metavar="DIR", help="Repository, which may be bare.")
+    ] = None,
+    remote: Annotated[
+        str, typer.Option("--remote", metavar="NAME|URL", help="Then push the ref there, never by force.")
+    ] = "",
+    folder: Annotated[
+        Path | None, typer.Option("--to", metavar="DIR", help="Folder, such as one that CI keeps.")
+    ] = None,
+    home: HomeOption = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
+) -> None:
+    """Put bundle and checkpoint where CI fetches them: a git ref `refs/phasegate/*`, or a folder.
+
+    Exit 4 if what is there is of a ledger that this one does not extend.
+    """
+    from phasegate.engine.cli import publishing
+    from phasegate.engine.cli.output import chosen
+
+    publishing.publish(home, chosen(format_, json_), publishing.Asked(task, git, remote, folder))

@@ -21,6 +21,7 @@ class LedgerFormat(StrEnum):
     TILES = "tiles"
     JSONL = "jsonl"
     SQLITE = "sqlite"
+    BUNDLE = "bundle"
 
 
 def register(group: typer.Typer) -> None:
@@ -35,7 +36,10 @@ def ledger_export(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder (tiles) or file to write.")],
     format_: Annotated[
         LedgerFormat,
-        typer.Option("--format", help="tiles: C2SP tlog-tiles; jsonl: the bytes; sqlite: for Datasette."),
+        typer.Option(
+            "--format",
+            help="tiles: C2SP tlog-tiles; jsonl: the bytes; sqlite: for Datasette; bundle: for an auditor.",
+        ),
     ] = LedgerFormat.TILES,
     checkpoint: CheckpointOption = None,
     proof: Annotated[
@@ -44,13 +48,16 @@ def ledger_export(
             "--proof", metavar="SEQ", help="Entry to write a .tlog-proof for, or `all`; tiles only."
         ),
     ] = None,
+    task: Annotated[
+        str, typer.Option("--task", metavar="TASK", help="Task whose evidence a bundle has; all without.")
+    ] = "",
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Write the whole ledger, for auditors, monitors or readers; `engine ledger verify PATH` checks it."""
     from phasegate.engine.cli import ledger_files
 
-    asked = ledger_files.Asked(path, format_, checkpoint, tuple(proof or ()))
+    asked = ledger_files.Asked(path, format_, checkpoint, tuple(proof or ()), task)
     ledger_files.export(home, asked, as_json=json_)
 
 
@@ -90,17 +97,13 @@ def ledger_verify(
     json_: JsonOption = False,
 ) -> None:
     """Re-read every entry, and say what holds, what does not, and what cannot be ruled out."""
-    from phasegate.engine.cli import ledger_files, ledger_verify
+    from phasegate.engine.cli import ledger_verify
     from phasegate.engine.cli.output import chosen
     from phasegate.ledger.offline.terms import terms_of
     from phasegate.ledger.postgres_place import is_dsn
 
     if path is None and is_dsn(ledger or ""):
         path, ledger = ledger, None
-    if path is None and ledger is None:
-        asked = ledger_verify.asked(key or (), previous or (), checkpoint, witness or (), quorum)
-        ledger_verify.verify(home, chosen(format_, json_), asked)
-        return
     terms = terms_of(
         ledger=ledger,
         keys=key or (),
@@ -109,7 +112,7 @@ def ledger_verify(
         witnesses=witness or (),
         quorum=quorum,
     )
-    ledger_files.verify(home, chosen(format_, json_), path, terms)
+    ledger_verify.verify(home, chosen(format_, json_), path, terms)
 
 
 def ledger_grant(

@@ -4,8 +4,7 @@ Why tar: every system can list and unpack it, and there is nothing to decompress
 into a large one. Why one form: members in the order of their names, every header computed from name and size
 alone, padding of zeros, two zero blocks at the end and nothing behind. Reading computes the same headers and
 compares bytes, so links, folders, long names, duplicates, other encodings and stray bytes are all refused by
-one rule, and equal content is an equal file; but for further zero blocks at the end, with which tar fills a
-record.
+one rule, and equal content is an equal file.
 
 Nothing is ever written under a name that a bundle gives; names are compared with what a bundle may hold.
 """
@@ -17,10 +16,10 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from typing import Final, NoReturn
 
-from phasegate.engine.core.errors import BadInput, IntegrityError
+from phasegate.ledger.errors import ExportError, ExportMismatch
 
 BUNDLE_BYTES_MAX: Final = 512 * 1024 * 1024
-MEMBERS_MAX: Final = 20_000
+MEMBERS_MAX: Final = 100_000
 
 _BLOCK: Final = 512
 _END: Final = bytes(2 * _BLOCK)
@@ -28,8 +27,9 @@ _NAME_BYTES: Final = 100
 _SIZE: Final = slice(124, 136)
 _MODE: Final = 0o644
 _is_name = re.compile(
-    r"README\.md|SHA256SUMS|manifest\.json|state\.json|keys/engine\.vkey|ledger/entries\.jsonl|ledger/head\.json"
-    r"|objects/[0-9a-f]{64}|(?:processes|statements)/[0-9a-f]{64}\.json"
+    r"README\.md|SHA256SUMS|manifest\.json|keys/(?:engine|checkpoint)\.(?:vkey|pem)"
+    r"|ledger/(?:checkpoint|entries\.jsonl|head\.json)|proofs/[1-9][0-9]{0,15}\.tlog-proof"
+    r"|objects/[0-9a-f]{64}|(?:processes|statements|states)/[0-9a-f]{64}\.json"
 ).fullmatch
 _is_size = re.compile(rb"[0-7]{11}\0").fullmatch
 
@@ -38,12 +38,13 @@ def pack(members: Mapping[str, bytes]) -> bytes:
     """The archive of these members.
 
     Raises:
-        BadInput: there are too many, or they are too large.
+        ExportError: ``too_large``: there are too many, or they are too large.
     """
     if len(members) > MEMBERS_MAX or sum(map(len, members.values())) > BUNDLE_BYTES_MAX // 2:
-        raise BadInput(
-            f"the bundle would have more than {MEMBERS_MAX} members or {BUNDLE_BYTES_MAX // 2} bytes",
-            "validate it where the home is: `validate_checkpoint --home DIR`",
+        raise ExportError(
+            "too_large",
+            f"the bundle would have more than {MEMBERS_MAX} members or {BUNDLE_BYTES_MAX // 2} bytes; "
+            "export one task, or tiles, or validate it where the home is: `validate_checkpoint --home DIR`",
         )
     parts: list[bytes] = []
     for name, content in sorted(members.items()):
@@ -55,11 +56,14 @@ def unpack(data: bytes) -> dict[str, bytes]:
     """The members of an archive, by name.
 
     Raises:
-        BadInput: it is no bundle at all.
-        IntegrityError: it is damaged, or holds what no bundle holds.
+        ExportError: ``not_a_bundle``: it is no bundle at all.
+        ExportMismatch: ``bad_bundle``: it is damaged, or holds what no bundle holds.
     """
     if len(data) < _BLOCK or not _is_name(_name(data[:_BLOCK])):
-        raise BadInput("the file is not a bundle", "make one: `engine task export TASK --format bundle FILE`")
+        raise ExportError(
+            "not_a_bundle",
+            "the file is not a bundle; make one: `engine task export TASK --format bundle FILE`",
+        )
     members: dict[str, bytes] = {}
     last = ""
     for name, content in _members(data):
@@ -86,7 +90,7 @@ def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
         if data[end:place].strip(b"\0"):
             _refuse(f"there are bytes between member `{name}` and the next")
         yield name, data[start:end]
-    if (len(data) - place) % _BLOCK or data[place:].strip(b"\0"):
+    if len(data) != place + len(_END):
         _refuse("there are bytes behind its end")
 
 
@@ -117,4 +121,6 @@ def _padding(size: int) -> bytes:
 
 
 def _refuse(what: str) -> NoReturn:
-    raise IntegrityError(f"the bundle does not hold: {what}", "fetch it again, or export it again")
+    raise ExportMismatch(
+        "bad_bundle", f"the bundle does not hold: {what}; fetch it again, or export it again"
+    )
