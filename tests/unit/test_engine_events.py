@@ -18,6 +18,7 @@ from phasegate.engine.core.events import (
     FINDINGS_IN_ENTRY_MAX,
     ApprovalRecorded,
     BaselineRecorded,
+    ChildCheckpointed,
     Event,
     EvidenceAdded,
     EvidenceRef,
@@ -29,8 +30,10 @@ from phasegate.engine.core.events import (
     KeyRotated,
     Kind,
     LedgerCheckpointed,
+    LedgerRepaired,
     LoopDetected,
     MilestoneApproved,
+    ObjectRedacted,
     PhaseBacktracked,
     PhaseCompleted,
     PhaseEntered,
@@ -169,6 +172,15 @@ STRATEGIES: dict[type[Event], st.SearchStrategy[Event]] = {
     ),
     KeyRotated: st.builds(KeyRotated, before=TEXT, after=TEXT, note=TEXT),
     LedgerCheckpointed: st.builds(LedgerCheckpointed, size=COUNT, root=HEX, note=HEX, key_id=SHORT),
+    LedgerRepaired: st.builds(
+        LedgerRepaired, count=COUNT, first=st.lists(SHORT, max_size=3).map(tuple), report=HEX
+    ),
+    ObjectRedacted: st.builds(
+        ObjectRedacted, object=HEX, size_bytes=COUNT, reason=TEXT, by=SHORT, statement=HEX, at=SHORT
+    ),
+    ChildCheckpointed: st.builds(
+        ChildCheckpointed, child=SHORT, size=COUNT, root=HEX, note=TEXT, vkey=TEXT, before=COUNT, place=TEXT
+    ),
     KeyRegistered: st.builds(
         KeyRegistered, name=SHORT, key_id=SHORT, vkey=TEXT, role=SHORT, by=SHORT, statement=HEX_OR_NONE
     ),
@@ -238,6 +250,13 @@ EXAMPLES: dict[type[Event], Event] = {
     ),
     KeyRotated: KeyRotated(before="l+1+k", after="l+2+k", note="n"),
     LedgerCheckpointed: LedgerCheckpointed(size=1, root=digest("r"), note=digest("n"), key_id="l+1"),
+    LedgerRepaired: LedgerRepaired(count=1, first=("row_missing projections task/T",), report=digest("r")),
+    ObjectRedacted: ObjectRedacted(
+        object=digest("o"), size_bytes=1, reason="r", by="olga", statement=digest("s"), at="t"
+    ),
+    ChildCheckpointed: ChildCheckpointed(
+        child="c", size=1, root=digest("r"), note="n", vkey="v", before=0, place="p"
+    ),
     KeyRegistered: KeyRegistered(
         name="rita", key_id="rita+1", vkey="v", role="reviewer", by="olga", statement=digest("s")
     ),

@@ -66,6 +66,22 @@ class ObjectStore:
             raise ObjectCorrupt(f"object `{digest}` was changed on disk; restore it or hand it in again")
         return data
 
+    def erase(self, digest: str) -> bool:
+        """Remove an object, durably on return; tells whether there was one.
+
+        Raises:
+            ObjectError: The digest is malformed or the disk refused.
+        """
+        path = self._path(digest)
+        try:
+            path.unlink()
+            _sync_folder(path.parent)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise ObjectError(f"cannot erase `{path}`: {error.strerror}; check its permissions") from None
+        return True
+
     def has(self, digest: str) -> bool:
         """Tell whether an object of that digest is there (its bytes are checked by `get` only)."""
         return self._path(digest).is_file()

@@ -98,7 +98,7 @@ class Witness:
                 check_signed(note, known.log)
             except NoteError as error:
                 raise WitnessRefused("not_signed", str(error), known.size) from None
-            _check_follows(known, said, proof)
+            check_follows(parse_checkpoint(known.note.text) if known.note else None, said, proof)
             self._write(said.origin, Remembered(known.log, _signed_by(note, known.log)))
         return cosign(note, self._signer, self._clock())
 
@@ -166,12 +166,21 @@ def replace_durably(path: Path, data: bytes, mode: int = STATE_MODE) -> None:
         os.close(folder)
 
 
-def _check_follows(known: Remembered, said: Checkpoint, proof: Sequence[bytes]) -> None:
-    if known.note is None:
+def check_follows(old: Checkpoint | None, said: Checkpoint, proof: Sequence[bytes]) -> None:
+    """Check that a checkpoint follows on the one seen before.
+
+    Args:
+        old: The one seen before; None for the first.
+        said: The one that is to follow; of the same log.
+        proof: Steps of consistency between the two.
+
+    Raises:
+        WitnessRefused: ``shrunk``, ``fork`` or ``bad_proof``.
+    """
+    if old is None:
         if proof:
             raise WitnessRefused("bad_proof", "nothing was seen of this log, so there is nothing to prove", 0)
         return
-    old = parse_checkpoint(known.note.text)
     if said.size < old.size:
         text = f"{said.size} entries are fewer than the {old.size} seen before: the log was cut or put back"
         raise WitnessRefused("shrunk", text, old.size)

@@ -58,7 +58,7 @@ from phasegate.engine.core.times import milliseconds
 from phasegate.ledger.entry import Draft, Entry
 from phasegate.ledger.errors import LeaseHeld, LeaseLost, VersionConflict
 from phasegate.ledger.leases import Fence, check_fence
-from phasegate.ledger.store import Expect, Projection, Store
+from phasegate.ledger.store import Expect, Projection, Projections, Store
 from phasegate.policies.model import Process
 
 DECISIONS_MAX = 64
@@ -191,9 +191,18 @@ class CommandPath(Standing):
         Raises:
             VersionConflict: a row that was expected is another; nothing was recorded.
         """
+        return self.record_all_for_ledger((event,), rows, expect)[0]
+
+    def record_all_for_ledger(
+        self,
+        events: Sequence[LedgerEvent | ViolationRecorded],
+        rows: Projections = (),
+        expect: Sequence[Expect] = (),
+    ) -> tuple[Entry, ...]:
+        """Record several things that belong to no task, all or none. As `record_for_ledger`."""
         at = self._clock.now()
-        drafts = self._drafts(LEDGER_STREAM, (Recorded(LEDGER_STREAM, 0, event),))
-        return self._store.append(drafts, at=at, projections=rows, expect=expect)[0]
+        drafts = self._drafts(LEDGER_STREAM, [Recorded(LEDGER_STREAM, 0, event) for event in events])
+        return self._store.append(drafts, at=at, projections=rows, expect=expect)
 
     def record_lease_refusal(self, task: TaskId, phase: str, kind: Kind, message: str, remedy: str) -> None:
         """Record and count that somebody was refused a lease."""

@@ -44,6 +44,7 @@ from phasegate.engine.app.people.registrations import Registrations
 from phasegate.engine.app.people.rotating import Rotating
 from phasegate.engine.app.prompting.prompts import Prompts
 from phasegate.engine.app.recording import Runners, offer_facts, record_witness, settle
+from phasegate.engine.app.redactions import Redactions
 from phasegate.engine.app.results import GateReport, Result, Witnessed
 from phasegate.engine.app.system import SystemClock, SystemIds, local_actor
 from phasegate.engine.app.witnessing.witnesses import Asked, Witnesses
@@ -57,6 +58,7 @@ from phasegate.engine.core.commands import (
     RecordWitness,
 )
 from phasegate.engine.core.errors import BadInput
+from phasegate.engine.core.events import LedgerRepaired
 from phasegate.engine.core.facts import Facts, GateFacts
 from phasegate.engine.core.gate import examine
 from phasegate.engine.core.ids import (
@@ -74,14 +76,16 @@ from phasegate.engine.statements.ports import Signer
 from phasegate.ledger.entry import Entry
 from phasegate.ledger.note_keys import NoteSigner
 from phasegate.ledger.objects import ObjectStore
-from phasegate.ledger.store import Store
+from phasegate.ledger.store import Projection, Store
 from phasegate.policies.loader import imitates, load_process
 from phasegate.policies.model import Process, Witness
 
 if TYPE_CHECKING:
+    from phasegate.engine.app.children.holding import Children
     from phasegate.engine.app.measuring.baselines import Baselines
     from phasegate.engine.app.measuring.integrity import Integrity
     from phasegate.engine.app.measuring.metrics import Metrics
+    from phasegate.engine.app.people.redacting import Redacting
     from phasegate.engine.app.tools import Tools
 
 
@@ -116,7 +120,7 @@ class Engine:
         self.home = home
         self.store = store
         self.clock = clock or SystemClock()
-        self._shelf = Shelf(home, ObjectStore(home.objects))
+        self._shelf = Shelf(home, ObjectStore(home.objects), Redactions(store))
         self.keys = KeyRing(home.keys)
         self.notary = Notary(store.ledger, signer or self.keys.engine_key)
         self._path = CommandPath(
@@ -258,11 +262,29 @@ class Engine:
         return Integrity(self._path, self._shelf, self.journal)
 
     @cached_property
+    def redacting(self) -> Redacting:
+        """Erasing objects for good."""
+        from phasegate.engine.app.people.redacting import Redacting  # noqa: PLC0415
+
+        return Redacting(self._path, self.store, self._shelf, self.registrations, self.clock)
+
+    @cached_property
+    def children(self) -> Children:
+        """Checkpoints of other ledgers that this one holds."""
+        from phasegate.engine.app.children.holding import Children  # noqa: PLC0415
+
+        return Children(self._path, self.store)
+
+    @cached_property
     def tools(self) -> Tools:
         """Which tools may be called for a task now."""
         from phasegate.engine.app.tools import Tools  # noqa: PLC0415
 
         return Tools(self._path, self.store, self._shelf, self.leases, self.clock)
+
+    def record_repair(self, event: LedgerRepaired, row: Projection) -> Entry:
+        """Record what was made anew beside the entries, and take away the row that says it was."""
+        return self._path.record_for_ledger(event, (row,))
 
     # -- commands -------------------------------------------------------------------------------------
 

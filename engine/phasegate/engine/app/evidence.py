@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,8 +18,9 @@ from phasegate.engine.app.companions import companions
 from phasegate.engine.app.git.repository import look
 from phasegate.engine.app.home import Home
 from phasegate.engine.app.paths import decode_path, encode_path
+from phasegate.engine.app.redactions import Redacted, Redactions
 from phasegate.engine.core.commands import Offer
-from phasegate.engine.core.errors import BadInput, IntegrityError
+from phasegate.engine.core.errors import BadInput, IntegrityError, NotEvaluated
 from phasegate.engine.core.facts import EvidenceFact, GateFacts
 from phasegate.engine.core.gate import flagged
 from phasegate.engine.core.state import Evidence, TaskState, is_current
@@ -56,11 +57,18 @@ def read_regular(path: Path, *, follow: bool) -> bytes:
 
 
 class Shelf:
-    """Snapshots and readable copies of evidence under one home."""
+    """Snapshots and readable copies of evidence under one home.
 
-    def __init__(self, home: Home, objects: ObjectStore) -> None:
+    Args:
+        home: the home.
+        objects: its object store.
+        redactions: tells what was redacted, whose bytes are never stored again; None where nothing can be.
+    """
+
+    def __init__(self, home: Home, objects: ObjectStore, redactions: Redactions | None = None) -> None:
         self._home = home
         self._objects = objects
+        self._redactions = redactions
 
     def read_offer(self, task: str, phase: str, file: Path, name: str) -> Offer:
         """Read a file once and snapshot it.
@@ -104,6 +112,9 @@ class Shelf:
         witness: Witness | None = None,
         exit_code: int | None = None,
     ) -> Offer:
+        redacted = self._redacted(hashlib.sha256(content).hexdigest())
+        if redacted is not None:
+            raise BadInput(f"the bytes of `{name}` were {redacted}", "hand in a version without them")
         digest = self._objects.put(content)
         path = str(self._home.evidence_path(task, phase, name).relative_to(self._home.root))
         self._stage(path, digest, content)
@@ -240,7 +251,8 @@ class Shelf:
         standing = self.standing(evidence)
         source = _source_digest(decode_path(evidence.source)) if here and evidence.source else None
         if content is None:
-            return EvidenceFact(None, standing, source)
+            gone = self._redacted(evidence.digest)
+            return EvidenceFact(None, standing, source, redacted=str(gone) if gone else "")
         findings = tuple(
             finding
             for rule in rules
@@ -258,23 +270,61 @@ class Shelf:
             return None
 
     def load(self, digest: str) -> bytes:
-        """Bytes of an object that must be there; raises IntegrityError when they are not."""
+        """Bytes of an object that must be there.
+
+        Raises:
+            NotEvaluated: they were redacted.
+            IntegrityError: they are gone or damaged, and nobody redacted them.
+        """
         content = self.snapshot(digest)
+        redacted = self._redacted(digest) if content is None else None
+        if redacted is not None:
+            raise NotEvaluated(f"object `{digest}` was {redacted}", "what needs its content cannot be done")
         if content is None:
             raise IntegrityError(f"object `{digest}` is missing or damaged", "restore the home from a backup")
         return content
 
     def keep_diary(self, task: str, content: bytes) -> str:
         """Keep a loop diary as an object and, readable, below the task's evidence; returns its digest."""
-        digest = self._objects.put(content)
-        path = str(self._home.evidence_path(task, "loops", f"{digest[:16]}.md").relative_to(self._home.root))
-        self._stage(path, digest, content)
-        self.settle(path, digest)
+        digest = self.keep(content)
+        if self._redacted(digest) is None:
+            path = self.diary_path(task, digest)
+            self._stage(path, digest, content)
+            self.settle(path, digest)
         return digest
 
+    def diary_path(self, task: str, digest: str) -> str:
+        """Where a loop diary stands, readable, below the home."""
+        return str(self._home.evidence_path(task, "loops", f"{digest[:16]}.md").relative_to(self._home.root))
+
     def keep(self, content: bytes) -> str:
-        """Store bytes durably; returns their digest."""
-        return self._objects.put(content)
+        """Store bytes durably, unless they were redacted; returns their digest."""
+        digest = hashlib.sha256(content).hexdigest()
+        return digest if self._redacted(digest) is not None else self._objects.put(content)
+
+    def erase(self, digest: str) -> Iterator[str]:
+        """Erase an object; yields its place below the home if it was there."""
+        if self._objects.erase(digest):
+            yield f"objects/sha256/{digest[:2]}/{digest}"
+
+    def erase_copy(self, path: str, digest: str) -> Iterator[str]:
+        """Erase a readable copy and its staged twin where they have these bytes; yields their places.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        for place in (self._home.root / path, self._staged(path, digest)):
+            if place.parent.resolve() == place.parent and digest_of(place, follow=False) == digest:
+                place.unlink()
+                yield str(place.relative_to(self._home.root))
+
+    def told(self, digest: str) -> str:
+        """In words, that an object was redacted; empty where it was not."""
+        redacted = self._redacted(digest)
+        return f"[{redacted}]" if redacted is not None else ""
+
+    def _redacted(self, digest: str) -> Redacted | None:
+        return self._redactions.of(digest) if self._redactions is not None else None
 
 
 def _mode(flags: Mapping[str, FlagMode], evidence: Evidence, rule: CheckRule) -> FlagMode:

@@ -102,9 +102,11 @@ class Journal:
         return tuple(self._context(task, visit) for visit in latest.values())
 
     def text(self, digest: str) -> str | None:
-        """Text of a summary; None when it is gone from the object store."""
+        """Text of a summary, or that it was redacted; None when it is gone from the object store."""
         content = self._shelf.snapshot(digest)
-        return None if content is None else content.decode("utf-8", "replace")
+        if content is None:
+            return self._shelf.told(digest) or None
+        return content.decode("utf-8", "replace")
 
     def _context(self, task: str, visit: Visit) -> PhaseContext:
         document = visit.context(self._store.ledger, task)

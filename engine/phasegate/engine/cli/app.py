@@ -22,8 +22,10 @@ from phasegate.engine.cli.options import (
 )
 from phasegate.engine.cli.surface import (
     checkpoints,
+    children,
     contracts,
     export,
+    fsck,
     git,
     integrity,
     journal,
@@ -35,6 +37,7 @@ from phasegate.engine.cli.surface import (
     people,
     policy,
     prompts,
+    redact,
     tools,
     witness,
 )
@@ -399,6 +402,9 @@ def run_evaluation(
 
 
 checkpoints.register(ledger)
+fsck.register(ledger)
+children.register(ledger)
+redact.register(ledger)
 for group in (
     contracts,
     export,

@@ -127,7 +127,7 @@ def _proof(asked: Cosigning, old: int, new: int) -> tuple[bytes, ...]:
     if not 0 < old < new:
         return ()
     if asked.proof is not None:
-        return tuple(_steps(read_file(asked.proof).decode("ascii", "replace").splitlines()))
+        return tuple(steps_in(read_file(asked.proof)))
     if asked.home is None:
         text = f"the last checkpoint seen is of {old} entries, and nothing proves that this one follows it"
         raise BadInput(text, f"give `--proof FILE`, from `engine ledger proof --from {old} --to {new}`")
@@ -138,8 +138,13 @@ def _proof(asked: Cosigning, old: int, new: int) -> tuple[bytes, ...]:
         return consistency(engine.store, old, new).hashes
 
 
-def _steps(lines: Iterable[str]) -> Iterable[bytes]:
-    for line in lines:
+def steps_in(printed: bytes) -> Iterable[bytes]:
+    """The steps of a proof as it was printed, a base64 step a line.
+
+    Raises:
+        BadInput: it is none.
+    """
+    for line in printed.decode("ascii", "replace").splitlines():
         try:
             yield base64.b64decode(line, validate=True)
         except (binascii.Error, ValueError):

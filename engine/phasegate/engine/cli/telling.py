@@ -30,6 +30,9 @@ STYLES: Final[Mapping[str, str]] = MappingProxyType(
         "key.registered": "yellow",
         "key.rotated": "bold yellow",
         "ledger.checkpointed": "green",
+        "ledger.repaired": "bold red",
+        "object.redacted": "bold yellow",
+        "child.checkpointed": "green",
         "outbox.failed": "red",
         "outbox.withdrawn": "yellow",
     }
@@ -74,6 +77,9 @@ _PEOPLE: Mapping[str, _Sentence] = {
     "key.registered": lambda p: f"key of {p['name']} registered as {p['role']} by {p['by']}",
     "key.rotated": lambda p: f"the engine's key was replaced: now {'+'.join(p['after'].split('+')[:2])}",
     "ledger.checkpointed": lambda p: f"checkpoint of {p['size']} entries, root {p['root'][:HASH_SHOWN]}",
+    "ledger.repaired": lambda p: f"REPAIRED {p['count']} place(s) from the entries: {', '.join(p['first'])}",
+    "object.redacted": lambda p: f"{p['by']} REDACTED object {p['object'][:HASH_SHOWN]}: {p['reason']}",
+    "child.checkpointed": lambda p: f"holds {p['size']} entries of ledger {p['child']}",
     "milestone.approved": lambda p: f"{p['by']} signed milestone {p['milestone']} off: {p['reason']}",
     "baseline.recorded": lambda p: f"baseline {p['name']} ({'stable' if p['stable'] else 'not stable'})",
 }

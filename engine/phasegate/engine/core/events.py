@@ -22,8 +22,11 @@ from phasegate.engine.core.event_fields import (
     Short,
     Text,
 )
+from phasegate.engine.core.ledger_events import ChildCheckpointed as ChildCheckpointed  # noqa: PLC0414
 from phasegate.engine.core.ledger_events import KeyRotated as KeyRotated  # noqa: PLC0414 - named with the others
 from phasegate.engine.core.ledger_events import LedgerCheckpointed as LedgerCheckpointed  # noqa: PLC0414
+from phasegate.engine.core.ledger_events import LedgerRepaired as LedgerRepaired  # noqa: PLC0414
+from phasegate.engine.core.ledger_events import ObjectRedacted as ObjectRedacted  # noqa: PLC0414
 from phasegate.engine.core.outbox_events import (
     OutboxDeferred,
     OutboxDelivered,
@@ -437,8 +440,21 @@ Event = (
     | KeyRegistered
     | KeyRotated
     | LedgerCheckpointed
+    | LedgerRepaired
+    | ObjectRedacted
+    | ChildCheckpointed
 )
-LedgerEvent = FlagSet | MilestoneApproved | BaselineRecorded | KeyRegistered | KeyRotated | LedgerCheckpointed
+LedgerEvent = (
+    FlagSet
+    | MilestoneApproved
+    | BaselineRecorded
+    | KeyRegistered
+    | KeyRotated
+    | LedgerCheckpointed
+    | LedgerRepaired
+    | ObjectRedacted
+    | ChildCheckpointed
+)
 """Events of the ledger itself, which belong to no task."""
 RunnerEvent = StepStarted | StepFinished | SampleGenerated | SampleExecuted | RunEnded
 

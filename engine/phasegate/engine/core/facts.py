@@ -18,12 +18,14 @@ class EvidenceFact:
         standing: digest of the readable copy under the home; None when it is gone.
         source: digest of the file it was read from, if that still exists.
         findings: what the validators said of the snapshot's bytes, flags applied.
+        redacted: by whom, when and why its bytes were redacted; empty when they were not.
     """
 
     snapshot: str | None
     standing: str | None
     source: str | None = None
     findings: tuple[Finding, ...] = ()
+    redacted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

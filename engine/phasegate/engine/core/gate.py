@@ -137,6 +137,11 @@ def _integrity_findings(evidence: Evidence, fact: EvidenceFact | None) -> Iterat
         )
         yield Finding("evidence.not_evaluated", name, place, text, remedy, Severity.NOT_EVALUATED)
         return
+    if fact.redacted:
+        text = f"`{name}` was {fact.redacted}; its content cannot be checked any more"
+        remedy = "add another that can be checked"
+        yield Finding("evidence.redacted", name, place, text, remedy, Severity.NOT_EVALUATED)
+        return
     if fact.snapshot != evidence.digest:
         text = f"the snapshot of `{name}` is gone or damaged"
         yield Finding(

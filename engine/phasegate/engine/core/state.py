@@ -18,6 +18,7 @@ from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.events import (
     ApprovalRecorded,
     BaselineRecorded,
+    ChildCheckpointed,
     EvidenceAdded,
     FlagSet,
     GatePassed,
@@ -25,8 +26,10 @@ from phasegate.engine.core.events import (
     KeyRegistered,
     KeyRotated,
     LedgerCheckpointed,
+    LedgerRepaired,
     LoopDetected,
     MilestoneApproved,
+    ObjectRedacted,
     PhaseBacktracked,
     PhaseCompleted,
     PhaseEntered,
@@ -274,6 +277,9 @@ def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             | KeyRegistered()
             | KeyRotated()
             | LedgerCheckpointed()
+            | LedgerRepaired()
+            | ObjectRedacted()
+            | ChildCheckpointed()
         ):
             raise IntegrityError(f"`{event.kind}` in the stream of task `{state.task}`")
         case TaskPaused() | TaskResumed() | TaskAborted() | ApprovalRecorded():

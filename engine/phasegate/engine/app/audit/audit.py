@@ -12,12 +12,14 @@ from typing import Final, NamedTuple
 
 from phasegate.engine.app.audit.people import People
 from phasegate.engine.app.audit.records import BundleRecords, HomeRecords, Records
+from phasegate.engine.app.audit.redacted import redacted_finding, redacted_names, validate_beside
 from phasegate.engine.app.audit.statement_checks import StatementChecks
 from phasegate.engine.app.bundle.content import Bundle
 from phasegate.engine.app.companions import companions
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.evidence import validate
 from phasegate.engine.app.recorded import recorded
+from phasegate.engine.app.redactions import Redacted, Redactions
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import EvidenceAdded, GatePassed, Recorded, TaskOpened
 from phasegate.engine.core.gate import flagged
@@ -194,7 +196,7 @@ def auditor_of(records: Records, terms: Terms) -> Auditor:
     """The auditor of records whose chain holds."""
     people = People(records.store, terms.operators)
     people.read()
-    return Auditor(records, people, terms, _binders(records))
+    return Auditor(records, people, terms, _binders(records), Redactions(records.store).all())
 
 
 def _binders(records: Records) -> dict[str, str]:
@@ -212,12 +214,14 @@ class Auditor:
     Attributes:
         people: what people signed, read already.
         binders: task that bound bytes first, by digest.
+        redactions: what was redacted, by digest.
     """
 
     records: Records
     people: People
     terms: Terms
     binders: Mapping[str, str]
+    redactions: Mapping[str, Redacted]
 
     def task(self, task: str) -> TaskAudit:
         """Replay one task from its entries and examine what it claims."""
@@ -304,6 +308,9 @@ class Auditor:
             if is_current(state, item)
         }
         content = contents[evidence.name]
+        if evidence.digest in self.redactions:
+            yield redacted_finding(evidence, rule, self.redactions[evidence.digest])
+            return
         if content is None:
             text = f"the snapshot of `{evidence.name}` is gone or damaged"
             remedy = "restore the object store"
@@ -313,8 +320,14 @@ class Auditor:
             text = f"`{evidence.name}` was deleted or changed in the evidence folder"
             remedy = "restore it from the snapshot"
             yield Finding("evidence.altered", evidence.name, evidence.path, text, remedy)
+        gone = redacted_names(state, self.redactions) if self.redactions else {}
+        there = {name: data for name, data in {**contents, **beside}.items() if data is not None}
         for check in rule.checks:
-            found = validate(evidence.name, content, {**contents, **beside}, (check,))
+            found = (
+                validate_beside(evidence.name, content, there, check, gone)
+                if gone
+                else validate(evidence.name, content, there, (check,))
+            )
             mode = FlagMode.OBSERVE if gate.broken_glass else _mode(gate, evidence.phase, check)
             yield from flagged(mode, found)
 

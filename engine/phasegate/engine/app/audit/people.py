@@ -23,6 +23,7 @@ from phasegate.engine.core.events import (
     KeyRegistered,
     KeyRotated,
     MilestoneApproved,
+    ObjectRedacted,
     PromptBaselined,
     Recorded,
 )
@@ -43,6 +44,7 @@ _ROLES: dict[type[Event], frozenset[Role]] = {
     FlagSet: _STEERING,
     MilestoneApproved: frozenset({Role.SUPERVISOR}),
     KeyRegistered: frozenset({Role.OPERATOR}),
+    ObjectRedacted: frozenset({Role.OPERATOR}),
     PromptBaselined: _STEERING,
 }
 
@@ -104,9 +106,8 @@ class People:
                 self._flags.append((entry.seq, event.flag, str(event.mode)))
         elif isinstance(event, KeyRotated):
             parse_rotation(entry.ledger, entry.payload, entry.seq)
-        elif isinstance(event, MilestoneApproved):
-            what = f"milestone:{event.process}/{event.milestone}"
-            fault = self._signed_off_fault(entry.seq, event, what)
+        elif isinstance(event, MilestoneApproved | ObjectRedacted):
+            fault = self._signed_off_fault(entry.seq, event, _what(event))
         return fault
 
     def _registration_fault(self, seq: int, event: KeyRegistered, key: VerifyKey) -> str:
@@ -127,7 +128,7 @@ class People:
     def _signed_off_fault(
         self,
         seq: int,
-        event: FlagSet | MilestoneApproved | KeyRegistered | PromptBaselined,
+        event: FlagSet | MilestoneApproved | KeyRegistered | PromptBaselined | ObjectRedacted,
         what: str,
     ) -> str:
         """What is wrong with the signature under something that was signed off; empty when nothing is."""
@@ -218,3 +219,7 @@ class People:
 def _is_twin(known: VerifyKey, key: VerifyKey) -> bool:
     """Whether two keys are of one person under two names, or of two under one name."""
     return known != key and (known.public == key.public or known.name.casefold() == key.name.casefold())
+def _what(event: MilestoneApproved | ObjectRedacted) -> str:
+    if isinstance(event, ObjectRedacted):
+        return f"redact:{event.object}"
+    return f"milestone:{event.process}/{event.milestone}"

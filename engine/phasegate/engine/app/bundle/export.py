@@ -11,6 +11,7 @@ from phasegate.engine.app.bundle.readme import readme
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.home_store import verify_store
 from phasegate.engine.app.notary import STATEMENT_ROW
+from phasegate.engine.app.redactions import Redactions
 from phasegate.engine.app.standing import TASK_ROW
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import EvidenceAdded, TaskOpened
@@ -66,8 +67,9 @@ def export_bundle(engine: Engine, task: str = WHOLE_LEDGER, checkpoint: bytes | 
         NotEvaluated: the engine's key cannot be reached.
     """
     states = [engine.state(task)] if task else list(engine.tasks())
+    redacted = frozenset(Redactions(engine.store).all())
     for state in states:
-        _check_standing(engine, state)
+        _check_standing(engine, state, redacted)
     if not verify_store(engine.home).ok:
         raise IntegrityError("the ledger does not hold, so nobody may sign it", "run `engine ledger verify`")
     note = _sign(engine) if checkpoint is None else _read(checkpoint)
@@ -123,8 +125,10 @@ def place_bundle(content: bytes, file: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _check_standing(engine: Engine, state: TaskState) -> None:
+def _check_standing(engine: Engine, state: TaskState, redacted: frozenset[str]) -> None:
     for evidence in state.evidence.values():
+        if evidence.digest in redacted:
+            continue
         if is_current(state, evidence) and engine.standing(evidence) != evidence.digest:
             raise IntegrityError(
                 f"`{evidence.path}` was deleted or changed, which a bundle would not show",

@@ -12,6 +12,7 @@ from phasegate.engine.app.checkpoints.handing import COSIGNED, FOLDER, LATEST
 from phasegate.engine.app.home import Home, marked_ledger
 from phasegate.engine.app.home_store import open_store
 from phasegate.engine.app.people.keys import KeyRing
+from phasegate.engine.app.redactions import redaction_lines
 from phasegate.engine.core.errors import BadInput, EngineError
 from phasegate.engine.core.events import LedgerCheckpointed
 from phasegate.engine.core.opening import LEDGER_STREAM
@@ -42,12 +43,23 @@ def verify_home(home: Home, terms: Terms = Terms()) -> Report:  # noqa: B008 - i
     if not terms.keys:
         if terms.previous or terms.checkpoint or terms.witnesses:
             raise BadInput("there is no key to check a checkpoint with", "give the ledger's: `--key VKEY`")
-        return verify_path(_place(home), terms)
+        return _with_redactions(home, verify_path(_place(home), terms))
     # Before the ledger is read: writers go on, and it must not be older than what it is held against.
     held = (*_beside(home), *_recorded(home))
     if terms.witnesses and terms.checkpoint is None:
         terms = terms._replace(checkpoint=_to_cosign(home))
-    return verify_path(_place(home), terms._replace(held=held))
+    return _with_redactions(home, verify_path(_place(home), terms._replace(held=held)))
+
+
+def _with_redactions(home: Home, report: Report) -> Report:
+    """Say which objects are gone for good, of a ledger whose entries hold."""
+    if not report.chain.ok:
+        return report
+    store = open_store(home, readonly=True)
+    try:
+        return report._replace(checked=(*report.checked, *redaction_lines(store)))
+    finally:
+        store.close()
 
 
 def _place(home: Home) -> str:

@@ -263,7 +263,9 @@ class Prompts:
 
     def _text(self, digest: str) -> str:
         content = self._shelf.snapshot(digest)
-        return f"[{digest}: its text was not kept]\n" if content is None else content.decode()
+        if content is None:
+            return f"[{digest}: {self._shelf.told(digest) or 'its text was not kept'}]\n"
+        return content.decode()
 
     def _persona_text(self, digest: str) -> str:
         content = self._shelf.snapshot(digest) if digest else b"none"

@@ -92,13 +92,21 @@ def ledger_verify(
             "--ledger", metavar="ID|DSN", help="Ledger that the entries must be of, or where it is."
         ),
     ] = None,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Then verify the children, and theirs, against what is held.")
+    ] = False,
+    child: Annotated[
+        list[Path] | None,
+        typer.Option("--child", metavar="HOME", help="Where a child is now; with --tree."),
+    ] = None,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
     json_: JsonOption = False,
 ) -> None:
     """Re-read every entry, and say what holds, what does not, and what cannot be ruled out."""
-    from phasegate.engine.cli import ledger_verify
+    from phasegate.engine.cli import children, ledger_verify
     from phasegate.engine.cli.output import chosen
+    from phasegate.engine.core.errors import BadInput
     from phasegate.ledger.offline.terms import terms_of
     from phasegate.ledger.postgres_place import is_dsn
 
@@ -112,6 +120,11 @@ def ledger_verify(
         witnesses=witness or (),
         quorum=quorum,
     )
+    if tree:
+        if path is not None:
+            raise BadInput("a tree is verified from a home", "name it with `--home`, and children with `--child`")
+        children.verify_tree(home, chosen(format_, json_), terms, child or ())
+        return
     ledger_verify.verify(home, chosen(format_, json_), path, terms)
 
 

@@ -1,0 +1,1 @@
+"""Many ledgers: a parent that holds the checkpoints of its children."""

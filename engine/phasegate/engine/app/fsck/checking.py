@@ -1,0 +1,228 @@
+"""A home checked from its entries, and what is derived from them made anew on request.
+
+    1. Under the writers' lock: check, then repair the file in one commit that also says so in a row.
+    2. Objects and readable copies are put back or erased. A crash before leaves them to the next repair.
+    3. The repair is recorded as an entry, which takes the row away. A crash before leaves the row, which the
+       next check finds and the next repair records.
+
+Entries are never changed. Where they are in doubt, nothing is: what is derived from them would be as wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.fsck.kept import Kept
+from phasegate.engine.app.fsck.rows import STATEMENT, Rows
+from phasegate.engine.app.home import Home, marked_ledger
+from phasegate.engine.core.errors import IntegrityError, NotEvaluated
+from phasegate.engine.core.ledger_events import REPAIRS_IN_ENTRY_MAX, LedgerRepaired
+from phasegate.ledger.filelock import LOCK_SUFFIX, read_mark
+from phasegate.ledger.fsck.file_check import FileCheck, StoredRow, Watchers, check_file
+from phasegate.ledger.fsck.finding import Finding, Level, damage
+from phasegate.ledger.fsck.repairing import REPAIR_ROW, alone, repair_file
+from phasegate.ledger.objects import ObjectStore
+from phasegate.ledger.store import Projection
+from phasegate.ledger.witness import replace_durably
+
+EXIT_INTEGRITY: Final = 4
+PLACE_CHARS_MAX: Final = 300
+_UNREAD: Final = ("entry_malformed", "entry_missing", "entry_unreadable", "entry_number")
+_RECORD: Final = "`engine ledger fsck --repair` records it"
+
+
+@dataclass(slots=True)
+class Checked:
+    """What a check found, and what a repair did.
+
+    Attributes:
+        file: the check of the ledger file; its findings are among `findings`.
+        findings: every difference that stands.
+        repaired: those that were put right, as they were found.
+        refused: why nothing was repaired; empty where nothing was refused.
+        entry: number of the entry that records the repair; 0 without one.
+    """
+
+    file: FileCheck
+    findings: list[Finding] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+    repaired: list[Finding] = field(default_factory=list)
+    refused: str = ""
+    entry: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 when nothing but leftovers was found, else 4."""
+        found = {finding.level for finding in self.findings}
+        return EXIT_INTEGRITY if found - {Level.LEFTOVER} or self.unchecked else 0
+
+    def json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "ok": not self.exit_code,
+            "ledger": self.file.ledger,
+            "entries": self.file.size,
+            "root": self.file.root.hex(),
+            "findings": [finding.json() for finding in self.findings],
+            "counts": dict(Counter(str(finding.level) for finding in self.findings)),
+            "not_checked": self.unchecked,
+            "repaired": [finding.json() for finding in self.repaired],
+            "refused": self.refused,
+            "entry": self.entry,
+        }
+
+
+def check_home(home: Home) -> Checked:
+    """Check a home, reading only.
+
+    Raises:
+        IntegrityError: there is no ledger in it.
+    """
+    _demand(home)
+    # Before the snapshot: the mark is written behind a commit, so it is never ahead of what follows.
+    return _checked(home, read_mark(Path(f"{home.ledger}{LOCK_SUFFIX}")))
+
+
+def repair_home(home: Home) -> Checked:
+    """Check a home, make anew what is derived, record that, and check again.
+
+    Raises:
+        IntegrityError: there is no ledger in it.
+        StoreFailed: the file cannot be written; nothing was changed.
+        StoreBusy: it is being written all the time.
+    """
+    _demand(home)
+    with alone(home.ledger) as (lock, mark):
+        before = _checked(home, mark)
+        todo = [finding for finding in before.findings if finding.level is Level.DERIVED]
+        if not before.file.leaves_hold or before.unchecked:
+            before.refused = "the entries are in doubt, and all that could be repaired is made from them"
+            return before
+        if not todo:
+            return before
+        made = [finding for finding in todo if finding.code != "repair_unrecorded"]
+        report = orjson.dumps([finding.json() for finding in made]) if made else b""
+        repair_file(home.ledger, made, report, before.file.size)
+        lock.write_mark(before.file.end.encode())
+        for finding in made:
+            _write(home, finding)
+    entry = _record(home)
+    after = check_home(home)
+    after.repaired, after.entry = made, entry
+    return after
+
+
+def _demand(home: Home) -> None:
+    if home.database:
+        raise NotEvaluated(
+            "the ledger of this home is in PostgreSQL, and fsck reads ledger files only",
+            "`engine ledger verify` checks entries, tree, schema and rights there",
+        )
+    if not home.ledger.is_file():
+        text = f"`{home.root}` is a home, and its ledger is gone"
+        raise IntegrityError(text, "restore the home from a backup")
+
+
+def _checked(home: Home, mark: bytes) -> Checked:
+    kept, rows = Kept(home.root), list[Rows]()
+
+    def watchers(stored: list[StoredRow]) -> Watchers:
+        rows.append(Rows(_Definitions(home), _statements(stored)))
+        return (rows[0].take, kept.take)
+
+    file = check_file(home.ledger, mark, watchers)
+    found = Checked(file, [*file.findings], [*file.unchecked])
+    unread = {finding.code for finding in file.findings}.intersection(_UNREAD)
+    if unread:
+        found.unchecked.append("rows and objects: entries that tell of them cannot be read")
+    elif rows and not file.unchecked:
+        found.unchecked += rows[0].unchecked
+        found.findings += rows[0].findings(file.rows)
+        found.findings += kept.findings(row.body for row in file.rows)
+    found.findings += [_unrecorded(row) for row in file.rows if row.kind == REPAIR_ROW]
+    found.findings += _marker(home, file)
+    return found
+
+
+def _statements(stored: Sequence[StoredRow]) -> Mapping[str, bytes]:
+    """The signed envelopes that are what their digest says."""
+    rows = [row for row in stored if row.kind == STATEMENT]
+    return {row.key: row.body for row in rows if hashlib.sha256(row.body).hexdigest() == row.key}
+
+
+def _unrecorded(row: StoredRow) -> Finding:
+    text = "a repair that no entry tells of"
+    return Finding(
+        Level.DERIVED, "repair_unrecorded", f"projections repair/{row.key}", "nothing", text, _RECORD
+    )
+
+
+def _marker(home: Home, file: FileCheck) -> list[Finding]:
+    try:
+        marked = marked_ledger(home)
+    except IntegrityError as error:
+        marked = error.message
+    if not file.ledger or marked == file.ledger:
+        return []
+    return [damage("home", "home.json", file.ledger, marked, "restore the home from a backup")]
+
+
+def _write(home: Home, finding: Finding) -> None:
+    """Put a file back, or erase it; what cannot be written is found again by the check that follows."""
+    if finding.writes is None:
+        return
+    target, source = (home.root / part if part else None for part in finding.writes)
+    if target is None or target.parent.resolve() != target.parent:
+        return  # a folder on the way leads out of the home
+    with contextlib.suppress(OSError):
+        if source is None:
+            target.unlink()
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Objects are read-only, copies are what people read.
+        mode = 0o444 if finding.code.startswith("object") else 0o644
+        replace_durably(target, source.read_bytes(), mode)
+
+
+def _record(home: Home) -> int:
+    """Record every repair that no entry tells of; returns the number of the last entry."""
+    objects, seq = ObjectStore(home.objects), 0
+    with Engine.open(home.root) as engine:
+        for row in list(engine.store.projections(REPAIR_ROW)):
+            places = [f"{item['code']} {item['place']}"[:PLACE_CHARS_MAX] for item in orjson.loads(row.body)]
+            event = LedgerRepaired(
+                count=len(places), first=tuple(places[:REPAIRS_IN_ENTRY_MAX]), report=objects.put(row.body)
+            )
+            seq = engine.record_repair(event, Projection(REPAIR_ROW, row.key, None)).seq
+    return seq
+
+
+class _Definitions:
+    """Reads process definitions, each once."""
+
+    def __init__(self, home: Home) -> None:
+        self._root = home.objects
+        self._known: dict[str, Mapping[str, Any] | None] = {}
+
+    def __call__(self, digest: str) -> Mapping[str, Any] | None:
+        if digest not in self._known:
+            self._known[digest] = self._read(digest)
+        return self._known[digest]
+
+    def _read(self, digest: str) -> Mapping[str, Any] | None:
+        try:
+            data = (self._root / "sha256" / digest[:2] / digest).read_bytes()
+            said = orjson.loads(data)
+        except (OSError, ValueError):
+            return None
+        right = hashlib.sha256(data).hexdigest() == digest and isinstance(said, dict)
+        return said if right else None
