@@ -219,6 +219,8 @@ class People:
 def _is_twin(known: VerifyKey, key: VerifyKey) -> bool:
     """Whether two keys are of one person under two names, or of two under one name."""
     return known != key and (known.public == key.public or known.name.casefold() == key.name.casefold())
+
+
 def _what(event: MilestoneApproved | ObjectRedacted) -> str:
     if isinstance(event, ObjectRedacted):
         return f"redact:{event.object}"

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from phasegate.engine.app.git.hashed import hash_blob, listing, tree_of
+from phasegate.engine.app.git.names import resolve_commit
 from phasegate.engine.app.git.running import GitUnavailable, run_git
-from phasegate.engine.app.git.truth import resolve_commit, top_of
+from phasegate.engine.app.git.truth import top_of
 
 FILES_MAX: Final = 100_000
 BYTES_MAX: Final = 512 * 1024 * 1024

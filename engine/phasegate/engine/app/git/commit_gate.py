@@ -10,9 +10,10 @@ from typing import Final, NamedTuple
 
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.git.home_files import inside
+from phasegate.engine.app.git.names import resolve_commit
 from phasegate.engine.app.git.running import GitUnavailable, run_git
 from phasegate.engine.app.git.same_repository import SameRepository
-from phasegate.engine.app.git.truth import resolve_commit, top_of
+from phasegate.engine.app.git.truth import top_of
 from phasegate.engine.core.errors import BadInput, NotEvaluated
 from phasegate.engine.core.state import Status, TaskState
 from phasegate.validators.interface import Finding

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from phasegate.engine.app.git.home_files import inside, is_engines
-from phasegate.engine.app.git.truth import GitUnavailable, resolve_commit, snapshot, top_of
+from phasegate.engine.app.git.names import resolve_commit
+from phasegate.engine.app.git.truth import GitUnavailable, snapshot, top_of
 from phasegate.engine.app.paths import decode_path, encode_path
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.state import TaskState

@@ -13,7 +13,7 @@ from pathlib import Path
 from phasegate.engine.app.git.home_files import inside, is_engines
 from phasegate.engine.app.git.output import parsed_changes
 from phasegate.engine.app.git.running import GitUnavailable
-from phasegate.engine.app.git.scratch import Repository, answer, find, scratch_of
+from phasegate.engine.app.git.scratch import Repository, find, scratch_of
 from phasegate.validators.quoting import quoted
 from phasegate.validators.truth import (
     PatchCheck,
@@ -203,22 +203,6 @@ def top_of(repo: Path) -> Path:
         GitUnavailable: it lies in none.
     """
     return find(repo).root
-
-
-def resolve_commit(repo: Path, name: str) -> str:
-    """Full id of the commit that a name stands for; empty for `HEAD` of a repository without a commit.
-
-    Raises:
-        GitUnavailable: there is no repository, or no such commit in it.
-    """
-    real = find(repo)
-    if name == "HEAD":
-        return real.head
-    where = ("-C", str(repo))
-    found = answer((*where, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"))
-    if not found:
-        raise GitUnavailable(f"there is no commit `{name}`")
-    return found
 
 
 def _submodule_changes(

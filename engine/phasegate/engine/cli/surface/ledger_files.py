@@ -122,7 +122,9 @@ def ledger_verify(
     )
     if tree:
         if path is not None:
-            raise BadInput("a tree is verified from a home", "name it with `--home`, and children with `--child`")
+            raise BadInput(
+                "a tree is verified from a home", "name it with `--home`, and children with `--child`"
+            )
         children.verify_tree(home, chosen(format_, json_), terms, child or ())
         return
     ledger_verify.verify(home, chosen(format_, json_), path, terms)
