@@ -106,3 +106,25 @@ def test_given_named_criteria_when_read_then_steps_inside_them_are_not_criteria(
         ("AC-2", "second works"),
         ("AC-3", "third works"),
     ]
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "\u3164\u3164\u3164 \u115f\u1160 \uffa0",
+        '[risk]: https://example.org/a "What the risk is"',
+        "  [a risk that nobody sees]: <x>",
+        "<!-- what nobody sees -->",
+    ],
+)
+def test_what_no_reader_is_shown_is_no_content(hidden):
+    (section,) = sections_of(f"# Risks\n{hidden}\n")
+    assert "".join(line.text for line in section.lines).strip() == ""
+
+
+@pytest.mark.parametrize(
+    "shown", ["[^1]: a footnote", "[a risk] is named", "see [here](https://example.org): all of it", "\uac00"]
+)
+def test_what_only_looks_hidden_is_content(shown):
+    (section,) = sections_of(f"# Risks\n{shown}\n")
+    assert section.lines[0].text == shown

@@ -1,7 +1,8 @@
 """Just enough Markdown: which sections a document has and what stands in them.
 
 Headings follow CommonMark 0.31 sections 4.2 (ATX), 4.3 (setext) and 4.5 (fenced code, in which nothing is a
-heading); HTML comments and YAML front matter are not content.
+heading). What a reader is not shown is not content: HTML comments, YAML front matter, link reference
+definitions (section 4.7), letters without a shape.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ _NOT_A_PARAGRAPH = re.compile(r"(?: {4}|\t| {0,3}(?:[-*+>|]|[0-9]{1,9}[.)])(?:\s
 _BETWEEN = re.compile(r"[\W_]+")
 """What is neither letter nor digit in any script; `str.isalnum` says the same, one character at a time."""
 _NUMBERING = re.compile(r"^[0-9]{1,4}(?:\.[0-9]{1,4}){0,5}[.):]?\s+")
+_DEFINITION = re.compile(r" {0,3}\[[^\]^][^\]]{0,998}\]:[ \t]*\S")
+"""A link reference definition; a footnote, `[^1]: text`, is shown."""
+_SHAPELESS = str.maketrans("", "", "\u115f\u1160\u3164\uffa0")
+"""Letters, by Unicode's category, that are drawn as nothing: the fillers of Hangul."""
 _COMMENT_OPEN = "<!--"
 _COMMENT_CLOSE = "-->"
 
@@ -94,7 +99,7 @@ def _visible_lines(text: str) -> list[Line]:
     lines: list[Line] = []
     fence = ""
     in_comment = False
-    for number, raw in enumerate(text.split("\n"), start=1):
+    for number, raw in enumerate(text.translate(_SHAPELESS).split("\n"), start=1):
         if fence:
             if _closes(fence, raw):
                 fence = ""
@@ -103,6 +108,8 @@ def _visible_lines(text: str) -> list[Line]:
             continue
         literal = in_comment or raw.lstrip(" ").startswith(_COMMENT_OPEN)
         visible, in_comment = _uncommented(raw, in_comment=in_comment)
+        if not literal and _DEFINITION.match(visible):
+            visible = ""
         opening = None if literal else _FENCE.match(visible)
         if opening and not (opening[1][0] == "`" and "`" in opening[2]):
             fence = opening[1]
