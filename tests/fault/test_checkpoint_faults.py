@@ -143,6 +143,7 @@ def test_given_kills_at_any_time_then_no_checkpoint_is_lost_and_each_follows_the
         "    print('ready', flush=True)\n"
         "    for n in itertools.count():\n"
         "        checkpointed_homes.work(engine, Path(sys.argv[2]), f'K-{turn}-{n}')\n"
+        "        print('worked', flush=True)\n"
         "        if n % 5 == 4:\n"
         "            engine.rotating.rotate()\n"
     )
@@ -153,7 +154,9 @@ def test_given_kills_at_any_time_then_no_checkpoint_is_lost_and_each_follows_the
         process = subprocess.Popen(argv, env=ENVIRON, stdout=subprocess.PIPE)
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        time.sleep(chance.random() * 0.6)
+        for _ in range(turn % 4):
+            assert process.stdout.readline() == b"worked\n"
+        time.sleep(chance.random() * 0.2)
         process.kill()
         process.communicate()
     with Engine.open(home) as engine:
