@@ -39,6 +39,7 @@ class Letter:
         token: credential of the header `Authorization`, with its scheme; empty for none. Never shown.
         headers: further headers.
         timeout_s: seconds all of it may take.
+        media_type: of the body; told by its bytes without one.
     """
 
     key: str
@@ -48,6 +49,7 @@ class Letter:
     token: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 30
+    media_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def _headers(letter: Letter) -> dict[str, str]:
         "User-Agent": f"phasegate/{version('phasegate')}",
         "Accept": "*/*",
         **letter.headers,
-        "Content-Type": content_type(letter.body),
+        "Content-Type": letter.media_type or content_type(letter.body),
         "Connection": "close",
         KEY_HEADER: letter.key,
         EFFECT_HEADER: letter.effect,

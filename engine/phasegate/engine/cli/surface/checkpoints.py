@@ -23,6 +23,7 @@ def register(ledger: typer.Typer) -> None:
         ("inclusion", inclusion),
         ("witness", witness),
         ("publish", publish),
+        ("timestamp", timestamp),
     ):
         ledger.command(name)(command)
 
@@ -129,3 +130,25 @@ def publish(
     from phasegate.engine.cli.output import chosen
 
     publishing.publish(home, chosen(format_, json_), publishing.Asked(task, git, remote, folder))
+
+
+def timestamp(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The signed checkpoint.")],
+    tsa: Annotated[
+        str, typer.Option("--tsa", metavar="URL", help="Authority to ask; without it the token is checked.")
+    ] = "",
+    token: Annotated[
+        Path | None, typer.Option("--token", metavar="FILE", help="Where the token is; FILE.tsr without.")
+    ] = None,
+    root: Annotated[
+        list[Path] | None,
+        typer.Option("--root", metavar="PEM", help="Certificate that counts; may be given several times."),
+    ] = None,
+    format_: FormatOption = Format.TABLE,
+    json_: JsonOption = False,
+) -> None:
+    """Have a third party say when a checkpoint was there (RFC 3161), or check what it said."""
+    from phasegate.engine.cli import timestamps
+    from phasegate.engine.cli.output import chosen
+
+    timestamps.timestamp(chosen(format_, json_), timestamps.Asked(file, tsa, token, tuple(root or ())))
