@@ -147,6 +147,11 @@ def guarded_home(folder: Path, process: Process | None = None) -> Guarded:
     return Guarded((folder / "home").resolve(), folder / "loose", Clock(), keys, process or guarded())
 
 
+def forget_registered() -> None:
+    """Make another home with everybody registered, for tests that change what a key is."""
+    _registered.cache_clear()
+
+
 @functools.cache
 def _registered() -> Path:
     """The home that is copied: the operator is registered first, who then signs for the others."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from engine_drivers import entries
-from guarded_homes import TASK, Clock, Guarded, assert_sound, guarded_home
+from guarded_homes import TASK, Clock, Guarded, assert_sound, forget_registered, guarded_home
 
 from phasegate.engine.app.audit.audit import audit
 from phasegate.engine.app.engine import Engine
@@ -118,7 +118,7 @@ def test_nothing_is_decided_beside_a_decision_that_cannot_be_compared_with(place
 
 
 @pytest.fixture
-def hash_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def hash_of_the_name(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """All keys of one name have one id, as 2**32 tries bring about for any one."""
 
     def short(name: str, _public: bytes, _algorithm: object = None) -> bytes:
@@ -126,6 +126,10 @@ def hash_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in ("phasegate.ledger.note_keys", "phasegate.engine.statements.note_keys"):
         monkeypatch.setattr(f"{module}.key_hash", short)
+    # The home that others copy has keys with ids of the usual kind.
+    forget_registered()
+    yield
+    forget_registered()
 
 
 @pytest.mark.usefixtures("hash_of_the_name")

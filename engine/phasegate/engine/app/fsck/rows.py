@@ -21,7 +21,7 @@ LEDGER: Final = "-"
 
 TASK, BINDING, OUTBOX, STATEMENT = "task", "binding", "outbox", "statement"
 FLAG, MILESTONE, KEY, CHECKPOINT = "flag", "milestone", "key", "checkpoint"
-REDACTION, CHILD = "redaction", "child"
+REDACTION, CHILD, OPERATOR = "redaction", "child", "operator"
 _LOST: Final = "restore it from a backup or a bundle of its task: the entries hold its digest only"
 
 Definitions = Callable[[str], Mapping[str, Any] | None]
@@ -117,6 +117,8 @@ class Rows:
         elif leaf.type == "key.registered":
             key = f"{said.get('key_id')} {said.get('role')}"
             self._wanted[KEY, key] = Wanted(seq, orjson.dumps({"vkey": said.get("vkey")}))
+            if said.get("role") == OPERATOR:
+                self._wanted[OPERATOR, "any"] = Wanted(seq, b"{}")
         elif leaf.type == "object.redacted":
             self._wanted[REDACTION, str(said.get("object"))] = Wanted(seq, b"{}")
         elif leaf.type == "child.checkpointed":
