@@ -23,7 +23,7 @@ from in_toto_work import ENGINE_PEM, PHASES, TASK, InTotoWork, altered, in_toto_
 
 from phasegate.engine.app.people.keys import load_key
 from phasegate.engine.statements.dsse import PAYLOAD_TYPE, encode_envelope, pae
-from phasegate.engine.statements.public_keys import in_toto_key_id, public_pem
+from phasegate.engine.statements.public_keys import in_toto_key_id
 
 pytestmark = pytest.mark.attack
 pytest.importorskip("in_toto", reason="in-toto is not installed; pip install -e '.[dev]'")
@@ -216,7 +216,7 @@ def test_a_layout_that_was_edited_or_that_another_key_signed_is_rejected(
     spoiled = altered(export, tmp_path / "x", {"root.layout": forged})
     rejected(in_toto_verify(spoiled), "SignatureVerificationError")
     # Whoever takes the key from the folder itself is told what its forger wants to be told.
-    pem = public_pem(load_key(work.keys["rita"]).verify_key).encode()
+    pem = load_key(work.keys["rita"]).verify_key.for_notes.pem.encode()
     spoiled = altered(spoiled, tmp_path / "y", {ENGINE_PEM: pem})
     rejected(in_toto_verify(spoiled, export / ENGINE_PEM), "SignatureVerificationError")
 

@@ -273,6 +273,24 @@ def test_given_a_path_that_leads_out_of_the_home_then_no_repair_follows_it(
     assert ("copy_differs", PLAN) in codes(repaired)
 
 
+def test_given_a_copy_that_cannot_be_written_then_it_is_not_said_to_be_repaired(
+    whole: Path, tmp_path: Path
+) -> None:
+    home = copy_of(whole, tmp_path)
+    _rows("DELETE FROM projections", "task")(home)
+    shutil.rmtree(home / "evidence" / "T-1" / "PLAN")
+    (home / "evidence" / "T-1" / "PLAN").write_text("a file where a folder must be")
+
+    repaired = repair_home(Home(home.resolve()))
+
+    assert [finding.place for finding in repaired.repaired] == ["projections task/T-1"]
+    assert ("copy_missing", PLAN) in codes(repaired) or ("copy_differs", PLAN) in codes(repaired)
+    with Engine.open(home, readonly=True) as engine:
+        recorded = engine.store.get(repaired.entry)
+    assert recorded is not None
+    assert (recorded.type, recorded.payload["count"]) == ("ledger.repaired", 1)
+
+
 def test_given_a_sound_home_then_a_repair_changes_nothing(whole: Path, tmp_path: Path) -> None:
     home = copy_of(whole, tmp_path)
     leaves = _leaves(home)

@@ -7,19 +7,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from securesystemslib.signer import SSlibKey
 from valid_statements import ALICE, ENGINE
 
-from phasegate.engine.statements.public_keys import in_toto_key, in_toto_key_id, public_pem
+from phasegate.engine.statements.public_keys import in_toto_key, in_toto_key_id
 
 
 def test_the_pem_file_is_the_one_that_cryptography_writes():
     for signer in (ALICE, ENGINE):
         key = Ed25519PublicKey.from_public_bytes(signer.verify_key.public)
         theirs = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        assert public_pem(signer.verify_key).encode() == theirs
+        assert signer.verify_key.for_notes.pem.encode() == theirs
 
 
 def test_the_id_is_the_one_that_securesystemslib_computes_of_the_pem_file():
     for signer in (ALICE, ENGINE):
-        theirs = SSlibKey.from_crypto(load_pem_public_key(public_pem(signer.verify_key).encode()))
+        theirs = SSlibKey.from_crypto(load_pem_public_key(signer.verify_key.for_notes.pem.encode()))
         assert in_toto_key_id(signer.verify_key) == theirs.keyid
         assert in_toto_key(signer.verify_key) == {"keyid": theirs.keyid, **theirs.to_dict()}
 

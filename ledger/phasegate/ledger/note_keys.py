@@ -31,6 +31,8 @@ PRIVATE_PREFIX: Final = f"{PRIVATE_WORD}+KEY+"
 
 _is_name = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:/@-]{{0,{NAME_CHARS_MAX - 1}}}").fullmatch
 _is_hash = re.compile(r"[0-9a-f]{8}").fullmatch
+_SPKI: Final = bytes.fromhex("302a300506032b6570032100")
+"""DER of SubjectPublicKeyInfo up to the 32 bytes of an Ed25519 key (RFC 8410, section 4)."""
 
 
 class Algorithm(IntEnum):
@@ -83,6 +85,12 @@ class VerifierKey(NamedTuple):
     def text(self) -> str:
         """The verifier key as text."""
         return KeyText(self.name, self.key_hash, self.algorithm, self.public).encoded()
+
+    @property
+    def pem(self) -> str:
+        """The public key as openssl, node and in-toto read it: `BEGIN PUBLIC KEY` (RFC 7468, section 13)."""
+        body = base64.b64encode(_SPKI + self.public).decode()
+        return f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
 
     @property
     def key_id(self) -> str:

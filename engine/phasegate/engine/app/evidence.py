@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -302,21 +302,22 @@ class Shelf:
         digest = hashlib.sha256(content).hexdigest()
         return digest if self._redacted(digest) is not None else self._objects.put(content)
 
-    def erase(self, digest: str) -> Iterator[str]:
-        """Erase an object; yields its place below the home if it was there."""
-        if self._objects.erase(digest):
-            yield f"objects/sha256/{digest[:2]}/{digest}"
+    def erase(self, digest: str) -> list[str]:
+        """Erase an object; its place below the home, if it was there."""
+        return [f"objects/sha256/{digest[:2]}/{digest}"] if self._objects.erase(digest) else []
 
-    def erase_copy(self, path: str, digest: str) -> Iterator[str]:
-        """Erase a readable copy and its staged twin where they have these bytes; yields their places.
+    def erase_copy(self, path: str, digest: str) -> list[str]:
+        """Erase a readable copy and its staged twin where they have these bytes; their places below the home.
 
         Raises:
             OSError: the disk refused.
         """
+        erased = []
         for place in (self._home.root / path, self._staged(path, digest)):
             if place.parent.resolve() == place.parent and digest_of(place, follow=False) == digest:
                 place.unlink()
-                yield str(place.relative_to(self._home.root))
+                erased.append(str(place.relative_to(self._home.root)))
+        return erased
 
     def told(self, digest: str) -> str:
         """In words, that an object was redacted; empty where it was not."""

@@ -15,7 +15,7 @@ from phasegate.engine.app.checkpoints.checkpoints import Made
 from phasegate.engine.app.checkpoints.proofs import Proof, consistency, inclusion
 from phasegate.engine.app.people.key_files import read_private, read_public
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import console, print_json, say
+from phasegate.engine.cli.output import console, print_document, say
 from phasegate.engine.cli.session import session
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.ledger.checkpoint import Checkpoint, parse_checkpoint
@@ -50,7 +50,8 @@ def make(home: Path | None, format_: Format, *, only_note: bool) -> None:
         _print(made)
     else:
         said = made.said
-        print_json(
+        print_document(
+            format_,
             {
                 "size": said.size,
                 "root": said.root.hex(),
@@ -58,7 +59,7 @@ def make(home: Path | None, format_: Format, *, only_note: bool) -> None:
                 "new": made.new,
                 "note": made.note.encoded(),
                 "sinks": {name: asdict(state) for name, state in made.sinks.items()},
-            }
+            },
         )
 
 
@@ -91,7 +92,7 @@ def _print_proof(format_: Format, proof: Proof) -> None:
     if format_ is Format.TABLE:
         sys.stdout.write("".join(f"{base64.b64encode(step).decode()}\n" for step in proof.hashes))
     else:
-        print_json(proof.json())
+        print_document(format_, proof.json())
 
 
 def witness(asked: Cosigning) -> None:

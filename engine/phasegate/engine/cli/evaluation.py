@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import console, print_json, print_jsonl, say
+from phasegate.engine.cli.output import console, print_document, say
 from phasegate.engine.cli.session import session
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.workflows.evaluation.drive import Step, Watcher, run_evaluation
@@ -59,12 +59,10 @@ def run(home: Path | None, format_: Format, request: Request) -> None:
     order = request.order()
     with session(home) as engine, _progress() as watch:
         outcome = run_evaluation(engine, order, watch)
-    if format_ is Format.JSON:
-        print_json(outcome.document)
-    elif format_ is Format.JSONL:
-        print_jsonl([outcome.document])
-    else:
+    if format_ is Format.TABLE:
         _print_outcome(outcome)
+    else:
+        print_document(format_, outcome.document)
     if not outcome.accepted:
         raise typer.Exit(EXIT_HELD)
 

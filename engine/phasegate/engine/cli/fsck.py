@@ -13,7 +13,7 @@ from rich.text import Text
 from phasegate.engine.app.fsck.checking import Checked, check_home, repair_home
 from phasegate.engine.app.home import find_home
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import console, print_json, say
+from phasegate.engine.cli.output import console, print_document, say
 from phasegate.ledger.fsck.finding import Finding, Level
 
 _STYLES: Final = {Level.DAMAGE: "bold red", Level.DERIVED: "yellow", Level.LEFTOVER: "dim"}
@@ -30,7 +30,7 @@ def fsck(home: Path | None, format_: Format, *, repair: bool) -> None:
     if format_ is Format.TABLE:
         _print(found)
     else:
-        print_json(found.json())
+        print_document(format_, found.json())
     if found.exit_code:
         raise typer.Exit(found.exit_code)
 

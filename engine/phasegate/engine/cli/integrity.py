@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import print_json, print_jsonl, print_rows, say
+from phasegate.engine.cli.output import print_document, print_rows, say
 from phasegate.engine.cli.session import session
 
 if TYPE_CHECKING:
@@ -24,13 +24,10 @@ def run(
     say("running every attack; this takes minutes")
     with session(home) as engine:
         done = engine.integrity.run(checkout or Path.cwd(), task, triage)
-    document = _as_json(done)
-    if format_ is Format.JSON:
-        print_json(document)
-    elif format_ is Format.JSONL:
-        print_jsonl([document])
-    else:
+    if format_ is Format.TABLE:
         _tell(done)
+    else:
+        print_document(format_, _as_json(done))
     if not done.batch.passed or (done.noted is not None and not done.noted.accepted):
         raise typer.Exit(EXIT_FAILED)
 

@@ -11,7 +11,6 @@ from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_rows, say
 from phasegate.engine.cli.people import parse_role
 from phasegate.engine.cli.session import session
-from phasegate.engine.statements.public_keys import public_pem
 
 
 def init(home: Path | None) -> None:
@@ -63,7 +62,7 @@ def show_own(home: Path | None, *, pem: bool) -> None:
     """Print the engine's public key and nothing else: the verifier key in one line, or PEM."""
     with session(home, readonly=True) as engine:
         key = engine.keys.engine_vkey()
-        sys.stdout.write(public_pem(key) if pem else f"{key.vkey}\n")
+        sys.stdout.write(key.for_notes.pem if pem else f"{key.vkey}\n")
 
 
 def show(home: Path | None, format_: Format) -> None:

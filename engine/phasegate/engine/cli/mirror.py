@@ -6,7 +6,7 @@ from pathlib import Path
 
 from phasegate.engine.app.git.mirror import read_only_mirror
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import print_json, print_rows
+from phasegate.engine.cli.output import print_document, print_rows
 
 _COLUMNS = ["what", "where"]
 
@@ -18,4 +18,4 @@ def make(format_: Format, repository: Path, folder: Path, commit: str) -> None:
     if format_ is Format.TABLE:
         print_rows(format_, [{"what": what, "where": where} for what, where in told.items()], _COLUMNS)
     else:
-        print_json(told)
+        print_document(format_, told)

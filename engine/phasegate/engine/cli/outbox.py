@@ -12,7 +12,7 @@ import typer
 
 from phasegate.engine.app.outbox.outbox import BODY_BYTES_MAX, Tried, Waiting
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import print_json, print_jsonl, print_rows
+from phasegate.engine.cli.output import print_document, print_jsonl, print_rows
 from phasegate.engine.cli.session import EXIT_FAILED, session
 from phasegate.engine.cli.tasks import answer
 from phasegate.engine.core.delivering import Delivery, SideEffect
@@ -84,7 +84,7 @@ def retry(home: Path | None, format_: Format, key: str) -> None:
     if format_ is Format.TABLE:
         print_rows(format_, [_tried(tried, format_)], _TRIED)
     else:
-        print_json(_tried(tried, format_))
+        print_document(format_, _tried(tried, format_))
     _exit([tried])
 
 

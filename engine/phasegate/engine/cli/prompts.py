@@ -11,7 +11,7 @@ import typer
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.prompting.attesting import Attestation
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import print_json, print_jsonl, print_rows, say
+from phasegate.engine.cli.output import print_document, print_rows, say
 from phasegate.engine.cli.session import session
 from phasegate.engine.cli.tasks import answer
 from phasegate.engine.core.errors import BadInput
@@ -65,7 +65,7 @@ def compile_prompt(home: Path | None, format_: Format, order: Order, lease: int 
     else:
         parts = [{"name": part.name, "digest": part.digest} for part in prompt.parts]
         body = {**_json(attestation), "parts": parts, "text": prompt.text, "diff": diff}
-        _print(format_, body)
+        print_document(format_, body)
     if attestation.blocks:
         raise typer.Exit(EXIT_DRIFT)
 
@@ -80,7 +80,7 @@ def show(home: Path | None, format_: Format, task: str) -> None:
         which = f"baseline version {shown.version}" if shown.version else "no baseline yet; as compiled now"
         say(f"{task} {shown.phase}: {which}, sha256 {shown.digest}")
         return
-    _print(
+    print_document(
         format_,
         {
             "task": task,
@@ -107,7 +107,7 @@ def check(
         sys.stdout.flush()
         say(_story(attestation))
     else:
-        _print(format_, {**_json(attestation), "diff": diff})
+        print_document(format_, {**_json(attestation), "diff": diff})
     if attestation.blocks:
         raise typer.Exit(EXIT_DRIFT)
 
@@ -191,13 +191,6 @@ def _row(entry: Entry, *, shorten: bool) -> dict[str, Any]:
         "prompt": prompt[:DIGEST_SHOWN] if shorten else prompt,
         "reason": said.get("reason", ""),
     }
-
-
-def _print(format_: Format, body: dict[str, Any]) -> None:
-    if format_ is Format.JSONL:
-        print_jsonl([body])
-    else:
-        print_json(body)
 
 
 def _read(file: str) -> bytes:

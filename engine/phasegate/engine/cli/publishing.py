@@ -8,7 +8,7 @@ from typing import NamedTuple
 from phasegate.engine.app.bundle.publishing import Published, publish_to_folder, publish_to_git
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import console, print_json
+from phasegate.engine.cli.output import console, print_document
 from phasegate.engine.cli.session import session
 from phasegate.engine.core.errors import BadInput
 
@@ -32,7 +32,7 @@ def publish(home: Path | None, format_: Format, asked: Asked) -> None:
     with session(home, readonly=True) as engine:
         published = _publish(engine, asked)
     if format_ is not Format.TABLE:
-        print_json(published._asdict())
+        print_document(format_, published._asdict())
         return
     word = "published" if published.changed else "published already"
     commit = f", commit {published.commit}" if published.commit else ""

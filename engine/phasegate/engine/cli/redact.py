@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import console, print_json
+from phasegate.engine.cli.output import console, print_document
 from phasegate.engine.cli.session import session
 
 
@@ -16,7 +16,7 @@ def redact(home: Path | None, format_: Format, digest: str, reason: str, key: Pa
     entry = erased.entry
     if format_ is not Format.TABLE:
         said = {"object": digest, "entry": entry.seq, "new": erased.new, "removed": list(erased.removed)}
-        print_json(said)
+        print_document(format_, said)
         return
     word = "redacted" if erased.new else "was redacted before"
     lines = [f"object {digest} {word}: entry {entry.seq}"]

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from phasegate.engine.cli.options import Format
-from phasegate.engine.cli.output import console, print_json, print_jsonl, print_rows
+from phasegate.engine.cli.output import console, print_document, print_rows
 from phasegate.engine.cli.session import session
 from phasegate.engine.core.tools import ToolDecision
 
@@ -25,12 +25,10 @@ def check(
     """Check one tool call; exit 1 when it is refused, 5 when a lease is in the way."""
     with session(home, lease=lease) as engine:
         decision = engine.tools.check(_task(task), tool, persona=persona)
-    if format_ is Format.JSON:
-        print_json(decision_json(decision))
-    elif format_ is Format.JSONL:
-        print_jsonl([decision_json(decision)])
-    else:
+    if format_ is Format.TABLE:
         _print(decision)
+    else:
+        print_document(format_, decision_json(decision))
     if decision.refusal is not None:
         raise typer.Exit(EXIT_LEASE if decision.refusal.by_lease else EXIT_REFUSED)
 

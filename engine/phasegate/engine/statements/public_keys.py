@@ -1,26 +1,17 @@
-"""Public keys in the forms that other programs read: a PEM file, and a key of in-toto metadata.
+"""Public keys as in-toto metadata names them.
 
 Pure: the encodings of an Ed25519 key are fixed, so that neither a library nor a file is needed.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from typing import Any, Final
 
 from phasegate.engine.statements.note_keys import VerifyKey
 from phasegate.ledger.canonical import dumps
 
-_SPKI_PREFIX: Final = bytes.fromhex("302a300506032b6570032100")
-"""DER of SubjectPublicKeyInfo up to the 32 bytes of the key (RFC 8410, section 4)."""
 _ED25519: Final = "ed25519"
-
-
-def public_pem(key: VerifyKey) -> str:
-    """The key as PEM, `BEGIN PUBLIC KEY` (RFC 7468, section 13): what openssl, node and in-toto read."""
-    body = base64.b64encode(_SPKI_PREFIX + key.public).decode()
-    return f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
 
 
 def in_toto_key_id(key: VerifyKey) -> str:

@@ -21,7 +21,6 @@ Whoever may read the bundle reads their titles and paths, but none of their evid
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 from collections.abc import Mapping
@@ -53,8 +52,6 @@ REQUIRED: Final = (
     README, SUMS, f"{ENGINE_KEY}{VKEY}", f"{ENGINE_KEY}{PEM}", CHECKPOINT, ENTRIES, MANIFEST,
 )  # fmt: skip
 
-_SPKI: Final = bytes.fromhex("302a300506032b6570032100")
-"""What stands before the 32 bytes of an Ed25519 public key in its DER form (RFC 8410)."""
 _is_digest = re.compile(r"[0-9a-f]{64}").fullmatch
 _is_addressed = re.compile(r"(?:objects|processes|statements|states)/([0-9a-f]{64})(?:\.json)?").fullmatch
 _ONE_FORM: Final = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
@@ -121,9 +118,7 @@ def parse_manifest(data: bytes) -> Manifest:
 
 def key_members(name: str, key: VerifierKey) -> dict[str, bytes]:
     """A public key as two members: as a verifier key, and as openssl reads it."""
-    der = base64.b64encode(_SPKI + key.public).decode()
-    pem = f"-----BEGIN PUBLIC KEY-----\n{der}\n-----END PUBLIC KEY-----\n"
-    return {f"{name}{VKEY}": f"{key.text}\n".encode(), f"{name}{PEM}": pem.encode()}
+    return {f"{name}{VKEY}": f"{key.text}\n".encode(), f"{name}{PEM}": key.pem.encode()}
 
 
 def proof_name(seq: int) -> str:

@@ -1,7 +1,8 @@
 """A home checked from its entries, and what is derived from them made anew on request.
 
-    1. Under the writers' lock: check, then repair the file in one commit that also says so in a row.
-    2. Objects and readable copies are put back or erased. A crash before leaves them to the next repair.
+    1. Under the writers' lock: check, then put objects and readable copies back or erase them. What the disk
+       refuses is not said to be repaired. A crash here leaves the rest to the next repair.
+    2. The file is repaired in one commit, with a row that says what was put right there and before.
     3. The repair is recorded as an entry, which takes the row away. A crash before leaves the row, which the
        next check finds and the next repair records.
 
@@ -10,7 +11,6 @@ Entries are never changed. Where they are in doubt, nothing is: what is derived 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -109,12 +109,10 @@ def repair_home(home: Home) -> Checked:
             return before
         if not todo:
             return before
-        made = [finding for finding in todo if finding.code != "repair_unrecorded"]
+        made = [finding for finding in todo if finding.code != "repair_unrecorded" and _put(home, finding)]
         report = orjson.dumps([finding.json() for finding in made]) if made else b""
         repair_file(home.ledger, made, report, before.file.size)
         lock.write_mark(before.file.end.encode())
-        for finding in made:
-            _write(home, finding)
     entry = _record(home)
     after = check_home(home)
     after.repaired, after.entry = made, entry
@@ -176,21 +174,27 @@ def _marker(home: Home, file: FileCheck) -> list[Finding]:
     return [damage("home", "home.json", file.ledger, marked, "restore the home from a backup")]
 
 
-def _write(home: Home, finding: Finding) -> None:
-    """Put a file back, or erase it; what cannot be written is found again by the check that follows."""
+def _put(home: Home, finding: Finding) -> bool:
+    """Put the file of a finding back, or erase it; whether it is as it should be, or there is none to write.
+
+    What is not is found again by the check that follows.
+    """
     if finding.writes is None:
-        return
+        return True
     target, source = (home.root / part if part else None for part in finding.writes)
     if target is None or target.parent.resolve() != target.parent:
-        return  # a folder on the way leads out of the home
-    with contextlib.suppress(OSError):
+        return False  # a folder on the way leads out of the home
+    try:
         if source is None:
             target.unlink()
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Objects are read-only, copies are what people read.
-        mode = 0o444 if finding.code.startswith("object") else 0o644
-        replace_durably(target, source.read_bytes(), mode)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # Objects are read-only, copies are what people read.
+            mode = 0o444 if finding.code.startswith("object") else 0o644
+            replace_durably(target, source.read_bytes(), mode)
+    except OSError:
+        return False
+    return True
 
 
 def _record(home: Home) -> int:

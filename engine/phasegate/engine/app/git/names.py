@@ -21,8 +21,8 @@ def resolve_commit(repo: Path, name: str) -> str:
     """Full id of the commit that a name stands for; empty for `HEAD` of a repository without a commit.
 
     A name that a tag, a branch or a remote's branch have in common is refused: whoever may make one of them
-    would say what the other stands for. So is a file in the repository's own folder, which git takes for a
-    name as well.
+    would say what the other stands for. A file in the repository's own folder, which git takes for a name
+    as well, counts for nothing.
 
     Raises:
         GitUnavailable: there is no repository, no such commit in it, or more than one.

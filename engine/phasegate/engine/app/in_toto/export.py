@@ -19,7 +19,7 @@ from phasegate.engine.app.in_toto.signing import KeyPair, engine_pair, owner_pai
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.statements.dsse import read_envelope
 from phasegate.engine.statements.note_keys import VerifyKey
-from phasegate.engine.statements.public_keys import in_toto_key_id, public_pem
+from phasegate.engine.statements.public_keys import in_toto_key_id
 from phasegate.ledger.errors import ExportError
 from phasegate.ledger.export.placing import failing, new_folder
 
@@ -92,7 +92,7 @@ def _beside(engine: Engine, course: Course, own: KeyPair, owner: KeyPair | None)
     keys = [own.public, *([owner.public] if owner else []), *_signers(engine, envelopes.values())]
     return {
         **{f"statements/{digest}.json": envelope for digest, envelope in envelopes.items()},
-        **{_pem_name(key, own.public): public_pem(key).encode() for key in keys},
+        **{_pem_name(key, own.public): key.for_notes.pem.encode() for key in keys},
     }
 
 

@@ -150,11 +150,11 @@ class Redacting:
 
     # -- erasing --------------------------------------------------------------------------------------
 
-    def _erase(self, digest: str) -> Iterator[str]:
+    def _erase(self, digest: str) -> list[str]:
         """Copies first: while the object stands, a repetition still finds what is left."""
-        for path in sorted(set(self._copies(digest))):
-            yield from self._shelf.erase_copy(path, digest)
-        yield from self._shelf.erase(digest)
+        copies = sorted(set(self._copies(digest)))
+        erased = [place for path in copies for place in self._shelf.erase_copy(path, digest)]
+        return [*erased, *self._shelf.erase(digest)]
 
     def _copies(self, digest: str) -> Iterator[str]:
         for entry in self._store.entries(type=EvidenceAdded.kind):
