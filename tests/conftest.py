@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from hypothesis import HealthCheck, settings
 from postgres_server import Server, server
 from unsynced_files import unsynced_files
+
+# How long an example takes says how busy the machine is. A failure prints what repeats it.
+settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("shared machine")
 
 _numbers = count(1)
 

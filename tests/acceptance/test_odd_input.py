@@ -58,9 +58,27 @@ def test_a_key_that_is_an_agents_alone_decides_nothing(place: Guarded) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [("status",), ("status", TASK), ("gate", TASK), ("advance", TASK), ("ledger", "verify")]
+    "args",
+    [
+        *[
+            ("status",),
+            ("status", TASK),
+            ("gate", TASK),
+            ("advance", TASK),
+            ("tool", "check", TASK, "Read"),
+        ],
+        *[("ledger", "verify"), ("ledger", "fsck"), ("ledger", "checkpoint"), ("ledger", "inclusion", "1")],
+        ("ledger", "proof", "--from", "1"),
+        ("ledger", "publish", "--to", "published"),
+        ("attest", "check", TASK, "--prompt", "prompt.txt"),
+    ],
+    ids=" ".join,
 )
-def test_json_lines_are_lines(place: Guarded, args: tuple[str, ...]) -> None:
+def test_json_lines_are_lines(
+    place: Guarded, args: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("prompt.txt").write_text("Work.\n")
     ran = cli(*args, "--format", "jsonl", "--home", str(place.root))
     (line,) = ran.out.splitlines()
     assert isinstance(json.loads(line), dict)

@@ -406,6 +406,18 @@ class RunEnded(EventPayload):
     report: OptionalHex
 
 
+LedgerEvent = (
+    FlagSet
+    | MilestoneApproved
+    | BaselineRecorded
+    | KeyRegistered
+    | KeyRotated
+    | LedgerCheckpointed
+    | LedgerRepaired
+    | ObjectRedacted
+    | ChildCheckpointed
+)
+"""Events of the ledger itself, which belong to no task."""
 Event = (
     TaskOpened
     | EvidenceAdded
@@ -434,28 +446,8 @@ Event = (
     | OutboxDeferred
     | OutboxFailed
     | OutboxWithdrawn
-    | FlagSet
-    | MilestoneApproved
-    | BaselineRecorded
-    | KeyRegistered
-    | KeyRotated
-    | LedgerCheckpointed
-    | LedgerRepaired
-    | ObjectRedacted
-    | ChildCheckpointed
+    | LedgerEvent
 )
-LedgerEvent = (
-    FlagSet
-    | MilestoneApproved
-    | BaselineRecorded
-    | KeyRegistered
-    | KeyRotated
-    | LedgerCheckpointed
-    | LedgerRepaired
-    | ObjectRedacted
-    | ChildCheckpointed
-)
-"""Events of the ledger itself, which belong to no task."""
 RunnerEvent = StepStarted | StepFinished | SampleGenerated | SampleExecuted | RunEnded
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.kind: cls for cls in Event.__args__}
