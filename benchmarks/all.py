@@ -18,6 +18,10 @@ RECORDED = HERE.parents[1] / "shared" / "data" / "humaneval_codegen16b_n20.jsonl
 SUITES = {
     "ledger.py": (["--blocks", "24", "--size", "100000"], ["--blocks", "4", "--verify-size", "5000"]),
     "tree.py": (["--size", "1000000"], ["--size", "5000", "--blocks", "2"]),
+    "many_ledgers.py": (
+        ["--tenants", "1000", "--entries", "50000"],
+        ["--tenants", "50", "--entries", "2000"],
+    ),
     "peers.py": ([], ["--blocks", "1"]),
     "writers.py": ([], ["--appends", "200"]),
     "leases.py": (["--blocks", "24"], ["--blocks", "4"]),

@@ -1,4 +1,4 @@
-"""Promise: with `--ledger postgresql://...` every command works over a ledger in PostgreSQL, and no password is kept."""
+"""Promise: with `--ledger postgresql://...` commands work over a ledger in PostgreSQL, and no password is kept."""
 
 from __future__ import annotations
 
@@ -105,16 +105,51 @@ def test_a_whole_task_is_completed_and_told_and_verified(finished: Place) -> Non
     assert TASK in cli("--ledger", finished.dsn, "--home", str(finished.home), "status").out
 
 
-def test_a_checkpoint_an_export_and_a_bundle_are_made_of_it(finished: Place, tmp_path: Path) -> None:
+def test_every_export_is_made_of_it_and_holds_elsewhere(finished: Place, tmp_path: Path) -> None:
     finished.do("ledger", "checkpoint")
     note = tmp_path / "note"
     note.write_text(finished.do("ledger", "checkpoint", "--json").json["note"])
-    finished.do("ledger", "export", str(tmp_path / "tiles"))
-    finished.do("ledger", "export", str(tmp_path / "ledger.jsonl"), "--format", "jsonl")
-    for path in ("tiles", "ledger.jsonl"):
-        finished.do("ledger", "verify", str(tmp_path / path), "--checkpoint", str(note))
+    for format_ in ("tiles", "jsonl", "bundle"):
+        finished.do("ledger", "export", str(tmp_path / format_), "--format", format_)
+        finished.do("ledger", "verify", str(tmp_path / format_), "--checkpoint", str(note))
+    finished.do("ledger", "export", str(tmp_path / "ledger.db"), "--format", "sqlite")
     held = finished.do("ledger", "verify", finished.dsn, "--previous", str(note), "--json").json
     assert any("previous checkpoint" in line for line in held["checked"])
+
+
+def test_a_task_is_exported_from_it_in_every_format(finished: Place, tmp_path: Path) -> None:
+    for format_ in ("bundle", "statements", "in-toto"):
+        finished.do("task", "export", TASK, str(tmp_path / format_), "--format", format_)
+    audited = validate_checkpoint(str(tmp_path / "bundle"), "--json")
+    assert [task["task"] for task in audited.json["tasks"]] == [TASK], audited
+    assert audited.json["tasks"][0]["faults"] == []
+    assert (
+        len((tmp_path / "statements").read_bytes().splitlines()) >= 4
+    )  # three gates and a witnessed command
+    assert sorted(path.suffix for path in (tmp_path / "in-toto").glob("*.l*")) == [".layout", *[".link"] * 3]
+
+
+def test_it_is_published_proven_and_held_by_a_parent(finished: Place, tmp_path: Path) -> None:
+    finished.do("ledger", "publish", "--to", str(tmp_path / "published"))
+    again = finished.do("ledger", "publish", "--to", str(tmp_path / "published"), "--json").json
+    assert again["changed"] is False
+    assert finished.do("ledger", "inclusion", "1", "--json").json["hashes"]
+    assert finished.do("ledger", "proof", "--from", "1", "--json").json["hashes"]
+
+    parent = ("--home", str(tmp_path / "parent"))
+    assert cli("init", *parent).code == 0
+    key = finished.do("keys", "show", "--vkey").out.strip()
+    held = cli("ledger", "hold", str(tmp_path / "published/checkpoint"), "--log", key, *parent)
+    assert held.code == 0, held
+    tree = cli("ledger", "verify", "--tree", "--child", str(finished.home), "--json", *parent)
+    (child,) = tree.json["children"]
+    assert (tree.code, child["standing"]) == (3, "unknown")
+    assert "PostgreSQL" in child["detail"]
+
+
+def test_what_reads_ledger_files_only_says_so(finished: Place) -> None:
+    ran = finished.ask("ledger", "fsck")
+    assert (ran.code, "remedy: `engine ledger verify`" in ran.err) == (3, True), ran
 
 
 def test_no_password_is_kept_said_or_passed_on(finished: Place) -> None:
