@@ -356,3 +356,18 @@ def changed(document: Any, *path: Any, to: Any = None, without: bool = False) ->
     else:
         target[path[-1]] = to
     return copied
+
+
+def added(path: str, *lines: str) -> str:
+    """A patch that adds one file."""
+    body = "".join(f"+{line}\n" for line in lines)
+    return (
+        f"diff --git a/{path} b/{path}\nnew file mode 100644\nindex 0000000..1111111\n"
+        f"--- /dev/null\n+++ b/{path}\n@@ -0,0 +1,{len(lines)} @@\n{body}"
+    )
+
+
+def gone(case: int) -> dict[str, Any]:
+    """The test results with one case that passed taken out."""
+    cases = [one for index, one in enumerate(TEST_RESULTS["cases"]) if index != case]
+    return {**TEST_RESULTS, "tests": 2, "passed": 1, "cases": cases}
