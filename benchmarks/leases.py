@@ -5,8 +5,9 @@
 The method is that of ``ledger.py``: blocks of 200 that alternate with the floor in one process, a ratio
 being the median of the per-block ratios. The floor is one insert and commit of as many bytes as a lease's
 row has into a plain table, ``synchronous=FULL``. Each round works on 200 tasks of its own: acquire, renew,
-release, acquire what was released, take over what has expired. The clock advances by a millisecond with
-every call, so that each writes the time seen as well.
+release, acquire what was released, take over what has expired, release. The clock advances by a millisecond
+with every call, and by a second in the row that says so: a call so long after the last writes the time as
+well, and so does a takeover.
 
 ``append under a lease`` has the floor of an append, an insert of the entry's bytes; ``fence`` compares it
 with the same append without one. The rows of the ``engine`` go through `Engine.leases`, which reads the clock
@@ -27,7 +28,7 @@ from time import perf_counter_ns
 
 from ledger import AT, BLOCK, Line, compare, draft, floor_file, sample_bytes, table
 from phasegate.engine.app.engine import Engine
-from phasegate.ledger.leases import Fence, Lease
+from phasegate.ledger.leases import CLOCK_STEP_MS, Fence, Lease
 from phasegate.ledger.sqlite import SqliteStore
 from phasegate.policies.model import PhaseRule, Process
 
@@ -48,7 +49,7 @@ class Rounds:
         self.tasks: list[str] = []
 
     def operations(self, number: int) -> Iterator[tuple[str, Callable[[str], Lease]]]:
-        """Yield the operations of one round in order; the clock jumps past the expiry before the last."""
+        """Yield the operations of one round in order; the clock jumps past the expiry before a takeover."""
         self.tasks = [f"T-{number}-{n}" for n in range(BLOCK)]
         yield "lease acquire", self.acquire
         yield "lease renew", self.renew
@@ -56,6 +57,7 @@ class Rounds:
         yield "lease acquire, after a release", self.acquire
         self.now_ms += 2 * TTL_MS
         yield "lease takeover", self.acquire
+        yield "lease release, a second later", self.release_later
 
     def acquire(self, task: str) -> Lease:
         """Acquire the lease on one task."""
@@ -72,9 +74,14 @@ class Rounds:
             task, PHASE, HOLDER, 1, now_ms=self.tick(), ttl_ms=TTL_MS, window_ms=TTL_MS
         )
 
-    def release(self, task: str) -> Lease:
+    def release(self, task: str, epoch: int = 1) -> Lease:
         """Release the first lease on one task."""
-        return self.store.lease_release(task, PHASE, HOLDER, 1, now_ms=self.tick())
+        return self.store.lease_release(task, PHASE, HOLDER, epoch, now_ms=self.tick())
+
+    def release_later(self, task: str) -> Lease:
+        """Release the last lease on one task, after nobody asked for a second."""
+        self.now_ms += CLOCK_STEP_MS
+        return self.release(task, 3)
 
 
 def leases(folder: Path, blocks: int) -> Iterator[Line]:

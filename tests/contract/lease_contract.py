@@ -249,16 +249,34 @@ class LeaseContract:
             append(store, 1, 0, expect=[Expect("task", TASK, 5)])
 
     def test_given_a_clock_that_jumps_back_then_a_lease_is_not_prolonged_by_it(self, store):
-        acquire(store, now_ms=1000)
-        acquire(store, now_ms=1050, task="elsewhere")
-        # The time is 1050 for everybody now, whatever their clocks say.
-        assert acquire(store, task="late", now_ms=0).expires_ms == 1050 + TTL_MS
-        assert renew(store, now_ms=0, window_ms=50).expires_ms == 1050 + TTL_MS
-        acquire(store, task="later", now_ms=1150)
+        acquire(store, now_ms=5000, ttl_ms=1050)
+        acquire(store, now_ms=6000, task="elsewhere")
+        # The time is 6000 for everybody now, whatever their clocks say.
+        assert acquire(store, task="late", now_ms=0).expires_ms == 6000 + TTL_MS
+        assert renew(store, now_ms=0, window_ms=50).expires_ms == 6000 + TTL_MS
+        acquire(store, task="later", now_ms=7000)
         assert not store.lease(TASK, PHASE).live(0)
         assert lost(append, store, 1, 0) == ("expired", 1)
         assert lost(renew, store, now_ms=0) == ("expired", 1)
         assert acquire(store, "b", now_ms=0).taken_from == "a"
+
+    def test_given_a_clock_that_jumps_back_within_a_second_then_a_lease_is_prolonged_by_no_more(self, store):
+        acquire(store, now_ms=5000)
+        for now_ms in (5001, 5500, 5999):
+            acquire(store, now_ms=now_ms, task=f"at {now_ms}")
+            assert store.lease(TASK, PHASE).seen_ms == 5000, "a time is not worth a write of its own"
+        assert acquire(store, now_ms=0, task="late").expires_ms == 5000 + TTL_MS
+
+    @pytest.mark.parametrize("call", ["acquire", "append", "append without token"])
+    def test_given_a_second_has_passed_then_whatever_is_done_keeps_the_time(self, store, call):
+        acquire(store, now_ms=5000, ttl_ms=5000)
+        if call == "acquire":
+            acquire(store, now_ms=6000, task="elsewhere")
+        elif call == "append":
+            append(store, 1, 6000)
+        else:
+            store.append([draft()], at=at(1), fence=Fence("elsewhere", PHASE, None, 6000))
+        assert store.lease(TASK, PHASE).seen_ms == 6000
 
     @pytest.mark.parametrize("call", ["renew", "append"])
     def test_given_a_lease_once_refused_as_expired_then_no_clock_revives_it(self, store, call):

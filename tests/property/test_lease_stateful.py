@@ -29,8 +29,11 @@ STEPS = 40
 
 keys = st.sampled_from([("IMP-1", "PLAN"), ("IMP-1", "VERIFY"), ("IMP-2", "PLAN")])
 holders = st.sampled_from(["a", "b", "c"])
-jumps = st.integers(-60, 15)
-durations = st.integers(1, 40)
+# Times are whole quarters of a second, so that a few steps cross the second after which a time is kept.
+QUARTER_MS = 250
+STEP_MS = 1000
+jumps = st.integers(-60, 15).map(lambda quarters: quarters * QUARTER_MS)
+durations = st.integers(1, 40).map(lambda quarters: quarters * QUARTER_MS)
 Key = tuple[str, str]
 
 
@@ -92,6 +95,12 @@ class Leases(RuleBasedStateMachine):
         now_ms = max(0, self.seen_ms + jump_ms)
         return now_ms, max(self.seen_ms, now_ms)
 
+    def keep(self, time_ms: int, known: Known) -> None:
+        """What time is kept: one by which a lease was over, and any other a second after the last."""
+        over = not known.over and self.seen_ms < known.expires_ms <= time_ms
+        if over or time_ms >= self.seen_ms + STEP_MS:
+            self.seen_ms = time_ms
+
     def end(self, key: Key) -> None:
         self.known[key].over = True
 
@@ -106,8 +115,8 @@ class Leases(RuleBasedStateMachine):
         of_task = [other.epoch for (task, _), other in self.known.items() if task == key[0]]
         assert answer.epoch == max(of_task) + 1, "a token is worth nothing in any other phase of its task"
         assert answer.expires_ms == time_ms + ttl_ms
+        self.keep(time_ms, known)
         self.known[key] = Known(answer.epoch, holder, answer.expires_ms, over=False)
-        self.seen_ms = time_ms
         return key, holder, answer.epoch
 
     @rule(token=tokens, jump_ms=jumps, ttl_ms=durations, window_ms=durations)
@@ -127,20 +136,22 @@ class Leases(RuleBasedStateMachine):
             if known.expires_ms - time_ms > window_ms:
                 assert answer.expires_ms == known.expires_ms, "too early"
             if answer.expires_ms != known.expires_ms:
-                known.expires_ms, self.seen_ms = answer.expires_ms, time_ms
+                self.keep(time_ms, known)
+                known.expires_ms = answer.expires_ms
         else:
             self.refused(answer, key, epoch, time_ms)
 
     @rule(token=tokens, jump_ms=jumps)
     def release(self, token, jump_ms):
         key, holder, epoch = token
-        known, now_ms, _ = self.known[key], *self.times(jump_ms)
+        known, now_ms, time_ms = self.known[key], *self.times(jump_ms)
         answer = self.ask(lambda store: store.lease_release(*key, holder, epoch, now_ms=now_ms))
         assert isinstance(answer, Lease) == (epoch == known.epoch)
         if isinstance(answer, Lease):
             assert (answer.epoch, answer.released) == (epoch, True)
+            if answer.seen_ms == time_ms:  # and not one released before, which changes nothing
+                self.keep(time_ms, known)
             self.end(key)
-            self.seen_ms = max(self.seen_ms, answer.seen_ms)
 
     @rule(token=tokens, name=holders, jump_ms=jumps)
     def use_a_token_under_another_name(self, token, name, jump_ms):
@@ -166,7 +177,7 @@ class Leases(RuleBasedStateMachine):
         assert (answer == "written") == valid, "the latest token, in time, and always then"
         if answer == "written":
             self.accepted.append((key, epoch))
-            self.seen_ms = time_ms
+            self.keep(time_ms, known)
         else:
             self.refused(answer, key, epoch, time_ms)
 
@@ -176,7 +187,7 @@ class Leases(RuleBasedStateMachine):
         answer = self.ask(lambda store: self.write(store, key, None, now_ms))
         assert (answer == "written") == (not known.held(time_ms)), "never beside a holder"
         if answer == "written":
-            self.seen_ms = time_ms
+            self.keep(time_ms, known)
         else:
             assert answer[0] is LeaseHeld
 

@@ -73,9 +73,11 @@ class WriterLock:
         older mark says less and nothing false, and half a mark is emptied.
         """
         whole = mark.ljust(MAX_MARK_BYTES - 1) + b"\n"
-        with contextlib.suppress(OSError):
+        try:
             if os.pwrite(self._fd, whole, 0) != len(whole):
                 os.ftruncate(self._fd, 0)
+        except OSError:
+            return
 
     def close(self) -> None:
         """Close the file; without effect the second time."""

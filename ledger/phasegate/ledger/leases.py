@@ -7,8 +7,10 @@ next. Exclusion therefore rests on the epoch alone. The clock only decides when 
 holder that was stopped, or whose clock is wrong, loses its lease too early or too late, and never shares it.
 
 Time is an integer of milliseconds given by the caller. A store judges by the later of that and the
-latest it has seen, which it keeps, so that a clock that jumped back neither prolongs a lease nor revives
-one that was seen expired. The price: after a clock that ran ahead, time stands still until the others have
+latest it has kept. It keeps every time at which a lease was judged expired, so that no clock brings one back
+to life that somebody was told is over, and any other once a second of it has passed (`CLOCK_STEP_MS`), so
+that a clock that jumped back prolongs a lease by less than that; to keep each would cost every leased
+command a write of its own. The price: after a clock that ran ahead, time stands still until the others have
 caught up, and a lease whose holder died meanwhile has to be released in its name to let the next one in.
 
 The method is that of Gray and Cheriton, "Leases" (SOSP 1989), with the sequencers of Burrows, "The
@@ -33,6 +35,8 @@ LEASE_WINDOW_MS_MIN: Final = 1
 LEASE_WINDOW_MS_MAX: Final = LEASE_TTL_MS_MAX
 LEASE_CLOCK_MS_MAX: Final = 253_402_300_799_999
 """The last millisecond of the year 9999, the latest time an entry can carry."""
+CLOCK_STEP_MS: Final = 1000
+"""A store keeps a time that is so much later than the one it kept before, milliseconds."""
 LEASE_HOLDER_CHARS_MAX: Final = MAX_ACTOR_CHARS
 LEASE_EPOCH_MAX: Final = MAX_INTEGER
 
@@ -54,7 +58,8 @@ class Lease(NamedTuple):
         epoch: Fencing token, from 1; no other lease of the task ever had it.
         holder: Who acquired it, 1 to 256 characters.
         expires_ms: First millisecond at which it is no longer held; `RELEASED_MS` after a release.
-        seen_ms: Latest time the store had seen when it gave this value out. Not compared.
+        seen_ms: Time by which the store judged it, or the latest it had kept when it gave this value out.
+            Not compared.
         taken_from: On the value that an acquisition returns, the holder of the epoch before if that one
             expired without being released; otherwise None. Not compared, not stored.
     """
@@ -198,6 +203,19 @@ def release(found: Lease | None, claim: Claim, time_ms: int) -> Lease:
     """
     own = _own(found, claim, time_ms)
     return own if own.released else _until(own, RELEASED_MS, time_ms)
+
+
+def kept_clock(clock_ms: int, time_ms: int, found: Lease | None) -> int:
+    """Return the time a store keeps after it judged a lease and did not refuse.
+
+    Args:
+        clock_ms: The latest time kept so far.
+        time_ms: The time by which the lease was judged, not before that.
+        found: The stored lease, before the rule was applied.
+    """
+    step = time_ms - clock_ms >= CLOCK_STEP_MS
+    expired = found is not None and clock_ms < found.expires_ms <= time_ms
+    return time_ms if step or expired else clock_ms
 
 
 def check_fence(found: Lease | None, fence: Fence, time_ms: int) -> None:

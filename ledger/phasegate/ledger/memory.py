@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from phasegate.ledger.chain import Head, check_name, extend, genesis, head_after, rows_for
 from phasegate.ledger.entry import Entry, checked_ledger
 from phasegate.ledger.errors import LeaseLost, StoreClosed, VersionConflict
-from phasegate.ledger.leases import Fence, Lease, check_fence, check_names, check_request
+from phasegate.ledger.leases import Fence, Lease, check_fence, check_names, check_request, kept_clock
 from phasegate.ledger.leasing import Leasing
 from phasegate.ledger.merkle import Frontier, leaf_hash
 from phasegate.ledger.store import Expect, Projections, RawEntry, Row
@@ -75,11 +75,11 @@ class MemoryStore(Leasing):
         with self._mutex:
             self._check_open()
             self._check_versions(expect)
-            time_ms = self._clock_ms if fence is None else self._pass(fence)
+            clock_ms = self._clock_ms if fence is None else self._pass(fence)
             entries = extend(self._head, drafts, at=at, ledger=self._ledger)
             rows = rows_for(projections, entries)
             # Nothing below raises: the append is done or was not begun.
-            self._clock_ms = time_ms
+            self._clock_ms = clock_ms
             self._grow(entries)
             self._head = head_after(entries[-1])
             for kind, key, body in rows:
@@ -221,18 +221,19 @@ class MemoryStore(Leasing):
                 self._keep_expiry(lost)
                 raise
             if lease is not found:
-                self._leases[key], self._clock_ms = lease, time_ms
+                self._leases[key] = lease
+                self._clock_ms = kept_clock(self._clock_ms, time_ms, found)
             return lease
 
     def _pass(self, fence: Fence) -> int:
-        """Return the time by which the fence lets an append through, or refuse it."""
-        time_ms = max(self._clock_ms, fence.now_ms)
+        """Return the time to keep when the fence lets an append through, or refuse it."""
+        found, time_ms = self._leases.get((fence.task, fence.phase)), max(self._clock_ms, fence.now_ms)
         try:
-            check_fence(self._leases.get((fence.task, fence.phase)), fence, time_ms)
+            check_fence(found, fence, time_ms)
         except LeaseLost as lost:
             self._keep_expiry(lost)
             raise
-        return time_ms
+        return kept_clock(self._clock_ms, time_ms, found)
 
     def _keep_expiry(self, lost: LeaseLost) -> None:
         # A lease once seen expired stays so, whatever the clock does.

@@ -69,16 +69,16 @@ class Append(NamedTuple):
             LedgerError: As `Store.append`.
         """
         check_versions(self.expect, moment.rows[1:])
-        time_ms = moment.clock_ms
+        clock_ms = moment.clock_ms
         if self.fence is not None:
             time_ms = postgres_leases.time_of(moment, self.fence.now_ms, server_time=self.server_time)
             try:
-                postgres_leases.pass_fence(moment, moment.rows[-1], self.fence, time_ms)
+                clock_ms = postgres_leases.pass_fence(moment, moment.rows[-1], self.fence, time_ms)
             except LeaseLost as lost:
                 return postgres_leases.kept_expiry(moment, lost)
         _check_end(moment)
         entries = extend(moment.head, self.drafts, at=self.at, ledger=self.ledger)
-        return _plan(moment, entries, rows_for(self.projections, entries), time_ms)
+        return _plan(moment, entries, rows_for(self.projections, entries), clock_ms)
 
 
 def version_reads(expect: Sequence[Expect]) -> list[Statement]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from phasegate.ledger.errors import LeaseLost, StoreCorrupt
-from phasegate.ledger.leases import LEASE_CLOCK_MS_MAX, LEASE_EPOCH_MAX, Fence, Lease, check_fence
+from phasegate.ledger.leases import LEASE_CLOCK_MS_MAX, LEASE_EPOCH_MAX, Fence, Lease, check_fence, kept_clock
 from phasegate.ledger.postgres_transact import Plan
 
 if TYPE_CHECKING:
@@ -85,17 +85,20 @@ def settle(moment: Moment, rows: Rows, task: str, phase: str, time_ms: int, rule
         return Plan(lease)
     change = (_ADD if found is None else _CHANGE), (lease.epoch, lease.holder, lease.expires_ms, task, phase)
     proof = _PROOF, (task, phase, lease.epoch, lease.epoch, lease.holder, lease.expires_ms)
-    clock = [] if time_ms == moment.clock_ms else [(SET_CLOCK, (time_ms,))]
+    kept_ms = kept_clock(moment.clock_ms, time_ms, found)
+    clock = [] if kept_ms == moment.clock_ms else [(SET_CLOCK, (kept_ms,))]
     return Plan(lease, [change, *clock], proof)
 
 
-def pass_fence(moment: Moment, rows: Rows, fence: Fence, time_ms: int) -> None:
-    """Let an append through its fence, or refuse it.
+def pass_fence(moment: Moment, rows: Rows, fence: Fence, time_ms: int) -> int:
+    """Let an append through its fence and return the time to keep, or refuse it.
 
     Raises:
         LeaseHeld, LeaseLost: See `check_fence`.
     """
-    check_fence(_read(moment, rows, fence.phase)[0], fence, time_ms)
+    found, _ = _read(moment, rows, fence.phase)
+    check_fence(found, fence, time_ms)
+    return kept_clock(moment.clock_ms, time_ms, found)
 
 
 def kept_expiry(moment: Moment, lost: LeaseLost) -> Plan[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from phasegate.ledger.errors import LeaseLost, StoreCorrupt
-from phasegate.ledger.leases import LEASE_CLOCK_MS_MAX, LEASE_EPOCH_MAX, Fence, Lease, check_fence
+from phasegate.ledger.leases import LEASE_CLOCK_MS_MAX, LEASE_EPOCH_MAX, Fence, Lease, check_fence, kept_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ def settle(cursor: apsw.Cursor, task: str, phase: str, now_ms: int, rule: Rule) 
     if lease is not found:
         sql = _ADD if found is None else _CHANGE
         cursor.execute(sql, (lease.epoch, lease.holder, lease.expires_ms, task, phase))
-        _set_clock(cursor, time_ms, clock_ms)
+        _set_clock(cursor, kept_clock(clock_ms, time_ms, found), clock_ms)
     return lease
 
 
@@ -91,7 +91,7 @@ def pass_fence(cursor: apsw.Cursor, fence: Fence) -> None:
     except LeaseLost as lost:
         _keep_expiry(cursor, lost, clock_ms)
         raise
-    _set_clock(cursor, time_ms, clock_ms)
+    _set_clock(cursor, kept_clock(clock_ms, time_ms, found), clock_ms)
 
 
 def _keep_expiry(cursor: apsw.Cursor, lost: LeaseLost, clock_ms: int) -> None:
