@@ -116,6 +116,17 @@ def test_each_format_is_written_told_and_verified(home: Path, tmp_path: Path, da
     assert verify(tmp_path / "out-sqlite").code == 4  # for reading, not for proof
 
 
+def test_tiles_have_a_checkpoint_of_their_own_where_none_is_named(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "tiles"
+    assert cli("ledger", "export", str(path), "--proof", "1", "--home", str(home)).code == 0
+    with Engine.open(home, readonly=True) as engine:
+        size, key = engine.store.head().size, engine.checkpoints.key().text
+    stated = (path / "checkpoint").read_text().splitlines()
+    assert stated[1] == str(size)
+    assert (path / "proof" / "000.tlog-proof").exists()
+    assert verify(path, "--key", key, "--json").json["checked"]
+
+
 def test_verify_says_what_it_checked_and_what_is_left(tiles: Path, datas: list[bytes]) -> None:
     ran, told = verify(tiles, *keyed(), "--json"), verify(tiles, *keyed())
     assert (ran.code, told.code) == (0, 0), (ran, told)
@@ -175,7 +186,7 @@ def test_the_module_takes_the_same_options(tiles: Path) -> None:
         ["--format", "jsonl", "new", "--proof", "1"],
         ["--format", "sqlite", "new", "--checkpoint", "note"],
         ["new", "--proof", "first"],
-        ["new", "--proof", "1"],
+        ["new", "--proof", "121"],
         ["new", "--checkpoint", "none"],
         ["new", "--checkpoint", "note", "--proof", "0"],
         ["no/such/folder/new"],

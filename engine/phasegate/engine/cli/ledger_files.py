@@ -15,7 +15,6 @@ from phasegate.ledger.notes import MAX_NOTE_BYTES
 
 if TYPE_CHECKING:
     from phasegate.engine.app.engine import Engine
-    from phasegate.ledger.store import Store
     from phasegate.ledger.verify import Verification
 
 EVERY_ENTRY: Final = "all"
@@ -39,7 +38,7 @@ def export(home: Path | None, asked: Asked, *, as_json: bool) -> None:
         if asked.format is LedgerFormat.BUNDLE:
             said = _write_bundle(engine, asked)
         else:
-            written = _write(engine.store, asked)
+            written = _write(engine, asked)
             root = written.root.hex() if written.root is not None else ""
             said = {
                 "ledger": written.ledger,
@@ -85,7 +84,8 @@ def _write_bundle(engine: Engine, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _write(store: Store, asked: Asked) -> Verification:
+def _write(engine: Engine, asked: Asked) -> Verification:
+    store = engine.store
     if asked.format is LedgerFormat.JSONL:
         from phasegate.ledger.export.jsonl import export_jsonl
 
@@ -96,8 +96,15 @@ def _write(store: Store, asked: Asked) -> Verification:
         return export_sqlite(store, asked.path)
     from phasegate.ledger.export.tiles import export_tiles
 
-    note = None if asked.checkpoint is None else _note(asked.checkpoint)
-    return export_tiles(store, asked.path, checkpoint=note, proofs=_proofs(asked.proofs)).chain
+    proofs = _proofs(asked.proofs)
+    return export_tiles(store, asked.path, checkpoint=_checkpoint(engine, asked), proofs=proofs).chain
+
+
+def _checkpoint(engine: Engine, asked: Asked) -> bytes | None:
+    """The note that was named, or one signed for the export; None for a ledger without entries."""
+    if asked.checkpoint is not None:
+        return _note(asked.checkpoint)
+    return engine.checkpoints.sign().encoded().encode() if engine.store.head().size else None
 
 
 def _note(path: Path) -> bytes:
