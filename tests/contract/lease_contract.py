@@ -267,16 +267,19 @@ class LeaseContract:
             assert store.lease(TASK, PHASE).seen_ms == 5000, "a time is not worth a write of its own"
         assert acquire(store, now_ms=0, task="late").expires_ms == 5000 + TTL_MS
 
-    @pytest.mark.parametrize("call", ["acquire", "append", "append without token"])
+    @pytest.mark.parametrize("call", ["acquire", "append"])
     def test_given_a_second_has_passed_then_whatever_is_done_keeps_the_time(self, store, call):
         acquire(store, now_ms=5000, ttl_ms=5000)
         if call == "acquire":
             acquire(store, now_ms=6000, task="elsewhere")
-        elif call == "append":
-            append(store, 1, 6000)
         else:
-            store.append([draft()], at=at(1), fence=Fence("elsewhere", PHASE, None, 6000))
+            append(store, 1, 6000)
         assert store.lease(TASK, PHASE).seen_ms == 6000
+
+    def test_given_an_append_where_there_never_was_a_lease_then_no_time_is_kept(self, store):
+        acquire(store, now_ms=5000)
+        store.append([draft()], at=at(1), fence=Fence("elsewhere", PHASE, None, 9000))
+        assert store.lease(TASK, PHASE).seen_ms == 5000
 
     @pytest.mark.parametrize("call", ["renew", "append"])
     def test_given_a_lease_once_refused_as_expired_then_no_clock_revives_it(self, store, call):

@@ -187,7 +187,8 @@ class Leases(RuleBasedStateMachine):
         answer = self.ask(lambda store: self.write(store, key, None, now_ms))
         assert (answer == "written") == (not known.held(time_ms)), "never beside a holder"
         if answer == "written":
-            self.keep(time_ms, known)
+            if known.epoch:
+                self.keep(time_ms, known)
         else:
             assert answer[0] is LeaseHeld
 

@@ -228,6 +228,8 @@ class MemoryStore(Leasing):
     def _pass(self, fence: Fence) -> int:
         """Return the time to keep when the fence lets an append through, or refuse it."""
         found, time_ms = self._leases.get((fence.task, fence.phase)), max(self._clock_ms, fence.now_ms)
+        if found is None and fence.epoch is None:
+            return self._clock_ms  # nothing was judged
         try:
             check_fence(found, fence, time_ms)
         except LeaseLost as lost:

@@ -97,6 +97,8 @@ def pass_fence(moment: Moment, rows: Rows, fence: Fence, time_ms: int) -> int:
         LeaseHeld, LeaseLost: See `check_fence`.
     """
     found, _ = _read(moment, rows, fence.phase)
+    if found is None and fence.epoch is None:
+        return moment.clock_ms  # nothing was judged
     check_fence(found, fence, time_ms)
     return kept_clock(moment.clock_ms, time_ms, found)
 

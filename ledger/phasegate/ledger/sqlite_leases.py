@@ -84,7 +84,9 @@ def pass_fence(cursor: apsw.Cursor, fence: Fence) -> None:
     Raises:
         LeaseHeld, LeaseLost: See `check_fence`.
     """
-    clock_ms, found = _read(cursor, fence.task, fence.phase)
+    clock_ms, found = _read(cursor, fence)
+    if clock_ms is None:
+        return
     time_ms = max(clock_ms, fence.now_ms)
     try:
         check_fence(found, fence, time_ms)
@@ -130,13 +132,16 @@ def _stored_clock(cursor: apsw.Cursor) -> int:
     return _clock(clocks[0][0] if clocks else None)
 
 
-def _read(cursor: apsw.Cursor, task: str, phase: str) -> tuple[int, Lease | None]:
-    """Return the clock, and the lease if there ever was one."""
-    rows = cursor.execute(_FIND, (task, phase)).fetchall()
+def _read(cursor: apsw.Cursor, fence: Fence) -> tuple[int | None, Lease | None]:
+    """Return the clock, and the lease if there ever was one.
+
+    No clock where there is nothing to judge by it: most tasks never had a lease.
+    """
+    rows = cursor.execute(_FIND, (fence.task, fence.phase)).fetchall()
     if rows:
         clock_ms = _clock(rows[0][0])
         return clock_ms, _lease(rows[0], clock_ms)
-    return _stored_clock(cursor), None
+    return (None if fence.epoch is None else _stored_clock(cursor)), None
 
 
 def _lease(row: tuple[Any, ...], clock_ms: int) -> Lease:
