@@ -61,6 +61,7 @@ from phasegate.engine.core.outbox_events import (
     OutboxFailed,
     OutboxWithdrawn,
 )
+from phasegate.engine.core.token_events import TokenCreated, TokenRevoked
 from phasegate.ledger.canonical import dumps
 from phasegate.policies.model import Attention, FlagMode, Origin
 
@@ -184,6 +185,10 @@ STRATEGIES: dict[type[Event], st.SearchStrategy[Event]] = {
     KeyRegistered: st.builds(
         KeyRegistered, name=SHORT, key_id=SHORT, vkey=TEXT, role=SHORT, by=SHORT, statement=HEX_OR_NONE
     ),
+    TokenCreated: st.builds(
+        TokenCreated, id=SHORT, actor=SHORT, role=SHORT, digest=HEX, expires=SHORT, by=SHORT, statement=HEX_OR_NONE
+    ),
+    TokenRevoked: st.builds(TokenRevoked, id=SHORT, digest=HEX, by=SHORT, statement=HEX_OR_NONE),
     BaselineRecorded: st.builds(
         BaselineRecorded, name=SHORT, window_from=SHORT, window_to=SHORT, figures=HEX, stable=st.booleans(),
         reasons=st.lists(TEXT, max_size=3).map(tuple),
@@ -260,6 +265,10 @@ EXAMPLES: dict[type[Event], Event] = {
     KeyRegistered: KeyRegistered(
         name="rita", key_id="rita+1", vkey="v", role="reviewer", by="olga", statement=digest("s")
     ),
+    TokenCreated: TokenCreated(
+        id="1a", actor="token:ann", role="agent", digest=digest("t"), expires="", by="olga", statement=digest("s")
+    ),
+    TokenRevoked: TokenRevoked(id="1a", digest=digest("t"), by="olga", statement=digest("s")),
     BaselineRecorded: BaselineRecorded(
         name="m", window_from="a", window_to="b", figures=digest("f"), stable=True, reasons=("r",)
     ),

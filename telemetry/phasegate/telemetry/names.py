@@ -70,6 +70,8 @@ class EntryType(StrEnum):
     LEDGER_REPAIRED = "ledger.repaired"
     OBJECT_REDACTED = "object.redacted"
     CHILD_CHECKPOINTED = "child.checkpointed"
+    TOKEN_CREATED = "token.created"  # noqa: S105 - a type
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a type
     BASELINE_RECORDED = "baseline.recorded"
     STEP_STARTED = "step.started"
     STEP_FINISHED = "step.finished"

@@ -38,7 +38,7 @@ from phasegate.engine.core.commands import (
 )
 from phasegate.engine.core.decide import decide
 from phasegate.engine.core.decision import Accepted, Decision, Refused, refuse
-from phasegate.engine.core.errors import Conflict, IntegrityError
+from phasegate.engine.core.errors import Conflict, IntegrityError, Outdated
 from phasegate.engine.core.events import (
     FINDINGS_IN_ENTRY_MAX,
     EvidenceAdded,
@@ -109,7 +109,10 @@ def no_facts(_process: Process, _state: TaskState | None) -> Facts:
 
 
 class CommandPath(Standing):
-    """Decides commands for tasks of one ledger and commits what was decided."""
+    """Decides commands for tasks of one ledger and commits what was decided.
+
+    With `only_at`, commands take effect only on a task whose last entry has that number.
+    """
 
     def __init__(
         self,
@@ -130,6 +133,7 @@ class CommandPath(Standing):
         self.actor = actor
         self.epoch = epoch
         self._label = parse_label(label)
+        self.only_at: int | None = None
 
     @property
     def holder(self) -> str:
@@ -233,6 +237,10 @@ class CommandPath(Standing):
             # What this process knows of the task will do to decide from: the commit checks its version.
             known = self._known.get(task) if turn == 0 else None
             version, state = known[:2] if known else self._load(task)
+            if self.only_at not in {None, version}:
+                if known:
+                    continue
+                raise _moved_on(task, version)
             process = self._governing(task, state, definition)
             try:
                 result = self._decided(_Asked(task, process, version, state, rows), source, gather)
@@ -375,6 +383,11 @@ class CommandPath(Standing):
             return refused.violation
         digest = self._shelf.keep(orjson.dumps(refused.findings, option=orjson.OPT_SORT_KEYS))
         return refused.violation._replace(event=event.model_copy(update={"findings_digest": digest}))
+
+
+def _moved_on(task: str, version: int) -> Outdated:
+    text = f"task `{task}` is at version {version}, and this was to be done at another"
+    return Outdated(text, "read the task again, and decide from what it is now")
 
 
 def _said_first(statement: Projection | None) -> Mapping[str, str]:

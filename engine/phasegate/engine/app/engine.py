@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from phasegate.engine.app.access.holders import ForHolders
 from phasegate.engine.app.checkpoints.checkpoints import Checkpoints
 from phasegate.engine.app.checkpoints.rows import wants_checkpoint
 from phasegate.engine.app.command_path import CommandPath
@@ -89,7 +90,7 @@ if TYPE_CHECKING:
     from phasegate.engine.app.tools import Tools
 
 
-class Engine:
+class Engine(ForHolders):
     """A process enforced over a ledger.
 
     Args:

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import stat
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -96,9 +97,15 @@ class Shelf:
         return self._keep_offer(task, phase, name, content, source=source)
 
     def make_offer(
-        self, task: str, phase: str, name: str, content: bytes, witness: Witness, exit_code: int | None = None
+        self,
+        task: str,
+        phase: str,
+        name: str,
+        content: bytes,
+        witness: Witness | None,
+        exit_code: int | None = None,
     ) -> Offer:
-        """Snapshot bytes the engine made itself."""
+        """Snapshot bytes the engine made itself; without a witness, bytes handed in without a file."""
         return self._keep_offer(task, phase, name, content, witness=witness, exit_code=exit_code)
 
     def _keep_offer(
@@ -138,7 +145,7 @@ class Shelf:
             BadInput: something is in the way.
         """
         staged = self._staged(path, digest)
-        beside = staged.with_name(f"{staged.name}.{os.getpid()}")
+        beside = staged.with_name(f"{staged.name}.{os.getpid()}.{threading.get_ident()}")
         try:
             staged.parent.mkdir(parents=True, exist_ok=True)
             with beside.open("wb") as file:

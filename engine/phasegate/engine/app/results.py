@@ -10,6 +10,7 @@ from phasegate.ledger.entry import Entry
 from phasegate.validators.interface import Finding
 
 TRUST_EMBEDDED = "embedded"
+TRUST_SEPARATED = "separated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import orjson
 from phasegate.engine.app.bindings import Bindings
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.recorded import STATE_FIELD
-from phasegate.engine.core.errors import BadInput, Conflict, IntegrityError
+from phasegate.engine.core.errors import Conflict, IntegrityError, Unknown
 from phasegate.engine.core.facts import Binding
 from phasegate.engine.core.ids import TaskId, parse_task_id
 from phasegate.engine.core.state import TaskState
@@ -52,6 +52,10 @@ class Standing:
         self._bindings = Bindings(store)
         self._processes: dict[str, Process] = {}
         self._known: dict[str, Known] = {}
+
+    def share(self, other: Standing) -> None:
+        """Remember what another one of the same ledger does, with it: nothing of it is trusted unseen."""
+        self._bindings, self._processes, self._known = other._bindings, other._processes, other._known
 
     def state(self, task: str) -> TaskState:
         """Where a task stands; raises BadInput for a task that was never opened."""
@@ -155,6 +159,6 @@ class Standing:
         return entry is not None and entry.task == task and entry.payload.get(STATE_FIELD) == digest
 
 
-def never_opened(task: str) -> BadInput:
+def never_opened(task: str) -> Unknown:
     """The error of naming a task that does not exist."""
-    return BadInput(f"there is no task `{task}`", f"open it: `engine open {task} --process autopilot`")
+    return Unknown(f"there is no task `{task}`", f"open it: `engine open {task} --process autopilot`")

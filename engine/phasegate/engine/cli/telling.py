@@ -33,6 +33,8 @@ STYLES: Final[Mapping[str, str]] = MappingProxyType(
         "ledger.repaired": "bold red",
         "object.redacted": "bold yellow",
         "child.checkpointed": "green",
+        "token.created": "yellow",
+        "token.revoked": "bold yellow",
         "outbox.failed": "red",
         "outbox.withdrawn": "yellow",
     }
@@ -80,6 +82,8 @@ _PEOPLE: Mapping[str, _Sentence] = {
     "ledger.repaired": lambda p: f"REPAIRED {p['count']} place(s) from the entries: {', '.join(p['first'])}",
     "object.redacted": lambda p: f"{p['by']} REDACTED object {p['object'][:HASH_SHOWN]}: {p['reason']}",
     "child.checkpointed": lambda p: f"holds {p['size']} entries of ledger {p['child']}",
+    "token.created": lambda p: f"token {p['id']} of {p['actor']} as {p['role']}, by {p['by']}",
+    "token.revoked": lambda p: f"token {p['id']} REVOKED by {p['by']}",
     "milestone.approved": lambda p: f"{p['by']} signed milestone {p['milestone']} off: {p['reason']}",
     "baseline.recorded": lambda p: f"baseline {p['name']} ({'stable' if p['stable'] else 'not stable'})",
 }

@@ -32,6 +32,10 @@ class BadInput(EngineError):
     exit_code = 2
 
 
+class Unknown(BadInput):
+    """What is named does not exist."""
+
+
 class HomeMissing(BadInput):
     """No initialised home was found."""
 
@@ -52,3 +56,7 @@ class Conflict(EngineError):
     """Another process acts on the same task."""
 
     exit_code = 5
+
+
+class Outdated(Conflict):
+    """The task is at another version than the one the caller decided from."""

@@ -34,6 +34,7 @@ from phasegate.engine.core.outbox_events import (
     OutboxFailed,
     OutboxWithdrawn,
 )
+from phasegate.engine.core.token_events import TokenCreated, TokenRevoked
 from phasegate.engine.core.violations import Kind as Kind  # noqa: PLC0414 - named with the events it stands in
 from phasegate.policies.model import EVIDENCE_PER_PHASE_MAX, Attention, FlagMode, Origin
 
@@ -416,6 +417,8 @@ LedgerEvent = (
     | LedgerRepaired
     | ObjectRedacted
     | ChildCheckpointed
+    | TokenCreated
+    | TokenRevoked
 )
 """Events of the ledger itself, which belong to no task."""
 Event = (

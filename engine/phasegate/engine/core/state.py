@@ -56,6 +56,7 @@ from phasegate.engine.core.outbox_events import (
     OutboxFailed,
     OutboxWithdrawn,
 )
+from phasegate.engine.core.token_events import TokenCreated, TokenRevoked
 
 BREAK_GLASS: Final = "break_glass"
 OBSERVING: Final = frozenset({"engine", "hook", "proxy"})
@@ -280,6 +281,8 @@ def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             | LedgerRepaired()
             | ObjectRedacted()
             | ChildCheckpointed()
+            | TokenCreated()
+            | TokenRevoked()
         ):
             raise IntegrityError(f"`{event.kind}` in the stream of task `{state.task}`")
         case TaskPaused() | TaskResumed() | TaskAborted() | ApprovalRecorded():

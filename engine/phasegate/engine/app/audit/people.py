@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from phasegate.engine.app.access.tokens import created_as, revoked_as
 from phasegate.engine.app.notary import STATEMENT_ROW
 from phasegate.engine.app.people.signing_off import STANDS_FOR_TASK
 from phasegate.engine.app.recorded import recorded
@@ -28,6 +29,7 @@ from phasegate.engine.core.events import (
     Recorded,
 )
 from phasegate.engine.core.opening import LEDGER_STREAM
+from phasegate.engine.core.token_events import TokenCreated, TokenRevoked
 from phasegate.engine.statements.approval import Approval, Decision
 from phasegate.engine.statements.dsse import verify_signed
 from phasegate.engine.statements.errors import KeyRefused, StatementError
@@ -46,6 +48,8 @@ _ROLES: dict[type[Event], frozenset[Role]] = {
     KeyRegistered: frozenset({Role.OPERATOR}),
     ObjectRedacted: frozenset({Role.OPERATOR}),
     PromptBaselined: _STEERING,
+    TokenCreated: frozenset({Role.OPERATOR}),
+    TokenRevoked: frozenset({Role.OPERATOR}),
 }
 
 
@@ -106,8 +110,8 @@ class People:
                 self._flags.append((entry.seq, event.flag, str(event.mode)))
         elif isinstance(event, KeyRotated):
             parse_rotation(entry.ledger, entry.payload, entry.seq)
-        elif isinstance(event, MilestoneApproved | ObjectRedacted):
-            fault = self._signed_off_fault(entry.seq, event, _what(event))
+        elif isinstance(event, MilestoneApproved | ObjectRedacted | TokenCreated | TokenRevoked):
+            fault = self._other_fault(entry.seq, event)
         return fault
 
     def _registration_fault(self, seq: int, event: KeyRegistered, key: VerifyKey) -> str:
@@ -125,10 +129,26 @@ class People:
             f"the key of `{event.name}` was registered unsigned, and it is no operator that the policy names"
         )
 
+    def _other_fault(
+        self, seq: int, event: MilestoneApproved | ObjectRedacted | TokenCreated | TokenRevoked
+    ) -> str:
+        if event.statement:
+            return self._signed_off_fault(seq, event, _what(event))
+        # Only what is about tokens may be unsigned, and only while there is no operator.
+        if any(role is Role.OPERATOR for _, _, role in self._keys):
+            return f"`{event.kind}` was recorded without an operator's signature"
+        return ""
+
     def _signed_off_fault(
         self,
         seq: int,
-        event: FlagSet | MilestoneApproved | KeyRegistered | PromptBaselined | ObjectRedacted,
+        event: FlagSet
+        | MilestoneApproved
+        | KeyRegistered
+        | PromptBaselined
+        | ObjectRedacted
+        | TokenCreated
+        | TokenRevoked,
         what: str,
     ) -> str:
         """What is wrong with the signature under something that was signed off; empty when nothing is."""
@@ -221,7 +241,11 @@ def _is_twin(known: VerifyKey, key: VerifyKey) -> bool:
     return known != key and (known.public == key.public or known.name.casefold() == key.name.casefold())
 
 
-def _what(event: MilestoneApproved | ObjectRedacted) -> str:
+def _what(event: MilestoneApproved | ObjectRedacted | TokenCreated | TokenRevoked) -> str:
     if isinstance(event, ObjectRedacted):
         return f"redact:{event.object}"
+    if isinstance(event, TokenCreated):
+        return created_as(event.digest, event.actor, event.role, event.expires)
+    if isinstance(event, TokenRevoked):
+        return revoked_as(event.digest)
     return f"milestone:{event.process}/{event.milestone}"

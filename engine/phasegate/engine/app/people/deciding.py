@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from phasegate.engine.app.command_path import CommandPath
@@ -66,6 +66,11 @@ class People:
             known = ", ".join(sorted(APPROVING))
             raise BadInput(f"nobody decides as `{role}`", f"decide in one of these roles: {known}")
         state = self._path.state(task)
+        return self.submit(sign(self._approval(state, decision, reason, signer.name, role), signer))
+
+    def _approval(
+        self, state: TaskState, decision: Decision, reason: str, actor: str, role: Role
+    ) -> Statement[Approval]:
         approval = Approval(
             ledger=self._store.ledger,
             task=state.task,
@@ -73,26 +78,42 @@ class People:
             phase=state.phase,
             decision=decision,
             reason=parse_line(reason, "reason", REASON_CHARS_MAX),
-            actor=signer.name,
+            actor=actor,
             role=role,
             at=self._clock.now(),
         )
-        return self.submit(sign(approval.to_statement(self._subjects(state)), signer))
+        return approval.to_statement(self._subjects(state))
 
-    def submit(self, envelope: bytes) -> Result:
+    def to_sign(self, task: str, decision: Decision, reason: str, actor: str, role: Role) -> bytes:
+        """The statement that somebody elsewhere signs with their key, for `submit`; nothing is recorded."""
+        return self._approval(self._path.state(task), decision, reason, actor, role).to_bytes()
+
+    def submit(
+        self, envelope: bytes, *, about: str = "", among: Collection[Decision] = tuple(Decision)
+    ) -> Result:
         """Verify a signed decision, wherever it was made, and let it take effect.
+
+        Args:
+            envelope: the DSSE envelope.
+            about: the only task it may be about; any by default.
+            among: decisions it may be.
 
         One that a registered key signed for another, or in a role it does not have, is refused and recorded.
 
         Raises:
             StatementError: it is not signed by a registered key.
-            BadInput: it is about another ledger.
+            BadInput: it is about another ledger, or is not what it was handed in as.
         """
         verified = verify_signed(envelope, self._keys.verify_keys(), expected_type=Approval)
         approval = verified.statement.predicate
         key_id = verified.signers[0]
         if approval.ledger != self._store.ledger:
             raise BadInput("the decision is about another ledger", "sign one for this ledger")
+        if approval.decision not in among or (about and approval.task != about):
+            raise BadInput(
+                f"what was signed is `{approval.decision}` of `{approval.task}`, and that was not asked for",
+                "hand it in where it belongs",
+            )
         digest = hashlib.sha256(envelope).hexdigest()
         command = Decide(
             decision=str(approval.decision),

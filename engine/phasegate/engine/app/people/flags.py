@@ -12,16 +12,18 @@ from pathlib import Path
 import orjson
 
 from phasegate.engine.app.command_path import FLAG_ROW, CommandPath
+from phasegate.engine.app.people.handed_in import handed_in
 from phasegate.engine.app.people.keys import Role
 from phasegate.engine.app.people.registrations import Registrations
-from phasegate.engine.app.people.signing_off import signed_off
+from phasegate.engine.app.people.signing_off import signed_off, to_sign_off
 from phasegate.engine.app.recorded import recorded
-from phasegate.engine.core.errors import BadInput, IntegrityError
+from phasegate.engine.core.errors import BadInput, Conflict, IntegrityError
 from phasegate.engine.core.events import FlagSet
 from phasegate.engine.core.gate import flag_names
 from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.ports import Clock
 from phasegate.ledger.entry import Entry
+from phasegate.ledger.errors import VersionConflict
 from phasegate.ledger.store import Projection, Row, Store
 from phasegate.policies.model import FlagMode, Process
 
@@ -58,23 +60,45 @@ class Flags:
         Raises:
             BadInput: there is no such flag, or the key may not set it.
         """
-        known = [name for phase in process.phases for name in flag_names(process, phase.name)]
-        if flag not in known:
-            remedy = f"order, binding, freshness, ledger and leases have none; flags are: {', '.join(known)}"
-            raise BadInput(f"`{process.process}` has no flag `{flag}`", remedy)
-        name = _key(process.process, flag)
+        what = _what(process, flag, mode)
+        now = self._clock.now()
         who, statement, row = signed_off(
-            self._keys,
-            key,
-            _ROLES,
-            ledger=self._store.ledger,
-            what=f"flag:{name}={mode}",
-            reason=reason,
-            at=self._clock.now(),
+            self._keys, key, _ROLES, ledger=self._store.ledger, what=what, reason=reason, at=now
         )
-        event = FlagSet(flag=name, mode=mode, reason=reason, by=who, statement=statement)
-        body = orjson.dumps({"mode": str(mode), "by": who, "reason": reason})
-        return self._path.record_for_ledger(event, (row, Projection(FLAG_ROW, name, body)))
+        event = FlagSet(
+            flag=_key(process.process, flag), mode=mode, reason=reason, by=who, statement=statement
+        )
+        return self._path.record_for_ledger(event, (row, _row(event)))
+
+    def to_sign(
+        self, process: Process, flag: str, mode: FlagMode, reason: str, actor: str, role: Role
+    ) -> bytes:
+        """The statement that somebody elsewhere signs with their key, for `hand_in`; nothing is recorded.
+
+        Raises:
+            BadInput: there is no such flag.
+        """
+        what, now = _what(process, flag, mode), self._clock.now()
+        made = to_sign_off(
+            ledger=self._store.ledger, what=what, reason=reason, actor=actor, role=role, at=now
+        )
+        return made.to_bytes()
+
+    def hand_in(self, process: Process, flag: str, mode: FlagMode, envelope: bytes) -> Entry:
+        """Set a flag as `set` does, by what an operator or supervisor signed elsewhere.
+
+        Raises:
+            StatementError, BadInput: as `handed_in`; or there is no such flag.
+            Conflict: the same was recorded meanwhile.
+        """
+        what, now = _what(process, flag, mode), self._clock.now()
+        said = handed_in(self._keys, self._store, envelope, _ROLES, what=what, now=now)
+        name = _key(process.process, flag)
+        event = FlagSet(flag=name, mode=mode, reason=said.reason, by=said.by, statement=said.statement)
+        try:
+            return self._path.record_for_ledger(event, (said.row, _row(event)), (said.expect,))
+        except VersionConflict as error:
+            raise Conflict("this signature was handed in meanwhile", "look at `engine flag list`") from error
 
     def modes(self, process: Process, phase: str) -> Mapping[str, FlagMode]:
         """Modes of a gate's flags, those other than `enforce`, by flag.
@@ -125,6 +149,20 @@ class Flags:
         if any(item.payload["flag"] == row.key for item in later):
             return None
         return event if orjson.loads(row.body).get("mode") == str(event.mode) else None
+
+
+def _what(process: Process, flag: str, mode: FlagMode) -> str:
+    """What is signed to set a flag; raises BadInput when the process has no such flag."""
+    known = [name for phase in process.phases for name in flag_names(process, phase.name)]
+    if flag not in known:
+        remedy = f"order, binding, freshness, ledger and leases have none; flags are: {', '.join(known)}"
+        raise BadInput(f"`{process.process}` has no flag `{flag}`", remedy)
+    return f"flag:{_key(process.process, flag)}={mode}"
+
+
+def _row(event: FlagSet) -> Projection:
+    body = orjson.dumps({"mode": str(event.mode), "by": event.by, "reason": event.reason})
+    return Projection(FLAG_ROW, event.flag, body)
 
 
 def _key(process: str, flag: str) -> str:

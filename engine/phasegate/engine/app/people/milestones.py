@@ -8,21 +8,24 @@ from pathlib import Path
 import orjson
 
 from phasegate.engine.app.command_path import MILESTONES_ROW, CommandPath
+from phasegate.engine.app.people.handed_in import handed_in
 from phasegate.engine.app.people.keys import Role
 from phasegate.engine.app.people.registrations import Registrations
-from phasegate.engine.app.people.signing_off import signed_off
+from phasegate.engine.app.people.signing_off import signed_off, to_sign_off
 from phasegate.engine.core.commands import OpenTask
-from phasegate.engine.core.errors import BadInput
+from phasegate.engine.core.errors import BadInput, Conflict
 from phasegate.engine.core.events import BaselineRecorded, MilestoneApproved
 from phasegate.engine.core.facts import OpeningFacts
 from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.ports import Clock
 from phasegate.engine.core.state import Status
 from phasegate.ledger.entry import Entry
+from phasegate.ledger.errors import VersionConflict
 from phasegate.ledger.store import Projection, Store
 from phasegate.policies.model import Process
 
 MILESTONE_ROW = "milestone"
+_ROLES = frozenset({Role.SUPERVISOR})
 
 
 class Milestones:
@@ -47,6 +50,49 @@ class Milestones:
         Raises:
             BadInput: there is no such milestone, it has open tasks, or the key is no supervisor's.
         """
+        what, now = self._what(process, milestone), self._clock.now()
+        who, statement, row = signed_off(
+            self._keys, key, _ROLES, ledger=self._store.ledger, what=what, reason=reason, at=now
+        )
+        event = MilestoneApproved(
+            milestone=milestone, process=process.process, reason=reason, by=who, statement=statement
+        )
+        return self._path.record_for_ledger(event, (row, _row(event)))
+
+    def to_sign(self, process: Process, milestone: str, reason: str, actor: str) -> bytes:
+        """The statement that a supervisor elsewhere signs, for `hand_in`; nothing is recorded.
+
+        Raises:
+            BadInput: there is no such milestone, or it has open tasks.
+        """
+        what, now = self._what(process, milestone), self._clock.now()
+        ledger, role = self._store.ledger, Role.SUPERVISOR
+        made = to_sign_off(ledger=ledger, what=what, reason=reason, actor=actor, role=role, at=now)
+        return made.to_bytes()
+
+    def hand_in(self, process: Process, milestone: str, envelope: bytes) -> Entry:
+        """Sign a milestone off as `approve` does, by what a supervisor signed elsewhere.
+
+        Raises:
+            StatementError, BadInput: as `handed_in`; or as `approve`.
+            Conflict: the same was recorded meanwhile.
+        """
+        what, now = self._what(process, milestone), self._clock.now()
+        said = handed_in(self._keys, self._store, envelope, _ROLES, what=what, now=now)
+        event = MilestoneApproved(
+            milestone=milestone,
+            process=process.process,
+            reason=said.reason,
+            by=said.by,
+            statement=said.statement,
+        )
+        try:
+            return self._path.record_for_ledger(event, (said.row, _row(event)), (said.expect,))
+        except VersionConflict as error:
+            raise Conflict("this signature was handed in meanwhile", "nothing is left to do") from error
+
+    def _what(self, process: Process, milestone: str) -> str:
+        """What is signed to sign a milestone off, which must be done."""
         known = [rule.name for rule in process.milestones]
         if milestone not in known:
             raise BadInput(
@@ -58,21 +104,7 @@ class Milestones:
                 f"milestone `{milestone}` is not done: task `{opened[milestone]}` is open",
                 f"complete `{opened[milestone]}` first",
             )
-        name = f"{process.process}/{milestone}"
-        who, statement, row = signed_off(
-            self._keys,
-            key,
-            frozenset({Role.SUPERVISOR}),
-            ledger=self._store.ledger,
-            what=f"milestone:{name}",
-            reason=reason,
-            at=self._clock.now(),
-        )
-        event = MilestoneApproved(
-            milestone=milestone, process=process.process, reason=reason, by=who, statement=statement
-        )
-        body = orjson.dumps({"by": who, "reason": reason})
-        return self._path.record_for_ledger(event, (row, Projection(MILESTONE_ROW, name, body)))
+        return f"milestone:{process.process}/{milestone}"
 
     def opening_facts(self, process: Process, command: OpenTask) -> OpeningFacts:
         """What the opening of a task depends on, as it stands; milestones are those of its own process."""
@@ -110,6 +142,11 @@ class Milestones:
             for state in self._path.states()
             if state.milestone and state.process == process and state.status in statuses
         }
+
+
+def _row(event: MilestoneApproved) -> Projection:
+    body = orjson.dumps({"by": event.by, "reason": event.reason})
+    return Projection(MILESTONE_ROW, f"{event.process}/{event.milestone}", body)
 
 
 def _stable(recorded: Iterator[Entry]) -> frozenset[str]:

@@ -14,6 +14,7 @@ from phasegate.engine.core.ids import REASON_CHARS_MAX, parse_line
 from phasegate.engine.statements.approval import Approval, Decision
 from phasegate.engine.statements.dsse import sign
 from phasegate.engine.statements.predicate import Subject
+from phasegate.engine.statements.statement import Statement
 from phasegate.ledger.store import Projection
 
 STANDS_FOR_TASK = "LEDGER"
@@ -57,6 +58,16 @@ def signed_off(
         raise BadInput(
             f"the key of `{signer.name}` is not registered as {wanted}", "have somebody sign who is"
         )
+    statement = to_sign_off(ledger=ledger, what=what, reason=reason, actor=signer.name, role=role, at=at)
+    envelope = sign(statement, signer)
+    digest = hashlib.sha256(envelope).hexdigest()
+    return signer.name, digest, Projection(STATEMENT_ROW, digest, envelope)
+
+
+def to_sign_off(
+    *, ledger: str, what: str, reason: str, actor: str, role: Role, at: str
+) -> Statement[Approval]:
+    """The statement that is signed; arguments as in `signed_off`."""
     approval = Approval(
         ledger=ledger,
         task=STANDS_FOR_TASK,
@@ -64,11 +75,8 @@ def signed_off(
         phase=what.partition(":")[0].upper(),
         decision=Decision.APPROVE,
         reason=parse_line(reason, "reason", REASON_CHARS_MAX),
-        actor=signer.name,
+        actor=actor,
         role=role,
         at=at,
     )
-    subject = Subject(what, hashlib.sha256(what.encode()).hexdigest())
-    envelope = sign(approval.to_statement((subject,)), signer)
-    digest = hashlib.sha256(envelope).hexdigest()
-    return signer.name, digest, Projection(STATEMENT_ROW, digest, envelope)
+    return approval.to_statement((Subject(what, hashlib.sha256(what.encode()).hexdigest()),))

@@ -1,0 +1,53 @@
+"""Serving agents over the Model Context Protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phasegate.engine.cli.options import HomeOption
+
+group = typer.Typer(help="Meet agents over the Model Context Protocol.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(group, name="mcp")
+
+
+@group.command("serve")
+def serve(
+    http: Annotated[
+        bool, typer.Option("--http", help="Serve streamable HTTP with tokens, instead of stdio.")
+    ] = False,
+    host: Annotated[str, typer.Option("--host", help="Address to listen at, with --http.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65_535, help="Port to listen at, with --http.")
+    ] = 8766,
+    witness: Annotated[
+        bool, typer.Option("--witness", help="With --http: run commands for agents, as this user.")
+    ] = False,
+    process: Annotated[
+        list[Path] | None,
+        typer.Option("--process", metavar="FILE.yaml", help="With --http: a process to offer besides."),
+    ] = None,
+    repositories: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--repositories", metavar="DIR", help="With --http: folder below which repositories may lie."
+        ),
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Serve the engine's commands as MCP tools: by stdio to the local user, or by HTTP to holders of tokens.
+
+    A client starts it itself, for instance with `claude mcp add engine -- engine mcp serve`.
+    """
+    from phasegate.engine.cli import mcp as commands
+
+    if not http:
+        commands.serve_stdio(home)
+        return
+    commands.serve_http(home, host, port, tuple(process or ()), tuple(repositories or ()), witness=witness)

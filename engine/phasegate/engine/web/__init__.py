@@ -1,0 +1,1 @@
+"""The HTTP API: an adapter over `Engine` that decides nothing. Needs the extra `web`."""

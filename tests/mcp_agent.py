@@ -1,0 +1,112 @@
+"""An agent that speaks nothing but MCP, and the work it does under the default process.
+
+It never calls the engine: where a person must decide, the test does that with the person's key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from autopilot_work import TASK, Work
+from mcp import Client
+
+from phasegate.engine.app.people.keys import Role
+
+TIMEOUT_S = 120
+
+
+class Agent:
+    """A client of one server.
+
+    Args:
+        client: the client.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """What a tool answers, which must not be a refusal."""
+        found = await self.client.call_tool(tool, arguments)
+        assert not found.is_error, found.structured_content
+        return answer_of(found)
+
+    async def refused(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Why a tool refuses, which it must do with a remedy."""
+        found = await self.client.call_tool(tool, arguments)
+        assert found.is_error, found.structured_content
+        told = answer_of(found)
+        assert told["code"]
+        assert told["message"]
+        assert told["remedy"], told
+        return told
+
+    async def phase(self) -> str:
+        """The phase the task is in."""
+        return await self.phase_of(TASK)
+
+    async def phase_of(self, name: str) -> str:
+        """The phase a task is in."""
+        (task,) = (await self.call("status", task=name))["tasks"]
+        return task["phase"]
+
+
+def answer_of(found: Any) -> dict[str, Any]:
+    """The structured content, which is what the text says as well."""
+    assert found.structured_content == json.loads(found.content[0].text)
+    return found.structured_content
+
+
+async def do(agent: Agent, work: Work) -> None:
+    """Do honestly what the phase needs, through MCP alone."""
+    phase = await agent.phase()
+    assert (await agent.call("prompt", task=TASK))["phase"] == phase
+    if phase == "IMPLEMENT":
+        work.repository.change()
+    if phase == "VERIFY":
+        command = work.repository.check_command()
+        reports = {"junit": "build/junit.xml", "coverage": "build/coverage.json"}
+        seen = await agent.call("witness", task=TASK, argv=command, **reports)
+        assert seen["passed"], seen
+        return
+    if phase == "PR":
+        work.repository.commit("A mean of nothing")
+    files = [str(file.relative_to(work.repository.root)) for file in work.files(phase)]
+    await agent.call("evidence_add", task=TASK, files=files)
+
+
+async def complete(agent: Agent, work: Work) -> dict[str, Any]:
+    """Take the task from where it stands to the end; a reviewer signs when the agent asks."""
+    while True:
+        await do(agent, work)
+        phase = await agent.phase()
+        if phase == "REVIEW":
+            asked = await agent.call("ask_approval", task=TASK, why="the change is ready")
+            assert [item["code"] for item in asked["waiting_for"]] == ["approval.missing"]
+            assert work.sign("rita", Role.REVIEWER).accepted
+        gate = await agent.call("gate", task=TASK)
+        assert gate["open"], gate["findings"]
+        done = await agent.call("advance", task=TASK)
+        if phase == "MONITOR":
+            return done
+
+
+@asynccontextmanager
+async def connected(server: Any, **options: Any):
+    """An agent connected to a server, in process or by parameters of a command."""
+    async with Client(server, **options) as client:
+        yield Agent(client)
+
+
+def run(work: Callable[[], Any]) -> Any:
+    """Run an asynchronous test to its end, within bounds."""
+
+    async def bounded() -> Any:
+        with anyio.fail_after(TIMEOUT_S):
+            return await work()
+
+    return anyio.run(bounded)
