@@ -49,6 +49,7 @@ from phasegate.engine.core.events import (
     TaskOpened,
     TaskPaused,
     TaskResumed,
+    ToolCalled,
     ViolationRecorded,
     WitnessRecorded,
     parse_event,
@@ -156,6 +157,10 @@ STRATEGIES: dict[type[Event], st.SearchStrategy[Event]] = {
         JournalNoted, summary=HEX, chars=COUNT, decisions=st.lists(TEXT, max_size=3).map(tuple),
         links=st.lists(TEXT, max_size=3).map(tuple),
     ),
+    ToolCalled: st.builds(
+        ToolCalled, tool=SHORT, server=SHORT, arguments=HEX, rule=SHORT, policy_revision=HEX, decided_in=SHORT,
+        outcome=st.sampled_from(["ok", "error", "cancelled"]),
+    ),
     OutboxEnqueued: st.builds(
         OutboxEnqueued, key=HEX, effect=SHORT, destination=TEXT, body=HEX, at=SHORT, gate=SHORT
     ),
@@ -242,6 +247,10 @@ EXAMPLES: dict[type[Event], Event] = {
     TaskAborted: TaskAborted(reason="r", by="key:olga", at="now"),
     LoopDetected: LoopDetected(cause="rate", detail="d", diary=digest("d"), at="now"),
     JournalNoted: JournalNoted(summary=digest("s"), chars=1, decisions=("d",), links=("l",)),
+    ToolCalled: ToolCalled(
+        tool="Edit", server="", arguments=digest("{}"), rule="p:A.tools", policy_revision=digest("p"),
+        decided_in="A", outcome="ok",
+    ),
     OutboxEnqueued: OutboxEnqueued(
         key=digest("k"), effect="webhook", destination="d", body=digest("b"), at="now", gate="A"
     ),

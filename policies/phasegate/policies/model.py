@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from phasegate.ledger.canonical import dumps
+from phasegate.policies.argument_rules import ARGUMENT_RULES_MAX, ArgumentRule
 from phasegate.policies.tool_names import ToolNames
 
 PHASES_MAX = 64
@@ -210,6 +211,7 @@ class Process(_Frozen):
 
     Attributes:
         read_only_tools: tools that write nothing: they may be called in every phase and where there is none.
+        argument_rules: what is demanded of the arguments of calls.
 
     Raises:
         pydantic.ValidationError: duplicate names, dangling or wrong-way edges, unreachable phases.
@@ -227,6 +229,7 @@ class Process(_Frozen):
     milestones: Annotated[tuple[MilestoneRule, ...], Field(max_length=64)] = ()
     repository: Annotated[dict[Slug, dict[str, Any]], Field(max_length=16)] = Field(default_factory=dict)
     read_only_tools: ToolNames = ()
+    argument_rules: Annotated[tuple[ArgumentRule, ...], Field(max_length=ARGUMENT_RULES_MAX)] = ()
 
     @cached_property
     def order(self) -> dict[str, int]:
@@ -285,6 +288,15 @@ class Process(_Frozen):
                 if rule.name in artifacts:
                     raise ValueError(f"phases.{p}.evidence.{e}.name: artifact `{rule.name}` stands twice")
                 artifacts.add(rule.name)
+        return self
+
+    @model_validator(mode="after")
+    def _argument_rules_are_told_apart(self) -> Self:
+        seen: set[str] = set()
+        for index, rule in enumerate(self.argument_rules):
+            if rule.id in seen:
+                raise ValueError(f"argument_rules.{index}.id: rule `{rule.id}` stands twice")
+            seen.add(rule.id)
         return self
 
     @model_validator(mode="after")

@@ -57,6 +57,7 @@ class EntryType(StrEnum):
     TASK_ABORTED = "task.aborted"
     LOOP_DETECTED = "loop.detected"
     JOURNAL_NOTED = "journal.noted"
+    TOOL_CALLED = "tool.called"
     OUTBOX_ENQUEUED = "outbox.enqueued"
     OUTBOX_DELIVERED = "outbox.delivered"
     OUTBOX_DEFERRED = "outbox.deferred"

@@ -32,6 +32,7 @@ from phasegate.engine.core.commands import (
     Decide,
     OpenTask,
     RecordDelivery,
+    RecordToolCall,
     Requeue,
     StandingCommand,
     UpdateBaseline,
@@ -46,6 +47,7 @@ from phasegate.engine.core.events import (
     LedgerEvent,
     LoopDetected,
     Recorded,
+    ToolCalled,
     ViolationRecorded,
     payload,
 )
@@ -68,7 +70,7 @@ FLAG_ROW = "flag"
 MILESTONES_ROW = Projection("milestones", "any", b"{}")
 """Written with whatever can keep a milestone from being done: a task that is opened for one, a baseline."""
 
-UNLEASED = (Decide, CheckLoop, RecordDelivery, Requeue, OpenTask, CheckTool)
+UNLEASED = (Decide, CheckLoop, RecordDelivery, Requeue, OpenTask, CheckTool, RecordToolCall)
 """Commands of people and of the engine itself, which need no lease and are stopped by none.
 
 A tool check is one: what a lease has against the call is what it decides on.
@@ -186,7 +188,7 @@ class CommandPath(Standing):
 
     def record_for_ledger(
         self,
-        event: LedgerEvent | ViolationRecorded,
+        event: LedgerEvent | ViolationRecorded | ToolCalled,
         rows: Sequence[Projection] = (),
         expect: Sequence[Expect] = (),
     ) -> Entry:
@@ -199,7 +201,7 @@ class CommandPath(Standing):
 
     def record_all_for_ledger(
         self,
-        events: Sequence[LedgerEvent | ViolationRecorded],
+        events: Sequence[LedgerEvent | ViolationRecorded | ToolCalled],
         rows: Projections = (),
         expect: Sequence[Expect] = (),
     ) -> tuple[Entry, ...]:

@@ -281,7 +281,7 @@ class Engine(ForHolders):
         """Which tools may be called for a task now."""
         from phasegate.engine.app.tools import Tools  # noqa: PLC0415
 
-        return Tools(self._path, self.store, self._shelf, self.leases, self.clock)
+        return Tools(self._path, self.store, self._shelf, self.leases, self.clock, self.home.root)
 
     def record_repair(self, event: LedgerRepaired, row: Projection) -> Entry:
         """Record what was made anew beside the entries, and take away the row that says it was."""

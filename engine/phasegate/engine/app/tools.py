@@ -7,25 +7,29 @@ Every interface that lets an agent call tools asks here first. What is refused i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Final
+from pathlib import Path
+from typing import Final, Literal, get_args
 
 from phasegate.engine.app.command_path import CommandPath
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.leases import Leases
 from phasegate.engine.app.prompting.attesting import by_default
 from phasegate.engine.app.prompting.making import PromptMaking
-from phasegate.engine.core.commands import COMMAND_NAMES, CheckTool
+from phasegate.engine.app.tool_paths import places_of
+from phasegate.engine.core.arguments import Arguments, paths_in, read_arguments
+from phasegate.engine.core.commands import COMMAND_NAMES, CheckTool, RecordToolCall
 from phasegate.engine.core.decision import finding_refs
 from phasegate.engine.core.errors import BadInput
-from phasegate.engine.core.events import Kind, ViolationRecorded
+from phasegate.engine.core.events import Kind, ToolCalled, ViolationRecorded
 from phasegate.engine.core.facts import Facts
 from phasegate.engine.core.ids import TaskId, parse_task_id
 from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.ports import Clock
 from phasegate.engine.core.state import Status, TaskState
-from phasegate.engine.core.tools import ToolDecision, ToolRefusal, allowed_tools, route
+from phasegate.engine.core.tools import ToolDecision, ToolRefusal, allowed_tools, route, shown
 from phasegate.ledger.entry import Entry
 from phasegate.ledger.store import Store
 from phasegate.policies.loader import load_process
@@ -33,6 +37,8 @@ from phasegate.policies.model import Process
 from phasegate.policies.persona import PersonaSpec
 from phasegate.validators.interface import Finding
 
+Outcome = Literal["ok", "error", "cancelled"]
+OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 WITHOUT_TASK: Final = "autopilot"
 """The shipped process whose `read_only_tools` count where there is no task."""
 WINDOW: Final = timedelta(minutes=10)
@@ -48,10 +54,14 @@ class Tools:
         shelf: holds the personas of baselines.
         leases: what a lease has against a call.
         clock: tells the time.
+        home: the engine's home, which no tool writes into.
     """
 
-    def __init__(self, path: CommandPath, store: Store, shelf: Shelf, leases: Leases, clock: Clock) -> None:
+    def __init__(
+        self, path: CommandPath, store: Store, shelf: Shelf, leases: Leases, clock: Clock, home: Path
+    ) -> None:
         self._path = path
+        self._home = home
         self._store = store
         self._leases = leases
         self._clock = clock
@@ -62,6 +72,7 @@ class Tools:
         self,
         task: str | None,
         tool: str,
+        arguments: object = None,
         *,
         persona: PersonaSpec | str | None = None,
         lease: int | None = None,
@@ -73,6 +84,8 @@ class Tools:
         Args:
             task: the task it is called for; None or empty for none.
             tool: its name, as the client calls it.
+            arguments: the object it is called with, as it came; anything else is refused. None asks about the
+                name alone, so whoever guards a call without arguments gives `{}`.
             persona: who calls it, if another than the baseline's.
             lease: epoch of the lease it is called under; the engine's without it.
 
@@ -83,20 +96,61 @@ class Tools:
         """
         named = by_default(persona) if persona is not None else None
         name = self._known(task)
+        read = None if arguments is None else read_arguments(arguments)
         if name is None:
-            return self._without_task(task or "", tool, named)
+            return self._without_task(task or "", tool, named, read)
         found: list[ToolDecision] = []
         asked: list[CheckTool] = []
 
         def gather(process: Process, state: TaskState | None) -> Facts:
             in_the_way = self._leases.in_the_way(process, state, lease) if state else None
-            found[:] = [self._routed(process, state, tool, named, in_the_way)]
+            found[:] = [self._routed(process, state, tool, named, in_the_way, read)]
             against = in_the_way is not None
             asked[:] = [CheckTool(self._to_record(process, state, found[0], against=against), against)]
             return Facts()
 
         self._path.run(name, lambda: asked[0], gather)
         return found[0]
+
+    def called(
+        self, decision: ToolDecision, arguments: object, outcome: Outcome, *, server: str = ""
+    ) -> None:
+        """Record that a tool was called as it was allowed, and how the call ended.
+
+        What it was called with becomes a digest: its content is nowhere in the ledger.
+
+        Args:
+            decision: what `check` answered about this very call.
+            arguments: the object it was called with.
+            outcome: how it ended; an answer that tells of an error is an `error`.
+            server: whose tool it is; empty where nobody says.
+
+        Raises:
+            BadInput: it was refused, or asked about with other arguments, or the outcome is none.
+        """
+        if decision.refusal is not None:
+            raise BadInput(f"the call of `{decision.tool}` was refused", "call no tool that is refused")
+        if not decision.arguments_digest or read_arguments(arguments).digest != decision.arguments_digest:
+            text = f"`{decision.tool}` was not allowed with the arguments it was called with"
+            raise BadInput(
+                text, "ask `tools.check` with the arguments of the call, and call it with no others"
+            )
+        if outcome not in OUTCOMES:
+            raise BadInput(f"`{outcome}` is no outcome of a call", f"give one of: {', '.join(OUTCOMES)}")
+        event = ToolCalled(
+            tool=decision.tool,
+            server=shown(server),
+            arguments=decision.arguments_digest,
+            rule=decision.rule,
+            policy_revision=decision.policy_revision,
+            decided_in=decision.phase,
+            outcome=outcome,
+        )
+        name = self._known(decision.task)
+        if name is None:
+            self._path.record_for_ledger(event)
+        else:
+            self._path.run(name, RecordToolCall(event))
 
     def list(
         self, task: str | None, *, persona: PersonaSpec | str | None = None, lease: int | None = None
@@ -128,10 +182,13 @@ class Tools:
         tool: str,
         named: PersonaSpec | None,
         in_the_way: Finding | None,
+        read: Arguments | None,
     ) -> ToolDecision:
         if state is None:
-            return route(process, None, tool, (named,) if named else ())
-        return route(process, state, tool, self._by(state, named), in_the_way)
+            return route(process, None, tool, (named,) if named else (), arguments=read)
+        if read is not None and (paths := paths_in(process, tool, read)):
+            read = replace(read, places=places_of(paths, state.repository, self._home))
+        return route(process, state, tool, self._by(state, named), in_the_way, arguments=read)
 
     def _by(self, state: TaskState, named: PersonaSpec | None) -> tuple[PersonaSpec, ...]:
         """Every persona that narrows a call: that of the phase's baseline, and the one that was named."""
@@ -147,8 +204,10 @@ class Tools:
 
     # -- what is recorded -----------------------------------------------------------------------------
 
-    def _without_task(self, task: str, tool: str, named: PersonaSpec | None) -> ToolDecision:
-        decision = route(_without_task(), None, tool, (named,) if named else (), task=task)
+    def _without_task(
+        self, task: str, tool: str, named: PersonaSpec | None, read: Arguments | None
+    ) -> ToolDecision:
+        decision = route(_without_task(), None, tool, (named,) if named else (), task=task, arguments=read)
         refusal = decision.refusal
         target = ascii(task[:64])[1:-1][:300]
         if refusal is not None and not self._is_repeat(LEDGER_STREAM, target, 0, refusal):

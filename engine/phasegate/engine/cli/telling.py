@@ -67,6 +67,7 @@ _WORK: Mapping[str, _Sentence] = {
     "violation.recorded": lambda p: f"REFUSED {p['command']} ({p['violation']}): {p['message']}",
     "prompt.attested": lambda p: f"prompt {p['prompt'][:HASH_SHOWN]} {p['origin']}: {p['status']}",
     "prompt.baselined": lambda p: f"prompt baseline version {p['version']}: {p['reason']}",
+    "tool.called": lambda p: f"called {p['tool']} ({p['outcome']}), arguments {p['arguments'][:HASH_SHOWN]}",
     "journal.noted": lambda p: f"noted {p['chars']} characters of reasoning",
 }
 _PEOPLE: Mapping[str, _Sentence] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ from rich.text import Text
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_document, print_rows
 from phasegate.engine.cli.session import session
+from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.tools import ToolDecision
 
 EXIT_REFUSED: Final = 1
@@ -20,11 +22,18 @@ NO_TASK: Final = "-"
 
 
 def check(
-    home: Path | None, format_: Format, task: str, tool: str, persona: str | None, lease: int | None
+    home: Path | None,
+    format_: Format,
+    task: str,
+    tool: str,
+    arguments: str | None,
+    persona: str | None,
+    lease: int | None,
 ) -> None:
     """Check one tool call; exit 1 when it is refused, 5 when a lease is in the way."""
+    given = None if arguments is None else _arguments(arguments)
     with session(home, lease=lease) as engine:
-        decision = engine.tools.check(_task(task), tool, persona=persona)
+        decision = engine.tools.check(_task(task), tool, given, persona=persona)
     if format_ is Format.TABLE:
         _print(decision)
     else:
@@ -43,6 +52,24 @@ def show(home: Path | None, format_: Format, task: str, persona: str | None, lea
 def decision_json(decision: ToolDecision) -> dict[str, Any]:
     """A decision as JSON; `refusal` is null where the tool is allowed."""
     return {"allowed": decision.allowed, **asdict(decision)}
+
+
+def _arguments(text: str) -> object:
+    """The arguments as given, or from a file after `@`."""
+    try:
+        data = Path(text[1:]).read_bytes() if text.startswith("@") else text
+        value = json.loads(data, object_pairs_hook=_once)
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"the arguments cannot be read: {error}", "give a JSON object, or @FILE") from error
+    return "null" if value is None else value  # None would ask about the name alone
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object none of whose names stands twice: readers do not agree on which one counts."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
 
 
 def _task(text: str) -> str | None:

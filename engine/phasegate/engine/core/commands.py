@@ -9,6 +9,7 @@ from typing import Literal
 from phasegate.engine.core.events import (
     RunnerEvent,
     StepFinished,
+    ToolCalled,
     WitnessRecorded,
 )
 from phasegate.engine.core.outbox_events import (
@@ -227,6 +228,13 @@ class CheckTool:
     against_lease: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class RecordToolCall:
+    """Record that a tool was called as it was allowed, and how the call ended."""
+
+    called: ToolCalled
+
+
 StandingCommand = (
     AddEvidence
     | RecordWitness
@@ -242,6 +250,7 @@ StandingCommand = (
     | Requeue
     | RecordDelivery
     | CheckTool
+    | RecordToolCall
 )
 """Commands for a task that was opened."""
 
@@ -263,4 +272,5 @@ COMMAND_NAMES: dict[type, str] = {
     Requeue: "outbox retry",
     RecordDelivery: "outbox deliver",
     CheckTool: "tool check",
+    RecordToolCall: "tool called",
 }

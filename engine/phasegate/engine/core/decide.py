@@ -26,6 +26,7 @@ from phasegate.engine.core.commands import (
     OpenTask,
     RecordDelivery,
     RecordProgress,
+    RecordToolCall,
     RecordWitness,
     Requeue,
     StandingCommand,
@@ -74,7 +75,7 @@ def _standing_refusal(
     process: Process, state: TaskState, command: StandingCommand, facts: Facts
 ) -> Refused | None:
     """The refusal of whatever is asked of a task that has ended, is paused, or needs a lease."""
-    if isinstance(command, RecordDelivery | Requeue | CheckLoop | CheckTool):
+    if isinstance(command, RecordDelivery | Requeue | CheckLoop | CheckTool | RecordToolCall):
         return None
     if state.status.final:
         text, remedy = f"task `{state.task}` is {state.status}", "open a new task for further work"
@@ -126,6 +127,8 @@ def _decided(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             return record_delivery(state, command)
         case CheckTool():
             return _tool_checked(state, command)
+        case RecordToolCall():
+            return accept(state, [command.called])
         case _:
             assert_never(command)
 

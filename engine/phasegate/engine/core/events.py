@@ -35,6 +35,7 @@ from phasegate.engine.core.outbox_events import (
     OutboxWithdrawn,
 )
 from phasegate.engine.core.token_events import TokenCreated, TokenRevoked
+from phasegate.engine.core.tool_events import ToolCalled as ToolCalled  # noqa: PLC0414
 from phasegate.engine.core.violations import Kind as Kind  # noqa: PLC0414 - named with the events it stands in
 from phasegate.policies.model import EVIDENCE_PER_PHASE_MAX, Attention, FlagMode, Origin
 
@@ -444,6 +445,7 @@ Event = (
     | TaskAborted
     | LoopDetected
     | JournalNoted
+    | ToolCalled
     | OutboxEnqueued
     | OutboxDelivered
     | OutboxDeferred

@@ -33,6 +33,7 @@ from phasegate.engine.core.events import (
     TaskOpened,
     TaskPaused,
     TaskResumed,
+    ToolCalled,
     ViolationRecorded,
     WitnessRecorded,
 )
@@ -41,7 +42,7 @@ from phasegate.engine.core.outbox_replay import OutboxReplay
 from phasegate.engine.core.state import Status, TaskState, begin, evolve, is_current
 from phasegate.policies.model import EvidenceRule, Origin, Process, Witness
 
-_AFTER_THE_END = (ViolationRecorded, *OutboxEvent.__args__)
+_AFTER_THE_END = (ViolationRecorded, ToolCalled, *OutboxEvent.__args__)
 _WHILE_PAUSED = (*_AFTER_THE_END, ApprovalRecorded, TaskPaused, TaskResumed, TaskAborted)
 _DECISIONS: Mapping[type, frozenset[str]] = MappingProxyType(
     {

@@ -46,6 +46,7 @@ from phasegate.engine.core.events import (
     TaskOpened,
     TaskPaused,
     TaskResumed,
+    ToolCalled,
     ViolationRecorded,
     WitnessRecorded,
 )
@@ -301,6 +302,7 @@ def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             | SampleExecuted()
             | LoopDetected()
             | JournalNoted()
+            | ToolCalled()
         ):
             return state
         case _:

@@ -1,8 +1,9 @@
-"""The one decision on a tool call: `route(process, state, tool, personas, lease)`.
+"""The one decision on a tool call: `route(process, state, tool, personas, lease, arguments=...)`.
 
 A pure function over the lists of process and personas, compiled to frozen sets. Every interface asks it, and
 nothing else lets a call pass. It fails closed: without a task that goes on, or against a lease, only the
-process's `read_only_tools` pass; a phase without a list allows no more than those; a persona only narrows.
+process's `read_only_tools` pass; a phase without a list allows no more than those; a persona and the
+process's argument rules only narrow.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from phasegate.engine.core.arguments import Arguments, argument_fault
 from phasegate.engine.core.state import Status, TaskState
 from phasegate.policies.model import Process
 from phasegate.policies.persona import PersonaSpec
@@ -32,6 +34,7 @@ class ToolCode(StrEnum):
     UNKNOWN_TASK = "tool.unknown_task"
     TASK_FINISHED = "tool.task_finished"
     TASK_PAUSED = "tool.task_paused"
+    ARGUMENT_REFUSED = "tool.argument_refused"
 
 
 LEASE_CODES: Final = frozenset({"lease.held", "lease.stale", "lease.required"})
@@ -83,6 +86,7 @@ class ToolDecision:
         rule: the list that lets it pass, or what refused it.
         policy_revision: digest of the process that decided.
         refusal: why it is refused; None when it is allowed.
+        arguments_digest: SHA-256 of the arguments it was asked about; empty where only the name was judged.
     """
 
     task: str
@@ -91,6 +95,7 @@ class ToolDecision:
     rule: str
     policy_revision: str
     refusal: ToolRefusal | None = None
+    arguments_digest: str = ""
 
     @property
     def allowed(self) -> bool:
@@ -113,6 +118,7 @@ def route(
     lease: Finding | None = None,
     *,
     task: str = "",
+    arguments: Arguments | None = None,
 ) -> ToolDecision:
     """Decide whether a tool may be called now.
 
@@ -123,18 +129,22 @@ def route(
         personas: personas it is called by; every one of them must list it.
         lease: what a lease, or the want of one, has against work on the task now.
         task: what was given for a task where there is no state; empty for nothing.
+        arguments: what it is called with; None where only the name is asked about.
     """
-    name = state.task if state else _shown(task)
+    name = state.task if state else shown(task)
     phase = state.phase if state else ""
     rule, fault = _passed_by(process, state, tool, lease, task)
     if fault is None:
         fault = _persona_fault(tool, personas)
+    if fault is None and arguments is not None:
+        fault = _argument_fault(process, phase, tool, arguments)
+    digest = arguments.digest if arguments else ""
     if fault is None:
-        return ToolDecision(name, phase, tool, rule, process.digest)
+        return ToolDecision(name, phase, tool, rule, process.digest, None, digest)
     code, rule, message, remedy = fault
-    shown = tool if is_tool_name(tool) else _shown(tool)
-    refusal = ToolRefusal(code, name, phase, shown, rule, process.digest, remedy, message)
-    return ToolDecision(name, phase, shown, rule, process.digest, refusal)
+    called = tool if is_tool_name(tool) else shown(tool)
+    refusal = ToolRefusal(code, name, phase, called, rule, process.digest, remedy, message)
+    return ToolDecision(name, phase, called, rule, process.digest, refusal, digest)
 
 
 def allowed_tools(
@@ -174,7 +184,7 @@ def _passed_by(
 ) -> tuple[str, _Fault | None]:
     """The rule of the process that lets a tool pass, or what keeps it."""
     if not is_tool_name(tool):
-        return "", _Fault(ToolCode.MALFORMED, "name", f"`{_shown(tool)}` is no tool's name", _NAME_REMEDY)
+        return "", _Fault(ToolCode.MALFORMED, "name", f"`{shown(tool)}` is no tool's name", _NAME_REMEDY)
     if tool_set(process.read_only_tools).allows(tool):
         return _read_only_rule(process), None
     if state is None:
@@ -191,7 +201,7 @@ def _passed_by(
 def _no_task(task: str) -> _Fault:
     remedy = "open one, and name it: `engine open TASK --process autopilot --repo DIR`"
     if task:
-        return _Fault(ToolCode.UNKNOWN_TASK, "task", f"there is no task `{_shown(task)}`", remedy)
+        return _Fault(ToolCode.UNKNOWN_TASK, "task", f"there is no task `{shown(task)}`", remedy)
     return _Fault(ToolCode.NO_TASK, "task", "there is no active task", remedy)
 
 
@@ -212,6 +222,11 @@ def _persona_fault(tool: str, personas: Sequence[PersonaSpec]) -> _Fault | None:
     return None
 
 
+def _argument_fault(process: Process, phase: str, tool: str, arguments: Arguments) -> _Fault | None:
+    found = argument_fault(process, phase, tool, arguments)
+    return _Fault(ToolCode.ARGUMENT_REFUSED, *found) if found else None
+
+
 def _read_only_rule(process: Process) -> str:
     return f"{process.process}:read_only_tools"
 
@@ -220,7 +235,7 @@ def _phase_rule(process: Process, phase: str) -> str:
     return f"{process.process}:{phase}.tools"
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """What can be shown and recorded of any text: printable ASCII, within bounds."""
-    shown = ascii(text[:TOOL_SHOWN_MAX])[1:-1]
-    return shown if len(shown) <= TOOL_SHOWN_MAX else f"{shown[: TOOL_SHOWN_MAX - 3]}..."
+    plain = ascii(text[:TOOL_SHOWN_MAX])[1:-1]
+    return plain if len(plain) <= TOOL_SHOWN_MAX else f"{plain[: TOOL_SHOWN_MAX - 3]}..."

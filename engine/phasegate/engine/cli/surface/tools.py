@@ -33,6 +33,15 @@ def register(app: typer.Typer) -> None:
 def check(
     task: TaskArgument,
     tool: Annotated[str, typer.Argument(metavar="TOOL", help="Name of the tool, as the client calls it.")],
+    arguments: Annotated[
+        str | None,
+        typer.Option(
+            "--arguments",
+            "-a",
+            metavar="JSON|@FILE",
+            help="What it is called with, a JSON object; without it only the name is asked about.",
+        ),
+    ] = None,
     persona: PersonaOption = None,
     lease: LeaseOption = None,
     home: HomeOption = None,
@@ -46,7 +55,7 @@ def check(
     from phasegate.engine.cli import tools
     from phasegate.engine.cli.output import chosen
 
-    tools.check(home, chosen(format_, json_), task, tool, persona, lease)
+    tools.check(home, chosen(format_, json_), task, tool, arguments, persona, lease)
 
 
 @group.command("list")
