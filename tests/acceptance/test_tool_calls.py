@@ -448,9 +448,17 @@ def test_an_agent_that_goes_on_calling_cannot_fill_the_ledger(tmp_path: Path, wh
         assert [call("Bash") for _ in range(10)] == [1] * 10, "the same call is one entry"
         assert call("scan") == 2, "another call is another"
         assert [call(f"tool{n}") for n in range(50)][-1] == ENTRIES_IN_WINDOW_MAX
+        assert sum(it.count for it in engine.tools.pending()) == 9 + 50 - (ENTRIES_IN_WINDOW_MAX - 2)
         place.clock.go(minutes=10, seconds=1)
-        assert call("Bash") == ENTRIES_IN_WINDOW_MAX + 1, "after the window it is told again"
+        told = ENTRIES_IN_WINDOW_MAX + 3
+        assert call("Bash") == told, "two counts are entries, and after the window it is told again"
+        assert engine.tools.pending() == ()
         assert_sound(engine)
+    folded = [e.payload for e in entries(place.root) if e.payload.get("repeats")]
+    assert sorted(it["repeats"] for it in folded) == [9, 32]  # type: ignore[type-var]
+    assert all(it["first_at"] and it["last_at"] for it in folded)
+    counted = cli("metrics", "--json", "--home", str(place.root)).json["counters"]
+    assert counted["tool_calls_rejected"] == 10 + 1 + 50 + 1, "each is counted, once"
 
 
 def test_a_new_attempt_tells_of_the_same_call_again(place: Guarded) -> None:
@@ -460,10 +468,11 @@ def test_a_new_attempt_tells_of_the_same_call_again(place: Guarded) -> None:
 
     with place.engine() as engine:
         assert [told(engine), told(engine)] == [1, 1]
+        assert [(it.tool, it.count) for it in engine.tools.pending()] == [("scan", 1)]
     place.bring_to("REVIEW")
     with place.engine() as engine:
         assert engine.backtrack(TASK, "PLAN", "again").accepted
-        assert [told(engine), told(engine)] == [2, 2]
+        assert [told(engine), told(engine)] == [3, 3], "the repeat became an entry before the task moved"
 
 
 # -- what may be called -------------------------------------------------------------------------------------

@@ -115,6 +115,7 @@ STRATEGIES: dict[type[Event], st.SearchStrategy[Event]] = {
     ViolationRecorded: st.builds(
         ViolationRecorded, violation=st.sampled_from(Kind), command=SHORT, message=TEXT, remedy=TEXT,
         target=SHORT, finding_count=COUNT, findings=FINDINGS, findings_digest=HEX_OR_NONE, at=SHORT,
+        repeats=COUNT, fold=SHORT, first_at=SHORT, last_at=SHORT,
     ),
     StepStarted: st.builds(StepStarted, step=SHORT, total=COUNT),
     StepFinished: st.builds(

@@ -15,8 +15,8 @@ from typing import ClassVar, NamedTuple
 
 from phasegate.telemetry import names
 from phasegate.telemetry.blocks import Block, Fate, Ground, fate_of
-from phasegate.telemetry.entry_like import EntryLike, objects, text, violation_kind
-from phasegate.telemetry.metrics import counted_by, refused_task
+from phasegate.telemetry.entry_like import EntryLike, count, objects, text, violation_kind
+from phasegate.telemetry.metrics import counted_by, refused_task, weight
 from phasegate.telemetry.names import Counter, EntryType
 from phasegate.telemetry.window import Window, at_us
 
@@ -130,7 +130,7 @@ class Chronicle:
         if self.since_us is None:
             self.since_us = at
         for counter in counted_by(entry):
-            self._tell(counter, at, entry.task)
+            self._tell(counter, at, entry.task, weight(entry))
         if entry.type == EntryType.VIOLATION_RECORDED:
             self._tell(Counter.TASKS_REJECTED, at, refused_task(entry))
         if entry.type == EntryType.FLAG_SET:
@@ -161,7 +161,9 @@ class Chronicle:
 
     def _violated(self, task: _Task, entry: EntryLike, at: int) -> None:
         kind = violation_kind(entry.payload)
-        if kind == names.TOOL_REJECTED and task.outage_us is None:
+        # Repeats are told late: they belong to the outage that the entry they repeat began.
+        again = bool(count(entry.payload, "repeats"))
+        if kind == names.TOOL_REJECTED and task.outage_us is None and not again:
             task.outage_us = at
             self._tell(Figure.OUTAGES_OPEN, at, entry.task)
         if kind == names.GATE_FAILED:

@@ -10,7 +10,7 @@ A counter is the number of entries since the ledger began, so it never restarts 
                                  `approval.`, `attestation.` or `git.` are of no validator
     phase_backtracks             phase.backtracked entries
     prompt_drift_detected        prompt.attested entries of status drift, and violations of kind prompt_drift
-    tool_calls_rejected          violations of kind tool_rejected
+    tool_calls_rejected          violations of kind tool_rejected; one that folds repeats counts each of them
     lease_contention             violations of kind lease_contention (another holds the lease) and stale_lease
                                  (the epoch acted under was taken over or has run out)
     tasks_rejected_for_process_violation
@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from phasegate.telemetry import names
-from phasegate.telemetry.entry_like import EntryLike, objects, text, violation_kind
+from phasegate.telemetry.entry_like import EntryLike, count, objects, text, violation_kind
 from phasegate.telemetry.names import Counter, EntryType
 
 
@@ -64,7 +64,7 @@ class Counters:
         self.seq, self.since, self.until = entry.seq, self.since or entry.at, entry.at
         for counter in counted_by(entry):
             phases = self.by_phase.setdefault(counter, {})
-            phases[entry.phase] = phases.get(entry.phase, 0) + 1
+            phases[entry.phase] = phases.get(entry.phase, 0) + weight(entry)
         if entry.type == EntryType.VIOLATION_RECORDED:
             self.refused_tasks.add(refused_task(entry))
 
@@ -97,6 +97,11 @@ class Counters:
         }
 
 
+def weight(entry: EntryLike) -> int:
+    """Return how much an entry raises its counters by: a violation that folds repeats, by each of them."""
+    return count(entry.payload, "repeats") or 1
+
+
 def refused_task(entry: EntryLike) -> str:
     """Return the task that a violation refused: the entry's own, or the one that was not opened."""
     if entry.task != names.LEDGER_STREAM:
@@ -105,7 +110,7 @@ def refused_task(entry: EntryLike) -> str:
 
 
 def counted_by(entry: EntryLike) -> tuple[Counter, ...]:
-    """Return the counters that this entry raises by one, but for the count of distinct tasks."""
+    """Return the counters that this entry raises by its `weight`, but for the count of distinct tasks."""
     if entry.type == EntryType.PHASE_BACKTRACKED:
         return (Counter.BACKTRACKS,)
     if entry.type == EntryType.PROMPT_ATTESTED:

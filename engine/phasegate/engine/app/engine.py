@@ -48,6 +48,7 @@ from phasegate.engine.app.recording import Runners, offer_facts, record_witness,
 from phasegate.engine.app.redactions import Redactions
 from phasegate.engine.app.results import GateReport, Result, Witnessed
 from phasegate.engine.app.system import SystemClock, SystemIds, local_actor
+from phasegate.engine.app.tool_repeats import any_pending
 from phasegate.engine.app.witnessing.witnesses import Asked, Witnesses
 from phasegate.engine.core.commands import (
     AddEvidence,
@@ -404,6 +405,7 @@ class Engine(ForHolders):
         what stands in its way is told by `checkpoints.problem` and changes nothing about the transition.
         """
         left = Advance(parse_phase(to) if to else None)
+        self._settle_repeats(task)
         result = self._path.run(parse_task_id(task), left, self._gate_facts)
         if wants_checkpoint(self._path, result):
             self.checkpoints.settle()
@@ -420,7 +422,13 @@ class Engine(ForHolders):
         def gather(process: Process, state: TaskState | None) -> Facts:
             return Facts(affected=self._shelf.earliest_affected(process, state)) if state else Facts()
 
+        self._settle_repeats(task)
         return self._path.run(parse_task_id(task), command, gather)
+
+    def _settle_repeats(self, task: str) -> None:
+        """Enter what is counted of the task's refused tool calls before it moves."""
+        if any_pending(self.home.root):
+            self.tools.settle(task)
 
     def check_loop(self, task: str) -> Result:
         """Look whether a task makes no progress; if so it is paused and a person is called."""

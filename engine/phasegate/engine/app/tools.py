@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
+from secrets import token_hex
 from typing import Final, Literal, get_args
 
 from phasegate.engine.app.command_path import CommandPath
@@ -19,6 +21,7 @@ from phasegate.engine.app.leases import Leases
 from phasegate.engine.app.prompting.attesting import by_default
 from phasegate.engine.app.prompting.making import PromptMaking
 from phasegate.engine.app.tool_paths import places_of
+from phasegate.engine.app.tool_repeats import WINDOW, RepeatCounts, Repeats
 from phasegate.engine.core.arguments import Arguments, paths_in, read_arguments
 from phasegate.engine.core.commands import COMMAND_NAMES, CheckTool, RecordToolCall
 from phasegate.engine.core.decision import finding_refs
@@ -41,7 +44,8 @@ Outcome = Literal["ok", "error", "cancelled"]
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 WITHOUT_TASK: Final = "autopilot"
 """The shipped process whose `read_only_tools` count where there is no task."""
-WINDOW: Final = timedelta(minutes=10)
+FURTHER: Final = "tool.further"
+"""Code of refusals that are counted together, beyond the most that a window tells apart."""
 ENTRIES_IN_WINDOW_MAX: Final = 20
 
 
@@ -67,6 +71,7 @@ class Tools:
         self._clock = clock
         self._making = PromptMaking(shelf)
         self._personas: dict[str, PersonaSpec] = {}
+        self._repeats = RepeatCounts(home)
 
     def check(
         self,
@@ -77,7 +82,7 @@ class Tools:
         persona: PersonaSpec | str | None = None,
         lease: int | None = None,
     ) -> ToolDecision:
-        """Decide whether a tool may be called now; what is refused is recorded, but for repeats.
+        """Decide whether a tool may be called now; what is refused is recorded, repeats as a count.
 
         The persona of the phase's prompt baseline narrows the call in any case; `persona` narrows it further.
 
@@ -101,15 +106,22 @@ class Tools:
             return self._without_task(task or "", tool, named, read)
         found: list[ToolDecision] = []
         asked: list[CheckTool] = []
+        stood: list[TaskState] = []
 
         def gather(process: Process, state: TaskState | None) -> Facts:
             in_the_way = self._leases.in_the_way(process, state, lease) if state else None
             found[:] = [self._routed(process, state, tool, named, in_the_way, read)]
             against = in_the_way is not None
             asked[:] = [CheckTool(self._to_record(process, state, found[0], against=against), against)]
+            stood[:] = [state] if state else []
             return Facts()
 
         self._path.run(name, lambda: asked[0], gather)
+        refusal = found[0].refusal
+        if refusal is not None:
+            if asked[0].refusal is None:
+                self._count(refusal, name, stood[0].phase, stood[0].attempt)
+            self.settle()
         return found[0]
 
     def called(
@@ -210,7 +222,11 @@ class Tools:
         decision = route(_without_task(), None, tool, (named,) if named else (), task=task, arguments=read)
         refusal = decision.refusal
         target = ascii(task[:64])[1:-1][:300]
-        if refusal is not None and not self._is_repeat(LEDGER_STREAM, target, 0, refusal):
+        if refusal is None:
+            return decision
+        if self._is_repeat(LEDGER_STREAM, target, 0, refusal):
+            self._count(refusal, LEDGER_STREAM, target, 0)
+        else:
             message = f"{refusal.message}; `{refusal.tool}` was called, policy {refusal.policy_revision}"
             event = ViolationRecorded(
                 violation=Kind.TOOL_REJECTED,
@@ -222,7 +238,58 @@ class Tools:
                 findings=finding_refs((refusal.finding,)),
             )
             self._path.record_for_ledger(event)
+        self.settle()
         return decision
+
+    # -- what repeats ---------------------------------------------------------------------------------
+
+    def pending(self) -> tuple[Repeats, ...]:
+        """Refusals that are counted and no entry yet, because their window is open."""
+        return self._repeats.pending()
+
+    def settle(self, task: str = "") -> None:
+        """Make an entry of each count whose window has closed, and of all those of a task that is named."""
+        now = self._clock.now()
+        self._repeats.settle(lambda it: it.stream == task or it.due(now), self._record_repeats)
+
+    def _count(self, refusal: ToolRefusal, stream: str, place: str, attempt: int) -> None:
+        now = self._clock.now()
+        code, tool, rule = refusal.code, refusal.tool, refusal.rule
+        message, remedy = refusal.message, refusal.remedy
+        if not any(_told(entry) == (place, attempt, code, tool, rule) for entry in self._recent(stream)):
+            # There are too many kinds of them to tell apart: what is left is how many.
+            code, tool, rule, place, attempt = FURTHER, "", "", "", 0
+            message, remedy = "further calls of various tools were refused", "see the entries before"
+        one = Repeats(stream, place, attempt, code, tool, rule, message, remedy, token_hex(16), now, now)
+        self._repeats.add(one)
+
+    def _record_repeats(self, counted: Repeats) -> None:
+        """Enter one count, unless a process that was killed meanwhile has done so."""
+        told = self._store.entries(task=counted.stream, type=ViolationRecorded.kind, reverse=True)
+        since = datetime.fromisoformat(counted.first)
+        for entry in takewhile(lambda it: datetime.fromisoformat(it.at) >= since, told):
+            if entry.payload.get("fold") == counted.fold:
+                return
+        where = f" in {counted.place}, attempt {counted.attempt}" if counted.attempt else ""
+        finding = Finding(counted.code, counted.tool, counted.rule, counted.message, counted.remedy)
+        event = ViolationRecorded(
+            violation=Kind.TOOL_REJECTED,
+            command=COMMAND_NAMES[CheckTool],
+            message=f"{counted.count} more refused{where}: {counted.message}"[:2000],
+            remedy=counted.remedy,
+            target=counted.tool if counted.attempt else counted.place,
+            finding_count=1,
+            findings=finding_refs((finding,)),
+            repeats=counted.count,
+            fold=counted.fold,
+            first_at=counted.first,
+            last_at=counted.last,
+        )
+        name = self._known(counted.stream)
+        if name is None:
+            self._path.record_for_ledger(event)
+        else:
+            self._path.run(name, RecordToolCall(event))
 
     def _to_record(
         self, process: Process, state: TaskState | None, decision: ToolDecision, *, against: bool
@@ -251,7 +318,7 @@ class Tools:
         for entry in self._store.entries(task=stream, type=ViolationRecorded.kind, reverse=True):
             if datetime.fromisoformat(entry.at) < since:
                 return
-            if entry.payload.get("violation") == Kind.TOOL_REJECTED:
+            if entry.payload.get("violation") == Kind.TOOL_REJECTED and not entry.payload.get("repeats"):
                 yield entry
 
 

@@ -32,7 +32,7 @@ _SHELL: Final = re.compile(r"[;&|<>$`(){}\[\]*?!~#'\"\\\x00-\x1f\x7f\x85\u2028\u
 # `%` encodes, `:` stands in `file://`, drives and streams: some reader takes each of these for another path.
 # What nobody sees is left out of names by some file systems.
 _NOT_IN_PATH: Final = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\\%:~$`*?\"<>|\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
+    r"[\x00-\x1f\x7f-\x9f\\%:;~$`*?\"<>|\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
 )
 _ODD_PART: Final = re.compile(r"(?:^|/)(?:[^/]*[\s.]|\s[^/]*)(?:/|$)|//")
 _GIT_FOLDERS: Final = frozenset({".git", "git~1"})
@@ -219,8 +219,18 @@ def _fault(rule: ArgumentRule, message: str) -> ArgumentFault:
 def _concerned(rule: ArgumentRule, arguments: Arguments) -> list[Leaf] | tuple[Leaf, ...]:
     if not rule.arguments:
         return arguments.leaves
-    wanted = rule.arguments
-    return [leaf for leaf in arguments.leaves if any(name in wanted for name in leaf.names)]
+    wanted = _plain_names(rule.arguments)
+    return [leaf for leaf in arguments.leaves if any(_plain(name) in wanted for name in leaf.names)]
+
+
+def _plain(name: str) -> str:
+    """A name without case and separators: readers of `file_path` may take `filePath` as well."""
+    return name.lower().replace("_", "").replace("-", "")
+
+
+@lru_cache(maxsize=256)
+def _plain_names(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(_plain, names))
 
 
 def _judge(rule: ArgumentRule, process: Process, phase: str, arguments: Arguments) -> Callable[[object], str]:

@@ -10,6 +10,7 @@ from phasegate.engine.core.events import (
     RunnerEvent,
     StepFinished,
     ToolCalled,
+    ViolationRecorded,
     WitnessRecorded,
 )
 from phasegate.engine.core.outbox_events import (
@@ -230,9 +231,9 @@ class CheckTool:
 
 @dataclass(frozen=True, slots=True)
 class RecordToolCall:
-    """Record that a tool was called as it was allowed, and how the call ended."""
+    """Record that a tool was called as it was allowed, or how often it was refused again."""
 
-    called: ToolCalled
+    event: ToolCalled | ViolationRecorded
 
 
 StandingCommand = (

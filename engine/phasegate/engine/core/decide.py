@@ -128,7 +128,7 @@ def _decided(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
         case CheckTool():
             return _tool_checked(state, command)
         case RecordToolCall():
-            return accept(state, [command.called])
+            return accept(state, [command.event])
         case _:
             assert_never(command)
 

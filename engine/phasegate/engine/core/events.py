@@ -179,7 +179,13 @@ class TaskCompleted(EventPayload):
 
 
 class ViolationRecorded(EventPayload):
-    """A command was refused."""
+    """A command was refused.
+
+    Attributes:
+        repeats: how many refusals it stands for, which repeat an earlier entry; 0 for one that is new.
+        fold: names the count of repeats, which has no other entry.
+        first_at, last_at: times of the first and the last of the repeats.
+    """
 
     kind = "violation.recorded"
     violation: Annotated[Kind, Field(strict=False)]
@@ -191,6 +197,15 @@ class ViolationRecorded(EventPayload):
     findings: Annotated[tuple[FindingRef, ...], Field(strict=False, max_length=FINDINGS_IN_ENTRY_MAX)] = ()
     findings_digest: OptionalHex = ""
     at: Short = ""
+    repeats: Count = 0
+    fold: Short = ""
+    first_at: Short = ""
+    last_at: Short = ""
+
+    @property
+    def weight(self) -> int:
+        """How many refusals it stands for."""
+        return self.repeats or 1
 
 
 class PromptAttested(EventPayload):

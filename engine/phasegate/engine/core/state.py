@@ -342,7 +342,7 @@ def _progress(state: TaskState, at: str) -> Loop:
 
 def _violated(state: TaskState, event: ViolationRecorded) -> TaskState:
     kind = str(event.violation)
-    violations = {**state.violations, kind: state.violations.get(kind, 0) + 1}
+    violations = {**state.violations, kind: state.violations.get(kind, 0) + event.weight}
     if not event.at:
         return changed(state, violations=violations)
     streaks = {**state.loop.streaks, kind: state.loop.streaks.get(kind, 0) + 1}

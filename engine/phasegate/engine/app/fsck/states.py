@@ -160,7 +160,7 @@ class TaskFold:
 
     def _violated(self, said: JSON) -> None:
         state, kind, at = self._state, said["violation"], said.get("at", "")
-        state["violations"][kind] = state["violations"].get(kind, 0) + 1
+        state["violations"][kind] = state["violations"].get(kind, 0) + (said.get("repeats") or 1)
         if at:
             loop = state["loop"]
             loop["streaks"][kind] = loop["streaks"].get(kind, 0) + 1
