@@ -3,9 +3,10 @@
     python benchmarks/tool_check.py [--json] [--blocks N] [--folder DIR]
 
 The floor is the digest of the arguments, which every decision with arguments makes: their JSON with sorted
-names, and its SHA-256. The decision is that of `autopilot` in IMPLEMENT on a call of `Edit` with a path and two
-texts, and its path resolved before; the goal is on the median, in microseconds. ``engine.tools.check`` is the whole
-of an allowed call: it reads task and leases, looks where the path leads and decides; nothing is recorded.
+names, and its SHA-256. The decision is that of `autopilot` in IMPLEMENT on a call of `Edit` with a path
+and two texts, and its path resolved before; the goal is on the median, in microseconds. ``engine.tools.check``
+is the whole of an allowed call: it reads task and leases, looks where the path leads and decides; nothing is
+recorded.
 The method is that of ``ledger.py``.
 """
 
@@ -17,11 +18,11 @@ import json
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import orjson
+
 from ledger import Line, compare, table
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.core.arguments import Place, read_arguments
@@ -48,7 +49,7 @@ def decisions(blocks: int) -> list[Line]:
     places = {PATH: Place(PATH, PATH)}
 
     def with_arguments() -> ToolDecision:
-        return route(process, state, TOOL, arguments=replace(read_arguments(ARGUMENTS), places=places))
+        return route(process, state, TOOL, arguments=read_arguments(ARGUMENTS)._replace(places=places))
 
     if not with_arguments().allowed:
         raise RuntimeError("the call that is measured is refused")

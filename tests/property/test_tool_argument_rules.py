@@ -11,7 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phasegate.engine.core.arguments import Arguments, Place, argument_fault, paths_in, read_arguments
+from phasegate.engine.core.argument_rules import argument_fault, paths_in
+from phasegate.engine.core.arguments import Arguments, Place, read_arguments
 from phasegate.policies.loader import parse_process
 from phasegate.policies.model import Process
 
@@ -136,7 +137,7 @@ def read(found: Process, tool: str, arguments: dict[str, Any]) -> Arguments:
     """The arguments, in a repository without links."""
     seen = read_arguments(arguments)
     places = {text: Place(text, text) for text in paths_in(found, tool, seen)}
-    return Arguments(seen.leaves, seen.names, places, seen.digest, seen.unreadable)
+    return seen._replace(places=places)
 
 
 @settings(max_examples=400, deadline=None)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from phasegate.validators.parameters import strings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _TOKEN = re.compile(r"\*\*/|/\*\*$|\*\*|\*|\?|[^*?]+")
 _REGEX_OF = {"**/": r"(?:[^/]+/)*", "/**": r"/.+", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
@@ -43,6 +43,11 @@ def globs(params: Mapping[str, Any], name: str, default: tuple[str, ...] = ()) -
         BadParameterError: it is not a list of strings.
     """
     return Globs(strings(params, name) if name in params else default)
+
+
+def alternation(patterns: Iterable[str]) -> list[str]:
+    """Return regular expressions that match, in whole and with `DOTALL`, what each of these patterns does."""
+    return [f"(?:{_compiled(pattern).pattern})" for pattern in patterns]
 
 
 @lru_cache(maxsize=_PATTERNS_KEPT)

@@ -7,7 +7,6 @@ Every interface that lets an agent call tools asks here first. What is refused i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from itertools import takewhile
@@ -22,7 +21,8 @@ from phasegate.engine.app.prompting.attesting import by_default
 from phasegate.engine.app.prompting.making import PromptMaking
 from phasegate.engine.app.tool_paths import places_of
 from phasegate.engine.app.tool_repeats import WINDOW, RepeatCounts, Repeats
-from phasegate.engine.core.arguments import Arguments, paths_in, read_arguments
+from phasegate.engine.core.argument_rules import paths_in
+from phasegate.engine.core.arguments import Arguments, read_arguments
 from phasegate.engine.core.commands import COMMAND_NAMES, CheckTool, RecordToolCall
 from phasegate.engine.core.decision import finding_refs
 from phasegate.engine.core.errors import BadInput
@@ -199,7 +199,7 @@ class Tools:
         if state is None:
             return route(process, None, tool, (named,) if named else (), arguments=read)
         if read is not None and (paths := paths_in(process, tool, read)):
-            read = replace(read, places=places_of(paths, state.repository, self._home))
+            read = read._replace(places=places_of(paths, state.repository, self._home))
         return route(process, state, tool, self._by(state, named), in_the_way, arguments=read)
 
     def _by(self, state: TaskState, named: PersonaSpec | None) -> tuple[PersonaSpec, ...]:

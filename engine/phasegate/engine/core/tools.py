@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from phasegate.engine.core.arguments import Arguments, argument_fault
+from phasegate.engine.core.argument_rules import argument_fault
+from phasegate.engine.core.arguments import Arguments
 from phasegate.engine.core.state import Status, TaskState
 from phasegate.policies.model import Process
 from phasegate.policies.persona import PersonaSpec
