@@ -3,10 +3,10 @@
     python benchmarks/tool_check.py [--json] [--blocks N] [--folder DIR]
 
 The floor is the digest of the arguments, which every decision with arguments makes: their JSON with sorted
-names, and its SHA-256. The decision is that of `autopilot` in IMPLEMENT on a call of `Edit` with a path
-and two texts, and its path resolved before; the goal is on the median, in microseconds. ``engine.tools.check``
-is the whole of an allowed call: it reads task and leases, looks where the path leads and decides; nothing is
-recorded.
+names, and its SHA-256. The decision is that of `autopilot` in IMPLEMENT on a call of `Edit` with a path and
+two texts, and its path resolved before; the goal is on the median, in microseconds.
+``engine.tools.check`` is the whole of an allowed call: it reads task and leases, looks where the path leads
+and decides; nothing is recorded.
 The method is that of ``ledger.py``.
 """
 

@@ -19,7 +19,7 @@ from small_processes import claimed
 
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.people.deciding import Decision
-from phasegate.engine.app.tools import ENTRIES_IN_WINDOW_MAX
+from phasegate.engine.app.tool_refusals import ENTRIES_IN_WINDOW_MAX
 from phasegate.engine.core.state import Status, TaskState
 from phasegate.engine.core.tools import route
 from phasegate.policies.loader import load_process

@@ -6,12 +6,8 @@ Every interface that lets an agent call tools asks here first. What is refused i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
 from functools import cache
-from itertools import takewhile
 from pathlib import Path
-from secrets import token_hex
 from typing import Final, Literal, get_args
 
 from phasegate.engine.app.command_path import CommandPath
@@ -20,20 +16,18 @@ from phasegate.engine.app.leases import Leases
 from phasegate.engine.app.prompting.attesting import by_default
 from phasegate.engine.app.prompting.making import PromptMaking
 from phasegate.engine.app.tool_paths import places_of
-from phasegate.engine.app.tool_repeats import WINDOW, RepeatCounts, Repeats
+from phasegate.engine.app.tool_refusals import RefusedCalls
+from phasegate.engine.app.tool_repeats import Repeats
 from phasegate.engine.core.argument_rules import paths_in
 from phasegate.engine.core.arguments import Arguments, read_arguments
-from phasegate.engine.core.commands import COMMAND_NAMES, CheckTool, RecordToolCall
-from phasegate.engine.core.decision import finding_refs
+from phasegate.engine.core.commands import CheckTool, RecordToolCall
 from phasegate.engine.core.errors import BadInput
-from phasegate.engine.core.events import Kind, ToolCalled, ViolationRecorded
+from phasegate.engine.core.events import ToolCalled
 from phasegate.engine.core.facts import Facts
 from phasegate.engine.core.ids import TaskId, parse_task_id
-from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.ports import Clock
 from phasegate.engine.core.state import Status, TaskState
 from phasegate.engine.core.tools import ToolDecision, ToolRefusal, allowed_tools, route, shown
-from phasegate.ledger.entry import Entry
 from phasegate.ledger.store import Store
 from phasegate.policies.loader import load_process
 from phasegate.policies.model import Process
@@ -44,9 +38,6 @@ Outcome = Literal["ok", "error", "cancelled"]
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 WITHOUT_TASK: Final = "autopilot"
 """The shipped process whose `read_only_tools` count where there is no task."""
-FURTHER: Final = "tool.further"
-"""Code of refusals that are counted together, beyond the most that a window tells apart."""
-ENTRIES_IN_WINDOW_MAX: Final = 20
 
 
 class Tools:
@@ -66,12 +57,10 @@ class Tools:
     ) -> None:
         self._path = path
         self._home = home
-        self._store = store
         self._leases = leases
-        self._clock = clock
         self._making = PromptMaking(shelf)
         self._personas: dict[str, PersonaSpec] = {}
-        self._repeats = RepeatCounts(home)
+        self._refused = RefusedCalls(path, store, clock, home)
 
     def check(
         self,
@@ -103,7 +92,7 @@ class Tools:
         name = self._known(task)
         read = None if arguments is None else read_arguments(arguments)
         if name is None:
-            return self._without_task(task or "", tool, named, read)
+            return self._for_no_task(task or "", tool, named, read)
         found: list[ToolDecision] = []
         asked: list[CheckTool] = []
         stood: list[TaskState] = []
@@ -120,7 +109,7 @@ class Tools:
         refusal = found[0].refusal
         if refusal is not None:
             if asked[0].refusal is None:
-                self._count(refusal, name, stood[0].phase, stood[0].attempt)
+                self._refused.count(refusal, name, stood[0].phase, stood[0].attempt)
             self.settle()
         return found[0]
 
@@ -216,80 +205,22 @@ class Tools:
 
     # -- what is recorded -----------------------------------------------------------------------------
 
-    def _without_task(
-        self, task: str, tool: str, named: PersonaSpec | None, read: Arguments | None
-    ) -> ToolDecision:
-        decision = route(_without_task(), None, tool, (named,) if named else (), task=task, arguments=read)
-        refusal = decision.refusal
-        target = ascii(task[:64])[1:-1][:300]
-        if refusal is None:
-            return decision
-        if self._is_repeat(LEDGER_STREAM, target, 0, refusal):
-            self._count(refusal, LEDGER_STREAM, target, 0)
-        else:
-            message = f"{refusal.message}; `{refusal.tool}` was called, policy {refusal.policy_revision}"
-            event = ViolationRecorded(
-                violation=Kind.TOOL_REJECTED,
-                command=COMMAND_NAMES[CheckTool],
-                message=message,
-                remedy=refusal.remedy,
-                target=target,
-                finding_count=1,
-                findings=finding_refs((refusal.finding,)),
-            )
-            self._path.record_for_ledger(event)
-        self.settle()
-        return decision
-
-    # -- what repeats ---------------------------------------------------------------------------------
-
     def pending(self) -> tuple[Repeats, ...]:
         """Refusals that are counted and no entry yet, because their window is open."""
-        return self._repeats.pending()
+        return self._refused.pending()
 
     def settle(self, task: str = "") -> None:
         """Make an entry of each count whose window has closed, and of all those of a task that is named."""
-        now = self._clock.now()
-        self._repeats.settle(lambda it: it.stream == task or it.due(now), self._record_repeats)
+        self._refused.settle(task)
 
-    def _count(self, refusal: ToolRefusal, stream: str, place: str, attempt: int) -> None:
-        now = self._clock.now()
-        code, tool, rule = refusal.code, refusal.tool, refusal.rule
-        message, remedy = refusal.message, refusal.remedy
-        if not any(_told(entry) == (place, attempt, code, tool, rule) for entry in self._recent(stream)):
-            # There are too many kinds of them to tell apart: what is left is how many.
-            code, tool, rule, place, attempt = FURTHER, "", "", "", 0
-            message, remedy = "further calls of various tools were refused", "see the entries before"
-        one = Repeats(stream, place, attempt, code, tool, rule, message, remedy, token_hex(16), now, now)
-        self._repeats.add(one)
-
-    def _record_repeats(self, counted: Repeats) -> None:
-        """Enter one count, unless a process that was killed meanwhile has done so."""
-        told = self._store.entries(task=counted.stream, type=ViolationRecorded.kind, reverse=True)
-        since = datetime.fromisoformat(counted.first)
-        for entry in takewhile(lambda it: datetime.fromisoformat(it.at) >= since, told):
-            if entry.payload.get("fold") == counted.fold:
-                return
-        where = f" in {counted.place}, attempt {counted.attempt}" if counted.attempt else ""
-        finding = Finding(counted.code, counted.tool, counted.rule, counted.message, counted.remedy)
-        event = ViolationRecorded(
-            violation=Kind.TOOL_REJECTED,
-            command=COMMAND_NAMES[CheckTool],
-            message=f"{counted.count} more refused{where}: {counted.message}"[:2000],
-            remedy=counted.remedy,
-            target=counted.tool if counted.attempt else counted.place,
-            finding_count=1,
-            findings=finding_refs((finding,)),
-            repeats=counted.count,
-            fold=counted.fold,
-            first_at=counted.first,
-            last_at=counted.last,
-        )
-        name = self._known(counted.stream)
-        if name is None:
-            self._path.record_for_ledger(event)
-        else:
-            self._path.run(name, RecordToolCall(event))
+    def _for_no_task(
+        self, task: str, tool: str, named: PersonaSpec | None, read: Arguments | None
+    ) -> ToolDecision:
+        decision = route(_without_task(), None, tool, (named,) if named else (), task=task, arguments=read)
+        if decision.refusal is not None:
+            self._refused.for_no_task(task, decision.refusal)
+            self.settle()
+        return decision
 
     def _to_record(
         self, process: Process, state: TaskState | None, decision: ToolDecision, *, against: bool
@@ -302,32 +233,9 @@ class Tools:
         if refusal is None or state is None:
             return None
         counts = process.loop is not None and state.status is Status.OPEN and not against
-        if not counts and self._is_repeat(state.task, state.phase, state.attempt, refusal):
+        if not counts and self._refused.is_repeat(state.task, state.phase, state.attempt, refusal):
             return None
         return refusal
-
-    def _is_repeat(self, stream: str, place: str, attempt: int, refusal: ToolRefusal) -> bool:
-        """Whether the same was recorded within the window, or the window is full."""
-        recent = list(self._recent(stream))
-        same = (place, attempt, refusal.code, refusal.tool, refusal.rule)
-        return len(recent) >= ENTRIES_IN_WINDOW_MAX or any(_told(entry) == same for entry in recent)
-
-    def _recent(self, stream: str) -> Iterator[Entry]:
-        """Refused tool calls of a stream within the window."""
-        since = datetime.fromisoformat(self._clock.now()) - WINDOW
-        for entry in self._store.entries(task=stream, type=ViolationRecorded.kind, reverse=True):
-            if datetime.fromisoformat(entry.at) < since:
-                return
-            if entry.payload.get("violation") == Kind.TOOL_REJECTED and not entry.payload.get("repeats"):
-                yield entry
-
-
-def _told(entry: Entry) -> tuple[str, int, str, str, str]:
-    """What a recorded refusal refused, as `Tools._is_repeat` compares it."""
-    findings = entry.payload.get("findings")
-    first = findings[0] if isinstance(findings, list) and findings else {}
-    place = str(entry.payload.get("target")) if entry.task == LEDGER_STREAM else entry.phase
-    return place, entry.attempt, str(first.get("code")), str(first.get("artifact")), str(first.get("place"))
 
 
 @cache

@@ -6,6 +6,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+FINDINGS_IN_ENTRY_MAX = 20
+
 Short = Annotated[str, StringConstraints(max_length=300)]
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

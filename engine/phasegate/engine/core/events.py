@@ -12,10 +12,10 @@ from pydantic import Field, ValidationError
 from pydantic_core import to_jsonable_python
 
 from phasegate.engine.core.errors import IntegrityError
+from phasegate.engine.core.event_fields import FINDINGS_IN_ENTRY_MAX as FINDINGS_IN_ENTRY_MAX  # noqa: PLC0414
 from phasegate.engine.core.event_fields import (
     Count,
     EventPayload,
-    FigureName,
     Hex,
     Number,
     OptionalHex,
@@ -34,12 +34,16 @@ from phasegate.engine.core.outbox_events import (
     OutboxFailed,
     OutboxWithdrawn,
 )
+from phasegate.engine.core.run_events import RunEnded as RunEnded  # noqa: PLC0414
+from phasegate.engine.core.run_events import SampleExecuted as SampleExecuted  # noqa: PLC0414
+from phasegate.engine.core.run_events import SampleGenerated as SampleGenerated  # noqa: PLC0414
+from phasegate.engine.core.run_events import StepFinished as StepFinished  # noqa: PLC0414
+from phasegate.engine.core.run_events import StepStarted as StepStarted  # noqa: PLC0414
 from phasegate.engine.core.token_events import TokenCreated, TokenRevoked
 from phasegate.engine.core.tool_events import ToolCalled as ToolCalled  # noqa: PLC0414
 from phasegate.engine.core.violations import Kind as Kind  # noqa: PLC0414 - named with the events it stands in
 from phasegate.policies.model import EVIDENCE_PER_PHASE_MAX, Attention, FlagMode, Origin
 
-FINDINGS_IN_ENTRY_MAX = 20
 ARGV_ITEMS_MAX = 64
 
 _LaxTuple = Field(strict=False)
@@ -370,57 +374,6 @@ class BaselineRecorded(EventPayload):
     figures: Hex
     stable: bool
     reasons: Annotated[tuple[Text, ...], Field(strict=False, max_length=FINDINGS_IN_ENTRY_MAX)]
-
-
-class StepStarted(EventPayload):
-    """A phase runner began a step."""
-
-    kind = "step.started"
-    step: Short
-    total: Count
-
-
-class StepFinished(EventPayload):
-    """A phase runner finished a step; `figures` are its results as decimal strings or counts."""
-
-    kind = "step.finished"
-    step: Short
-    duration_ms: Count
-    figures: Annotated[dict[FigureName, Number | Text | bool | None], Field(max_length=64)]
-
-
-class SampleGenerated(EventPayload):
-    """A model answered one problem once."""
-
-    kind = "sample.generated"
-    problem: Short
-    sample: Count
-    completion: Hex
-    synthetic: bool
-
-
-class SampleExecuted(EventPayload):
-    """One completion ran in the sandbox."""
-
-    kind = "sample.executed"
-    problem: Short
-    sample: Count
-    completion: Hex
-    verdict: Short
-    detail: Short
-    wall_ms: Count
-    cpu_ms: Count
-    rss_kib: Count
-
-
-class RunEnded(EventPayload):
-    """A run came to its end: accepted in its last phase, or held with reasons."""
-
-    kind = "run.ended"
-    outcome: Short
-    success_level: Short
-    reasons: Annotated[tuple[Text, ...], Field(strict=False, max_length=FINDINGS_IN_ENTRY_MAX)]
-    report: OptionalHex
 
 
 LedgerEvent = (
