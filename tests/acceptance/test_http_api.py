@@ -115,11 +115,13 @@ def test_a_document_without_one_content_is_refused(place: Served, content: dict[
 
 def test_a_tool_call_is_decided_and_recorded(place: Served) -> None:
     refused = place.done("/v1/tools/check", {"tool": "Bash"})
+    assert place.entries()[-1].payload["violation"] == "tool_rejected"
     allowed = place.done("/v1/tools/check", {"tool": "Read"})
+    too_much = place.done("/v1/tools/check", {"tool": "Read", "arguments": {"path": "a" * 1_200_000}})
 
     assert (refused["allowed"], refused["refusal"]["code"]) == (False, "tool.no_task")
     assert (allowed["allowed"], allowed["refusal"]) == (True, None)
-    assert place.entries()[-1].payload["violation"] == "tool_rejected"
+    assert too_much["refusal"]["code"] == "tool.argument_refused"
 
 
 def test_a_command_is_witnessed_in_the_task_s_repository_and_nowhere_else(tmp_path: Path) -> None:

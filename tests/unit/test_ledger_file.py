@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import apsw
 import pytest
@@ -13,7 +14,19 @@ import pytest
 import phasegate.ledger
 from phasegate.ledger.errors import StoreBusy, StoreCorrupt, StoreFailed, UnsupportedSqlite
 from phasegate.ledger.filelock import WriterLock, read_mark
-from phasegate.ledger.schema import OBJECTS, check_sqlite, read_head, shipped_objects, statement, write_head
+from phasegate.ledger.schema import (
+    OBJECTS,
+    check_sqlite,
+    read_head,
+    shipped_objects,
+    statement,
+    translate,
+    write_head,
+)
+
+
+def test_given_a_writer_that_stands_still_amid_the_log_s_index_then_it_is_busy_and_nothing_is_broken():
+    assert isinstance(translate(apsw.ProtocolError("locking protocol"), Path("l.db")), StoreBusy)
 
 
 @pytest.mark.parametrize(

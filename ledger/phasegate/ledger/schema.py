@@ -85,6 +85,8 @@ DATABASE_ERRORS: Final = (apsw.Error, UnicodeDecodeError)
 _CODES: Final[dict[type[Exception], tuple[type[StoreError], str]]] = {
     apsw.BusyError: (StoreBusy, "another program has the file locked; try again"),
     apsw.LockedError: (StoreBusy, "another connection has the file locked; try again"),
+    # A writer was stopped while it changed the index of the log: SQLite has tried for ten seconds.
+    apsw.ProtocolError: (StoreBusy, "another program stands still while it writes; try again, or end it"),
     apsw.CorruptError: (StoreCorrupt, "run `engine ledger verify` and restore a good copy"),
     UnicodeDecodeError: (StoreCorrupt, "run `engine ledger verify` and restore a good copy"),
     apsw.NotADBError: (StoreCorrupt, "this is not a ledger file; restore a good copy"),

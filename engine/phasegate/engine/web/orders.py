@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -102,9 +102,14 @@ class RenewOrder(Given):
 
 
 class ToolCall(Given):
-    """A tool that is about to be called."""
+    """A tool that is about to be called.
+
+    Attributes:
+        arguments: what it is called with; without it the name alone is decided on.
+    """
 
     tool: Annotated[str, StringConstraints(max_length=1_000)]
+    arguments: dict[str, Any] | None = None
     persona: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
 
 

@@ -174,7 +174,7 @@ def check(engine: Writing, task: TaskPath, body: ToolCall) -> ToolAnswer:
 
 
 def _checked(engine: Engine, task: str | None, body: ToolCall) -> ToolAnswer:
-    decision = engine.tools.check(task, body.tool, persona=body.persona)
+    decision = engine.tools.check(task, body.tool, body.arguments, persona=body.persona)
     refusal = decision.refusal
     told = None
     if refusal is not None:
