@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from phasegate.engine.app.measuring.integrity import Integrity
     from phasegate.engine.app.measuring.metrics import Metrics
     from phasegate.engine.app.people.redacting import Redacting
+    from phasegate.engine.app.policy.policies import Policies
     from phasegate.engine.app.tools import Tools
 
 
@@ -283,6 +284,13 @@ class Engine(ForHolders):
         from phasegate.engine.app.tools import Tools  # noqa: PLC0415
 
         return Tools(self._path, self.store, self._shelf, self.leases, self.clock, self.home.root)
+
+    @cached_property
+    def policies(self) -> Policies:
+        """Which rules decide on a task, and what they would say."""
+        from phasegate.engine.app.policy.policies import Policies  # noqa: PLC0415
+
+        return Policies(self._path, self._shelf, self.flags, self.tools, self.gate)
 
     def record_repair(self, event: LedgerRepaired, row: Projection) -> Entry:
         """Record what was made anew beside the entries, and take away the row that says it was."""
