@@ -151,7 +151,7 @@ def _check_validators(process: Process, lined: Lined) -> None:
 
 
 def _with_packs(process: Process, lined: Lined, read: Reader | None) -> Process:
-    """The process with the packs its checks ask; raises ProcessInvalid with the line of a check whose pack is none."""
+    """The process with the packs its checks ask; raises ProcessInvalid where there is none."""
     documents: dict[str, bytes] = {}
     for place, name in _packs_asked(process):
         try:

@@ -246,14 +246,14 @@ class Process(_Frozen):
 
     @property
     def pack_documents(self) -> Mapping[str, bytes]:
-        """The packs themselves, by digest, as far as they are known: they are kept when the process is pinned."""
+        """The packs themselves, by digest, as far as known; they are kept when the process is pinned."""
         return self._pack_documents
 
     def with_packs(self, documents: Mapping[str, bytes]) -> Self:
         """The same process with its packs, by name."""
         digests = {name: hashlib.sha256(document).hexdigest() for name, document in documents.items()}
         made = type(self).model_validate({**self.model_dump(mode="json"), "packs": digests})
-        made._pack_documents = {digests[name]: document for name, document in documents.items()}
+        made._pack_documents = {digests[name]: document for name, document in documents.items()}  # noqa: SLF001
         return made
 
     def packs_of(self, phase: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Does a change hold what a policy pack in Rego demands?
 
-The one validator that asks another process: the interpreter of Rego is native code, and what breaks or hangs it must
-shut a gate and not end the engine. That process has no state, so the same bytes get the same answer.
+The one validator that asks another process: the interpreter of Rego is native code, and what breaks or hangs
+it must shut a gate and not end the engine. That process has no state, so the same bytes get the same answer.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ PARAMETERS = frozenset({"pack", "data", "patch", "licences"})
 def policy_pack(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
     """Let a policy pack decide on a change and what the task has left about it.
 
-    Parameters: `pack`, its name (required); `data`, its parameters; `patch` and `licences`, names of the artifacts
-    that are the change and the manifest of licences (default `git_diff.patch`, `licences.json`). The companion
-    `pack:NAME` is the pack as the process pins it, `facts:task.json` says what the task is.
+    Parameters: `pack`, its name (required); `data`, its parameters; `patch` and `licences`, names of the
+    artifacts that are the change and the manifest of licences (default `git_diff.patch`, `licences.json`).
+    The companion `pack:NAME` is the pack as the process pins it, `facts:task.json` says what the task is.
 
-    Findings: the pack's own, coded by the ids of its rules; those of `patch.read_patch`; and, *not evaluated*,
-    `policy.undefined` for a rule that neither holds nor denies, `policy.error`, `policy.timeout`, `policy.crashed`,
-    `policy.extra_missing`, `policy.pack_invalid`, `policy.input_invalid`.
+    Findings: the pack's own, coded by the ids of its rules; those of `patch.read_patch`; `policy.undefined`
+    for a rule that neither holds nor denies, `policy.undeclared`, `policy.error`, `policy.timeout`,
+    `policy.crashed`; and, *not evaluated*, `policy.extra_missing`, `policy.pack_invalid`,
+    `policy.input_invalid`, `policy.input_too_large`.
 
     Raises:
         BadParameterError: `pack` is missing, or a parameter is unknown or of the wrong shape.
@@ -51,18 +52,20 @@ def decide(artifact: Artifact, context: Context) -> PolicyDecision:
 
     name, data, patch_name, licences = _parameters(context)
     there = {**context.companions, artifact.name: artifact.content}
-    parsed, findings = None, ()
+    parsed = None
     if patch_name in there:
         parsed, findings = read_patch(Artifact(patch_name, there[patch_name]))
-    if findings:
-        return PolicyDecision(False, tuple({finding.code for finding in findings}), findings)
+        if findings:
+            codes = tuple(sorted({finding.code for finding in findings}))
+            return PolicyDecision(allowed=False, rule_ids=codes, findings=findings)
     try:
         pack = parse_pack(there.get(f"{PACK}{name}", b""))
         document = change_document(parsed, _facts(there), there, data, licences)
     except PolicyError as error:
         return _undecided(artifact, "policy.pack_invalid", f"{quoted(name)}: {error.message}", error.remedy)
     except InputTooLarge as error:
-        return _undecided(artifact, "policy.input_too_large", str(error), "split the change into smaller ones")
+        remedy = "split the change into smaller ones"
+        return _undecided(artifact, "policy.input_too_large", str(error), remedy)
     return evaluate(pack, document, artifact=artifact.name)
 
 
@@ -91,4 +94,4 @@ def _undecided(artifact: Artifact, code: str, message: str, remedy: str) -> Poli
     from phasegate.policies.rego.deciding import PolicyDecision  # noqa: PLC0415
 
     finding = Finding(code, artifact.name, "document", message, remedy, Severity.NOT_EVALUATED)
-    return PolicyDecision(False, (code,), (finding,))
+    return PolicyDecision(allowed=False, rule_ids=(code,), findings=(finding,))

@@ -172,7 +172,7 @@ class Tools:
     def context(
         self, task: str | None, *, persona: PersonaSpec | str | None = None, lease: int | None = None
     ) -> tuple[Process, TaskState | None, tuple[PersonaSpec, ...], Finding | None]:
-        """What a call is decided by: process, state, personas, and what a lease has against it. Records nothing.
+        """What a call is decided by: process, state, personas, and what a lease has against it.
 
         The arguments are those of `check`.
         """

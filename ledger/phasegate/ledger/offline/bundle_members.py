@@ -55,7 +55,7 @@ class Entries(NamedTuple):
 
 
 def check_named(members: Mapping[str, bytes], entries: Entries) -> None:
-    """Check that an entry, or a definition it names, names every object, definition, state and statement there is.
+    """Check that an entry, or a definition it names, names every object, state and statement there is.
 
     Raises:
         Found: ``surplus_member``.

@@ -1,7 +1,7 @@
 """Annotations of rules in Rego: blocks of comments under `# METADATA`, in YAML.
 
-As in the documentation of OPA, "Annotations". A rule's `custom.id` is the id it decides under, `custom.remedy` what
-to do about what it finds.
+As in the documentation of OPA, "Annotations". A rule's `custom.id` is the id it decides under,
+`custom.remedy` what to do about what it finds.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Annotation:
     last: int
 
 
-def annotations(text: str, source: str) -> Iterator[Annotation]:
+def annotations_of(text: str, source: str) -> Iterator[Annotation]:
     """The annotations of a module, in order.
 
     Raises:
@@ -75,7 +75,7 @@ def _read(comments: list[str], source: str, line: int) -> dict[str, Any]:
 
 
 def _last(lines: list[str], first: int) -> int:
-    """Index of the last line of the statement that begins at `first`: the bracket that closes it stands alone."""
+    """Index of the last line of the statement that begins at `first`; its closing bracket stands alone."""
     at = first
     if lines[first].rstrip().endswith(("{", "(", "[")):
         while at + 1 < len(lines) and not lines[at].startswith(_CLOSES):

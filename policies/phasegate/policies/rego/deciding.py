@@ -1,7 +1,7 @@
 """Decisions of policy packs: allowed only where every rule of the pack was evaluated and holds.
 
-An input without a field, a rule that is undefined, an error, a timeout, a missing interpreter: each denies, with
-its own id.
+A rule that is undefined, an error, a timeout, a result of another shape: each denies, with its own code. What
+could not be asked at all, without an interpreter, a pack or an input, is not evaluated, which denies too.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ PLACE_CHARS_MAX: Final = 250
 MESSAGE_CHARS_MAX: Final = 500
 REMEDY_CHARS_MAX: Final = 300
 _UNSAID: Final = "document"
+_NOT_ASKED: Final = frozenset({"policy.extra_missing", "policy.pack_invalid", "policy.input_invalid"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class PolicyDecision:
 
     Attributes:
         allowed: whether every rule holds.
-        rule_ids: ids of the rules that decided: those that deny, or were not evaluated; where it is allowed, all.
+        rule_ids: ids of the rules that decided: those that deny, or were not evaluated; where it is allowed,
+            all.
         findings: what each denial says, and why something was not evaluated.
     """
 
@@ -55,7 +57,7 @@ def evaluate(
         return _undecided("policy.pack_invalid", artifact, error.message, error.remedy)
     fault = document_fault(document)
     if fault:
-        remedy = "give what the schema of the input asks for; see docs/policy.md"
+        remedy = "give what the schema of the input asks for; see docs/policy-packs.md"
         return _undecided("policy.input_invalid", artifact, fault, remedy)
     entries = [f"{loaded.package}/deny", f"{loaded.package}/passed"]
     try:
@@ -65,9 +67,7 @@ def evaluate(
     return _decided(loaded, artifact, deny, passed)
 
 
-def _decided(
-    pack: Pack, artifact: str, deny: list[Any] | None, passed: list[Any] | None
-) -> PolicyDecision:
+def _decided(pack: Pack, artifact: str, deny: list[Any] | None, passed: list[Any] | None) -> PolicyDecision:
     if not deny or not passed or not isinstance(deny[0], list) or not isinstance(passed[0], list):
         text = f"the pack `{pack.name}` failed on this input, or has no `deny` and `passed`"
         return _undecided("policy.error", artifact, text, "correct the pack; `engine policy test` tries it")
@@ -79,8 +79,8 @@ def _decided(
     )
     if found or silent:
         ids = sorted(denying | {finding.place for finding in silent})
-        return PolicyDecision(False, tuple(ids), (*found, *silent))
-    return PolicyDecision(True, tuple(sorted(pack.rules)))
+        return PolicyDecision(allowed=False, rule_ids=tuple(ids), findings=(*found, *silent))
+    return PolicyDecision(allowed=True, rule_ids=tuple(sorted(pack.rules)))
 
 
 def _findings(pack: Pack, artifact: str, denied: list[Any]) -> Iterator[Finding]:
@@ -102,14 +102,13 @@ def _backticked(text: str, chars_max: int = MESSAGE_CHARS_MAX) -> str:
 
 
 def _undefined(artifact: str, rule: str) -> Finding:
-    text = f"the rule `{rule}` neither holds nor denies: the input lacks something it asks for, or a parameter is none"
-    remedy = "see what the rule reads: `engine policy explain`; the gate stays shut until it can be evaluated"
-    return Finding("policy.undefined", artifact, rule, text, remedy, Severity.NOT_EVALUATED)
+    text = f"the rule `{rule}` neither holds nor denies: the input or a parameter is not what it asks for"
+    remedy = "give what the rule reads; `engine policy list` shows the rules and parameters of packs"
+    return Finding("policy.undefined", artifact, rule, text, remedy)
 
 
 def _undecided(code: str, artifact: str, message: str, remedy: str) -> PolicyDecision:
     text = _backticked(message)
-    finding = Finding(
-        code, artifact, _UNSAID, text, _backticked(remedy, REMEDY_CHARS_MAX), Severity.NOT_EVALUATED
-    )
-    return PolicyDecision(False, (code,), (finding,))
+    severity = Severity.NOT_EVALUATED if code in _NOT_ASKED else Severity.ERROR
+    finding = Finding(code, artifact, _UNSAID, text, _backticked(remedy, REMEDY_CHARS_MAX), severity)
+    return PolicyDecision(allowed=False, rule_ids=(code,), findings=(finding,))

@@ -1,8 +1,8 @@
-"""The input of policy packs: one document about a task, its change, its documents and licences, or about a tool call.
+r"""The input of policy packs: one document about a change of a task, or about a tool call.
 
-All of it is here, so that a rule reads the same fields wherever it is asked; `input.json` is its schema. Paths are
-percent-encoded where they are not printable ASCII, and so are `%`, `"` and `\\`; in lines a tab is a space and
-other control characters are U+FFFD: interpreters of Rego do not agree on how such text is matched.
+All of it is here, so that a rule reads the same fields wherever it is asked; `input.json` is its schema.
+Paths are percent-encoded where they are not printable ASCII, and so are `%`, `"` and `\`; in lines a tab is a
+space and other control characters are U+FFFD: interpreters of Rego do not agree on how such text is matched.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class RegoProcess:
     """One process that evaluates Rego, for one caller at a time.
 
     Args:
-        timeout_seconds: time for one answer; then the process is killed, and the next question starts another.
+        timeout_seconds: time for one answer; then the process is killed, and the next one starts another.
     """
 
     def __init__(self, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
@@ -96,7 +96,9 @@ class RegoProcess:
         except (OSError, EOFError):
             self._kill()
             text = "the interpreter ended without an answer"
-            raise NoAnswer("policy.crashed", text, "find the rule that breaks it; the gate stays shut") from None
+            raise NoAnswer(
+                "policy.crashed", text, "find the rule that breaks it; the gate stays shut"
+            ) from None
         except BaseException:
             # Half a question has been asked: what comes next would be its answer.
             self._kill()

@@ -1,8 +1,8 @@
 """Manifests of licences, as their tools write them, read into rows.
 
-    [{"Name": ..., "Version": ..., "License": "A; B"}]              pip-licenses --format json
-    {"bomFormat": "CycloneDX", "components": [{"licenses": ...}]}   CycloneDX 1.x
-    [{"name": ..., "version": ..., "licences": ["A"]}]              rows as they are
+[{"Name": ..., "Version": ..., "License": "A; B"}]              pip-licenses --format json
+{"bomFormat": "CycloneDX", "components": [{"licenses": ...}]}   CycloneDX 1.x
+[{"name": ..., "version": ..., "licences": ["A"]}]              rows as they are
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def licence_rows(value: Any) -> list[dict[str, Any]]:
 
 def _row(item: Any) -> dict[str, Any]:
     if not isinstance(item, dict):
-        raise ValueError("a row is no object")
+        raise ValueError("a row is no object")  # noqa: TRY004 - bad data, not misuse
     if "licences" in item:
         licences = item["licences"] if isinstance(item["licences"], list) else []
         return _made(item.get("name"), item.get("version"), licences)
@@ -42,7 +42,7 @@ def _row(item: Any) -> dict[str, Any]:
 
 def _component(item: Any) -> dict[str, Any]:
     if not isinstance(item, dict):
-        raise ValueError("a component is no object")
+        raise ValueError("a component is no object")  # noqa: TRY004 - bad data, not misuse
     given = item.get("licenses")
     licences = []
     for choice in given if isinstance(given, list) else []:

@@ -1,9 +1,9 @@
 """Packs: modules of Rego that belong together, shipped or from a folder beside the process file.
 
 A pack NAME is the module `NAME.rego` of the package `phasegate.packs.NAME`, with the modules it imports from
-`phasegate.lib`. It defines `deny`, a set of `{rule, place, message}`, and `passed`, the set of ids of rules that
-hold; each rule is declared by an annotation with `custom.id` and `custom.remedy`. It is kept as one JSON document of
-its texts, whose digest the process pins.
+`phasegate.lib`. It defines `deny`, a set of `{rule, place, message}`, and `passed`, the set of ids of rules
+that hold; each rule is declared by an annotation with `custom.id` and `custom.remedy`. It is kept as one JSON
+document of its texts, whose digest the process pins.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phasegate.policies.errors import PolicyError
-from phasegate.policies.rego.annotations import Annotation, annotations
+from phasegate.policies.rego.annotations import Annotation, annotations_of
 
 FOLDER: Final = "packs"
 LIBRARY: Final = "lib"
@@ -36,7 +36,9 @@ _ID: Final = re.compile(r"[a-z][a-z0-9_]{0,63}(?:\.[a-z][a-z0-9_]{0,63}){1,3}")
 _PACKAGE: Final = re.compile(r"^package\s+([\w.]+)\s*$", re.MULTILINE)
 _IMPORT: Final = re.compile(r"^import\s+data\.phasegate\.lib\.(\w+)", re.MULTILINE)
 _V1: Final = re.compile(r"^import\s+rego\.v1\s*$", re.MULTILINE)
-_V0_BODY: Final = re.compile(r"^(?!default\b)[a-z_][\w.]*(?:\(.*\)|\[.*\])?\s*(?::?=\s*[^\s{][^{]*)?\{\s*(?:#.*)?$")
+_V0_BODY: Final = re.compile(
+    r"^(?!default\b)[a-z_][\w.]*(?:\(.*\)|\[.*\])?\s*(?::?=\s*[^\s{][^{]*)?\{\s*(?:#.*)?$"
+)
 _UNSTEADY: Final = re.compile(
     r"\b(?:time\.now_ns|rand\.intn|uuid\.rfc4122|opa\.runtime|http\.send|net\.lookup_ip_addr)\b"
 )
@@ -76,12 +78,14 @@ class Pack:
     Attributes:
         name: its name.
         title: what it is about.
+        about: its parameters, and what it looks at.
         modules: texts of its modules by file name.
         rules: its rules by id.
     """
 
     name: str
     title: str
+    about: str
     modules: Mapping[str, str]
     rules: Mapping[str, Rule]
 
@@ -119,8 +123,8 @@ def load_pack(name: str, read: Reader | None = None) -> Pack:
 
     Args:
         name: its name.
-        read: bytes of a file of one's own, such as `NAME.rego`, None where it is not there; without it there are
-            shipped packs alone.
+        read: bytes of a file of one's own, such as `NAME.rego`, None where it is not there; without it there
+            are shipped packs alone.
 
     Raises:
         PackNotFound: there is none.
@@ -175,13 +179,18 @@ def make_pack(name: str, modules: Mapping[str, str]) -> Pack:
         check_module(file, text)
     package = package_of(modules[main])
     if package != f"phasegate.packs.{name}":
-        raise PackInvalid(f"`{main}` is of package `{package}`", f"begin it with `package phasegate.packs.{name}`")
-    found = list(annotations(modules[main], main))
+        raise PackInvalid(
+            f"`{main}` is of package `{package}`", f"begin it with `package phasegate.packs.{name}`"
+        )
+    found = list(annotations_of(modules[main], main))
     rules = dict(_rules(name, found))
     if not rules:
-        raise PackInvalid(f"`{main}` declares no rule", "write `# METADATA` with `custom: {id, remedy}` over each")
-    title = next((str(it.said.get("title", "")) for it in found if "custom" not in it.said), "")
-    return Pack(name, title or name, dict(sorted(modules.items())), rules)
+        raise PackInvalid(
+            f"`{main}` declares no rule", "write `# METADATA` with `custom: {id, remedy}` over each"
+        )
+    of_package = next((it.said for it in found if "custom" not in it.said), {})
+    title, about = (str(of_package.get(key) or "") for key in ("title", "description"))
+    return Pack(name, title or name, about, dict(sorted(modules.items())), rules)
 
 
 def check_module(file: str, text: str) -> None:
@@ -191,7 +200,9 @@ def check_module(file: str, text: str) -> None:
         PackInvalid: it is refused.
     """
     if not _V1.search(text):
-        raise PackInvalid(f"`{file}` does not say that it is Rego v1", "write `import rego.v1` below its package")
+        raise PackInvalid(
+            f"`{file}` does not say that it is Rego v1", "write `import rego.v1` below its package"
+        )
     for number, line in enumerate(text.split("\n"), start=1):
         if line.lstrip().startswith("#"):
             continue
@@ -200,7 +211,9 @@ def check_module(file: str, text: str) -> None:
             remedy = "decide by the input alone, so that whoever looks later finds the same"
             raise PackInvalid(f"{file}:{number}: `{unsteady[0]}` answers otherwise each time", remedy)
         if _V0_BODY.match(line) and " if " not in line:
-            raise PackInvalid(f"{file}:{number}: a body without `if` is Rego v0", "write `if` before the body")
+            raise PackInvalid(
+                f"{file}:{number}: a body without `if` is Rego v0", "write `if` before the body"
+            )
 
 
 def package_of(text: str) -> str:

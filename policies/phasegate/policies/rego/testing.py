@@ -1,6 +1,7 @@
 """Tests of packs, as `opa test` runs them: rules `test_...` of `*_test.rego`, each true or failed.
 
-A rule of a pack is *covered* if some test fails once the rule is taken out: that says more than that a line ran.
+A rule of a pack is *covered* if some test fails once the rule is taken out: that says more than that a line
+ran.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from phasegate.policies.rego.annotations import Annotation, annotations
+from phasegate.policies.rego.annotations import Annotation, annotations_of
 from phasegate.policies.rego.interpreter import NoAnswer, RegoProcess, shared
 from phasegate.policies.rego.pack import (
     FOLDER,
@@ -79,7 +80,9 @@ def modules_of(place: str) -> dict[str, str]:
         return _checked({**shipped_library(), **_in_folder(Path(place))})
     if place and place not in shipped_packs():
         known = ", ".join(shipped_packs())
-        raise PackNotFound(f"`{place[:80]}` is no folder and no shipped pack", f"name a folder, or one of {known}")
+        raise PackNotFound(
+            f"`{place[:80]}` is no folder and no shipped pack", f"name a folder, or one of {known}"
+        )
     folder = resources.files("phasegate.policies") / FOLDER
     names = [place] if place else list(shipped_packs())
     files = [file for name in names for file in (f"{name}{SUFFIX}", f"{name}{TEST_SUFFIX}")]
@@ -106,18 +109,16 @@ def run_tests(modules: Mapping[str, str], process: RegoProcess | None = None) ->
     )
 
 
-def coverage(modules: Mapping[str, str], process: RegoProcess | None = None) -> tuple[Covered, ...]:
+def rules_covered(modules: Mapping[str, str], process: RegoProcess | None = None) -> tuple[Covered, ...]:
     """For each rule that an annotation declares, whether a test notices that it is gone.
 
     Raises:
         NoAnswer: the interpreter is not installed.
     """
-    queries = [
-        f"data.{package}.{name}" for _, package, name in _tests(modules) if not name.startswith(_TODO)
-    ]
+    queries = [f"data.{package}.{name}" for _, package, name in _tests(modules) if not name.startswith(_TODO)]
     found = []
     for file, text in modules.items():
-        for annotation in annotations(text, file):
+        for annotation in annotations_of(text, file):
             custom = annotation.said.get("custom")
             if isinstance(custom, dict) and "id" in custom:
                 without = {**modules, file: _without(text, annotation)}

@@ -1,14 +1,14 @@
 """The process that evaluates Rego: requests in, answers out, one JSON document a line.
 
-Apart from the engine because the interpreter is native code that no Python can interrupt: a policy that runs too
-long is killed with it, one that breaks it takes nothing else along. Run as a file, with the folders to import from
-as arguments and an empty environment; it imports nothing of ours.
+Apart from the engine because the interpreter is native code that no Python can interrupt: a policy that runs
+too long is killed with it, one that breaks it takes nothing else along. Run as a file, with the folders to
+import from as arguments and an empty environment; it imports nothing of ours.
 
     {"modules": {NAME: TEXT}, "entries": ["a/b/deny"], "input": {...}}   evaluate rules of a bundle
     {"modules": {NAME: TEXT}, "queries": ["data.a.test_x"]}              ask queries
 
-It answers `{"values": [[VALUE], [], null]}`: one list for each entry or query, empty where it is undefined and null
-where it could not be evaluated; or `{"error": TEXT}` where nothing could.
+It answers `{"values": [[VALUE], [], null]}`: one list for each entry or query, empty where it is undefined
+and null where it could not be evaluated; or `{"error": TEXT}` where nothing could.
 """
 
 from __future__ import annotations

@@ -213,7 +213,7 @@ def _processes(engine: Engine, own: Sequence[Entry]) -> Iterator[tuple[str, byte
 
 
 def _objects(engine: Engine, own: Sequence[Entry]) -> Iterator[tuple[str, bytes]]:
-    """Evidence of every attempt and policy packs, as far as they are there: what is gone is for the audit to miss."""
+    """Evidence of every attempt and policy packs, as far as there: what is gone is for the audit to miss."""
     opened = {str(entry.payload["process_digest"]) for entry in own if entry.type == TaskOpened.kind}
     packs = {pack for digest in opened for pack in engine.process(digest).packs.values()}
     offered = {str(entry.payload["digest"]) for entry in own if entry.type == EvidenceAdded.kind}

@@ -13,6 +13,8 @@ from phasegate.validators.interface import Artifact, Context, Finding, Severity
 from phasegate.validators.policy_pack import PACK, decide
 from phasegate.validators.registry import Check, run
 
+TABLE = "table"
+
 
 class Outcome(StrEnum):
     """What a rule says; `warned` and `observed` are shown and shut nothing."""
@@ -65,7 +67,9 @@ def of_finding(finding: Finding, source: str, mode: FlagMode = FlagMode.ENFORCE)
     )
 
 
-def of_check(check: CheckRule, artifact: Artifact, there: Mapping[str, bytes], mode: FlagMode) -> Iterator[Answer]:
+def of_check(
+    check: CheckRule, artifact: Artifact, there: Mapping[str, bytes], mode: FlagMode
+) -> Iterator[Answer]:
     """What a check says of an artifact.
 
     Args:
@@ -94,7 +98,12 @@ def _of_pack(
         decision = decide(artifact, Context(check.params, there))
     except BadParameterError as error:
         finding = Finding(
-            "validator.bad_parameter", artifact.name, "document", str(error), error.remedy, Severity.NOT_EVALUATED
+            "validator.bad_parameter",
+            artifact.name,
+            "document",
+            str(error),
+            error.remedy,
+            Severity.NOT_EVALUATED,
         )
         yield of_finding(finding, source, mode)
         return

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from phasegate.engine.app.policy.answers import TABLE, Answer, Outcome, of_finding
 from phasegate.engine.core.state import TaskState
 from phasegate.engine.core.tools import LEASE_CODES, ToolDecision, route
 from phasegate.policies.model import Process
@@ -16,6 +17,13 @@ from phasegate.validators.interface import Finding
 
 PACK = "tools"
 _LEASE_RULE = "tools.lease"
+_DISAGREE = Answer(
+    "policy.disagree",
+    Outcome.DENIED,
+    f"pack {PACK}",
+    why="the tables and the pack say different things; the tables are what counts",
+    remedy="report it with the process: one of them is wrong",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,29 @@ class CallAnswer:
             self.policy.allowed,
             self._told,
         )
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """What the tables say, what the pack does, and that they disagree where they do."""
+        return (self._of_tables, *self._of_pack, *([_DISAGREE] if self.disagree else []))
+
+    @property
+    def _of_tables(self) -> Answer:
+        tool, refusal = self.decision.tool, self.decision.refusal
+        if refusal is None:
+            why = f"`{tool}` stands in the list"
+            return Answer(self.decision.rule, Outcome.ALLOWED, TABLE, tool, self.decision.rule, why)
+        return Answer(
+            refusal.code, Outcome.DENIED, TABLE, tool, refusal.rule, refusal.message, refusal.remedy
+        )
+
+    @property
+    def _of_pack(self) -> tuple[Answer, ...]:
+        source, tool = f"pack {PACK}", self.decision.tool
+        if self.policy.allowed:
+            why = f"each of its {len(self.policy.rule_ids)} rules holds"
+            return (Answer(PACK, Outcome.ALLOWED, source, tool, why=why),)
+        return tuple(of_finding(finding, source) for finding in self.policy.findings)
 
     @property
     def _expected(self) -> str:
@@ -63,7 +94,7 @@ def decide_call(
     """Let both decide; the arguments are those of `core.tools.route`."""
     decision = route(process, state, tool, personas, lease, task=task)
     document = call_document(process, state, tool, personas, lease, task=task)
-    return CallAnswer(decision, evaluate(PACK, document))
+    return CallAnswer(decision, evaluate(PACK, document, artifact=decision.tool))
 
 
 def call_document(

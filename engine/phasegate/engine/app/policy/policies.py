@@ -1,6 +1,7 @@
 """Explaining which rules decide on a task, and trying a change or a call without doing anything.
 
-What is said here comes from what decides: the tables of the process, its checks, its packs. Nothing is recorded.
+What is said here comes from what decides: the tables of the process, its checks, its packs. Nothing is
+recorded.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import orjson
 from phasegate.engine.app.command_path import CommandPath
 from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.people.flags import Flags
-from phasegate.engine.app.policy.answers import Answer, Outcome, of_check, of_finding
+from phasegate.engine.app.policy.answers import TABLE, Answer, Outcome, of_check, of_finding
 from phasegate.engine.app.policy.calls import CallAnswer, decide_call
 from phasegate.engine.app.results import GateReport
 from phasegate.engine.app.tools import Tools
@@ -30,7 +31,6 @@ from phasegate.validators.truth import PATCH
 
 MODIFIED_FILES = "modified_files.json"
 GATE = "gate"
-TABLE = "table"
 
 
 class Policies:
@@ -67,9 +67,11 @@ class Policies:
         answers = [*_tables(process, name), *self._checks(process, state, name)]
         if name == state.phase:
             told = {(answer.rule, answer.artifact, answer.place) for answer in answers}
-            for finding in self._gate(task).findings:
-                if (finding.code, finding.artifact, finding.place) not in told:
-                    answers.append(of_finding(finding, GATE))
+            answers += [
+                of_finding(finding, GATE)
+                for finding in self._gate(task).findings
+                if (finding.code, finding.artifact, finding.place) not in told
+            ]
         return tuple(answers)
 
     def simulate_patch(self, task: str, patch: bytes, phase: str | None = None) -> tuple[Answer, ...]:
@@ -104,7 +106,7 @@ class Policies:
         persona: PersonaSpec | str | None = None,
         lease: int | None = None,
     ) -> CallAnswer:
-        """What the tables say of a tool call, and what the pack `tools` does; arguments as of `Tools.check`."""
+        """What the tables and the pack `tools` say of a tool call; the arguments are those of `Tools.check`."""
         process, state, personas, in_the_way = self._tools.context(task, persona=persona, lease=lease)
         return decide_call(process, state, tool, personas, in_the_way, task=task or "")
 
@@ -137,8 +139,9 @@ def _tables(process: Process, phase: str) -> Iterator[Answer]:
         f"{process.process}:{phase}.tools": process.phase(phase).tools,
     }
     for rule, tools in lists.items():
-        why = f"lets pass: {', '.join(tools)}" if tools else "lets no tool pass"
-        yield Answer(rule, Outcome.ALLOWED if tools else Outcome.DENIED, TABLE, why=why)
+        # An empty list decides nothing: it lets no tool pass, which is what counts without it.
+        if tools:
+            yield Answer(rule, Outcome.ALLOWED, TABLE, why=f"lets pass: {', '.join(tools)}")
 
 
 def _patch_rule(process: Process, state: TaskState, phase: str | None) -> tuple[str, EvidenceRule]:
