@@ -59,7 +59,7 @@ def annotations_of(text: str, source: str) -> Iterator[Annotation]:
             end += 1
         if end >= len(lines) or not lines[end].strip():
             raise AnnotationInvalid(f"{source}:{at + 1}: the annotation stands over no rule")
-        yield Annotation(at + 1, _read(lines[at + 1 : end], source, at + 1), end + 1, _last(lines, end) + 1)
+        yield Annotation(at + 1, _read(lines[at + 1 : end], source, at + 1), end + 1, last_of(lines, end) + 1)
         at = end
 
 
@@ -74,7 +74,7 @@ def _read(comments: list[str], source: str, line: int) -> dict[str, Any]:
     return said
 
 
-def _last(lines: list[str], first: int) -> int:
+def last_of(lines: list[str], first: int) -> int:
     """Index of the last line of the statement that begins at `first`; its closing bracket stands alone."""
     at = first
     if lines[first].rstrip().endswith(("{", "(", "[")):

@@ -65,9 +65,11 @@ class RegoProcess:
         """
         return self._asked({"modules": dict(modules), "entries": list(entries), "input": document})
 
-    def query(self, modules: Mapping[str, str], queries: Sequence[str]) -> list[list[Any] | None]:
-        """Values of queries, likewise."""
-        return self._asked({"modules": dict(modules), "queries": list(queries)})
+    def evaluate_each(
+        self, modules: Mapping[str, str], entries: Sequence[str], inputs: Sequence[Any]
+    ) -> list[list[Any] | None]:
+        """Values of rules, each over the input at its place; likewise."""
+        return self._asked({"modules": dict(modules), "entries": list(entries), "inputs": list(inputs)})
 
     def close(self) -> None:
         """End the process."""

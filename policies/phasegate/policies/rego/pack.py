@@ -37,7 +37,7 @@ _PACKAGE: Final = re.compile(r"^package\s+([\w.]+)\s*$", re.MULTILINE)
 _IMPORT: Final = re.compile(r"^import\s+data\.phasegate\.lib\.(\w+)", re.MULTILINE)
 _V1: Final = re.compile(r"^import\s+rego\.v1\s*$", re.MULTILINE)
 _V0_BODY: Final = re.compile(
-    r"^(?!default\b)[a-z_][\w.]*(?:\(.*\)|\[.*\])?\s*(?::?=\s*[^\s{][^{]*)?\{\s*(?:#.*)?$"
+    r"^(?!default\b)[a-z_][\w.]*(?:\(.*\)|\[.*\])?\s*(?::?=\s*[^\s{](?:[^{]*[^\s{,(\[=:])?\s*)?\{\s*(?:#.*)?$"
 )
 _UNSTEADY: Final = re.compile(
     r"\b(?:time\.now_ns|rand\.intn|uuid\.rfc4122|opa\.runtime|http\.send|net\.lookup_ip_addr)\b"

@@ -6,8 +6,7 @@ ran.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from phasegate.policies.rego.annotations import Annotation, annotations_of
+from phasegate.policies.rego.cases import Case, taken_apart
 from phasegate.policies.rego.interpreter import NoAnswer, RegoProcess, shared
 from phasegate.policies.rego.pack import (
     FOLDER,
@@ -31,7 +31,6 @@ from phasegate.policies.rego.pack import (
     shipped_packs,
 )
 
-_TEST: Final = re.compile(r"^((?:todo_)?test_\w+)(?:\s+(?:if|:=|=)\b|\s*:=|\s+if$)", re.MULTILINE)
 _TODO: Final = "todo_"
 
 
@@ -69,6 +68,23 @@ class Covered:
     covered: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """A test, and where it stands."""
+
+    file: str
+    package: str
+    case: Case
+
+    @property
+    def entry(self) -> str:
+        return f"{self.package}/{self.case.name}"
+
+    @property
+    def given(self) -> str:
+        return f"{self.package}/{self.case.given}"
+
+
 def modules_of(place: str) -> dict[str, str]:
     """Modules to test: a shipped pack with its tests, or a folder's; all shipped ones for an empty place.
 
@@ -96,34 +112,33 @@ def run_tests(modules: Mapping[str, str], process: RegoProcess | None = None) ->
     Raises:
         NoAnswer: the interpreter is not installed.
     """
-    tests = list(_tests(modules))
-    to_run = [(file, package, name) for file, package, name in tests if not name.startswith(_TODO)]
-    values, why = _values(modules, [f"data.{package}.{name}" for _, package, name in to_run], process)
-    found = {
-        (file, name): _tested(file, name, value, why)
-        for (file, _, name), value in zip(to_run, values, strict=True)
-    }
-    skipped = "it is marked as still to be done"
-    return tuple(
-        found.get((file, name)) or Tested(file, name, Verdict.SKIPPED, skipped) for file, _, name in tests
-    )
+    plain, tests = _taken_apart(modules)
+    to_run = [test for test in tests if not test.case.fault and not test.case.name.startswith(_TODO)]
+    found = dict(zip(to_run, _run(plain, to_run, process), strict=True))
+    return tuple(found.get(test) or _not_run(test) for test in tests)
 
 
 def rules_covered(modules: Mapping[str, str], process: RegoProcess | None = None) -> tuple[Covered, ...]:
-    """For each rule that an annotation declares, whether a test notices that it is gone.
+    """For each rule that an annotation declares, whether a test that passes with it fails without it.
 
     Raises:
         NoAnswer: the interpreter is not installed.
     """
-    queries = [f"data.{package}.{name}" for _, package, name in _tests(modules) if not name.startswith(_TODO)]
+    plain, tests = _taken_apart(modules)
+    to_run = [test for test in tests if not test.case.fault and not test.case.name.startswith(_TODO)]
+    passing = [
+        test
+        for test, tested in zip(to_run, _run(plain, to_run, process), strict=True)
+        if tested.verdict is Verdict.PASSED
+    ]
     found = []
-    for file, text in modules.items():
+    for file, text in plain.items():
         for annotation in annotations_of(text, file):
             custom = annotation.said.get("custom")
             if isinstance(custom, dict) and "id" in custom:
-                without = {**modules, file: _without(text, annotation)}
-                values, _ = _values(without, queries, process)
-                found.append(Covered(str(custom["id"]), any(value != [True] for value in values)))
+                without = _run({**plain, file: _without(text, annotation)}, passing, process)
+                noticed = any(tested.verdict is not Verdict.PASSED for tested in without)
+                found.append(Covered(str(custom["id"]), noticed))
     return tuple(found)
 
 
@@ -132,33 +147,49 @@ def _without(text: str, annotation: Annotation) -> str:
     return "\n".join([*lines[: annotation.first - 1], *lines[annotation.last :]])
 
 
-def _values(
-    modules: Mapping[str, str], queries: Sequence[str], process: RegoProcess | None
-) -> tuple[Sequence[list[object] | None], str]:
-    """Values of queries, and why there are none."""
-    if not queries:
-        return [], ""
+def _taken_apart(modules: Mapping[str, str]) -> tuple[dict[str, str], tuple[_Test, ...]]:
+    plain, tests = dict(modules), []
+    for file, text in modules.items():
+        if file.endswith(TEST_SUFFIX):
+            plain[file], cases = taken_apart(text)
+            tests += [_Test(file, package_of(text).replace(".", "/"), case) for case in cases]
+    return plain, tuple(tests)
+
+
+def _run(modules: Mapping[str, str], tests: Sequence[_Test], process: RegoProcess | None) -> list[Tested]:
+    """What comes of tests: first their inputs are computed, then each is evaluated over its own."""
+    asked = process or shared()
+    with_input = [test for test in tests if test.case.given]
     try:
-        return (process or shared()).query(modules, queries), ""
+        values = asked.evaluate_each(modules, [test.given for test in with_input], [None] * len(with_input))
+        given = dict(zip(with_input, values, strict=True))
+        inputs = [(given.get(test) or [None])[0] for test in tests]
+        answers = asked.evaluate_each(modules, [test.entry for test in tests], inputs)
     except NoAnswer as error:
         if error.code == "policy.extra_missing":
             raise
-        return [None] * len(queries), str(error)
+        return [Tested(test.file, test.case.name, Verdict.ERROR, str(error)) for test in tests]
+    return [
+        _tested(test, answer, given=not test.case.given or bool(given[test]))
+        for test, answer in zip(tests, answers, strict=True)
+    ]
 
 
-def _tested(file: str, name: str, value: list[object] | None, why: str) -> Tested:
-    if value is None:
-        return Tested(file, name, Verdict.ERROR, why or "it could not be evaluated")
-    if value == [True]:
-        return Tested(file, name, Verdict.PASSED)
-    return Tested(file, name, Verdict.FAILED, "it is undefined" if not value else "it is not true")
+def _tested(test: _Test, answer: list[object] | None, *, given: bool) -> Tested:
+    if not given:
+        return Tested(test.file, test.case.name, Verdict.ERROR, "its input is undefined")
+    if answer is None:
+        return Tested(test.file, test.case.name, Verdict.ERROR, "it could not be evaluated")
+    if answer == [True]:
+        return Tested(test.file, test.case.name, Verdict.PASSED)
+    why = "it is not true" if answer else "it is undefined"
+    return Tested(test.file, test.case.name, Verdict.FAILED, why)
 
 
-def _tests(modules: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    for file, text in modules.items():
-        if file.endswith(TEST_SUFFIX):
-            for name in dict.fromkeys(_TEST.findall(text)):
-                yield file, package_of(text), name
+def _not_run(test: _Test) -> Tested:
+    if test.case.fault:
+        return Tested(test.file, test.case.name, Verdict.ERROR, test.case.fault)
+    return Tested(test.file, test.case.name, Verdict.SKIPPED, "it is marked as still to be done")
 
 
 def _in_folder(folder: Path) -> dict[str, str]:

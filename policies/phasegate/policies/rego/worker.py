@@ -4,11 +4,12 @@ Apart from the engine because the interpreter is native code that no Python can 
 too long is killed with it, one that breaks it takes nothing else along. Run as a file, with the folders to
 import from as arguments and an empty environment; it imports nothing of ours.
 
-    {"modules": {NAME: TEXT}, "entries": ["a/b/deny"], "input": {...}}   evaluate rules of a bundle
-    {"modules": {NAME: TEXT}, "queries": ["data.a.test_x"]}              ask queries
+    {"modules": {NAME: TEXT}, "entries": ["a/b/deny"], "input": {...}}      rules over one input
+    {"modules": {NAME: TEXT}, "entries": ["a/b/test_x"], "inputs": [{...}]} each rule over an input of its own
 
-It answers `{"values": [[VALUE], [], null]}`: one list for each entry or query, empty where it is undefined
-and null where it could not be evaluated; or `{"error": TEXT}` where nothing could.
+It answers `{"values": [[VALUE], [], null]}`: one list for each entry, empty where it is undefined and null
+where it could not be evaluated; or `{"error": TEXT}` where nothing could. Modules are compiled once for their
+entries, and kept.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import resource
 import sys
 from pathlib import Path
@@ -24,6 +26,10 @@ from typing import Any, Final
 MEMORY_BYTES_MAX: Final = 1024**3
 BUNDLES_MAX: Final = 64
 ERROR_CHARS_MAX: Final = 400
+
+# `(error 6:a.rego|59|262 (errormsg 12:Syntax error) ...`: file, offset and length; a length before each text.
+_PLACE: Final = re.compile(r"\(error \d+:([^|\s]+)\|(\d+)\|")
+_MESSAGE: Final = re.compile(r"\(errormsg \d+:([^)]*)\)")
 
 
 def main() -> None:
@@ -57,12 +63,22 @@ def _limit() -> None:
 
 def _answer(request: dict[str, Any], bundles: dict[str, Any]) -> dict[str, Any]:
     try:
-        if "queries" in request:
-            return {"values": _asked(request)}
         return {"values": _evaluated(request, bundles)}
     except Exception as error:  # noqa: BLE001
         # Whatever it is, whoever asked must hear of it, and take it for a denial.
-        return {"error": " ".join(str(error).split())[:ERROR_CHARS_MAX] or type(error).__name__}
+        return {"error": _told(str(error), request["modules"]) or type(error).__name__}
+
+
+def _told(text: str, modules: dict[str, str]) -> str:
+    """An error's message and the place it is about, out of the syntax tree that it comes with."""
+    message, place = _MESSAGE.search(text), _PLACE.search(text)
+    if message is None:
+        return " ".join(text.split())[:ERROR_CHARS_MAX]
+    said = message[1][:ERROR_CHARS_MAX]
+    if place is None or place[1] not in modules:
+        return said
+    line = modules[place[1]].encode()[: int(place[2])].count(b"\n") + 1
+    return f"{place[1]}:{line}: {said}"
 
 
 def _evaluated(request: dict[str, Any], bundles: dict[str, Any]) -> list[Any]:
@@ -76,22 +92,19 @@ def _evaluated(request: dict[str, Any], bundles: dict[str, Any]) -> list[Any]:
             raise ValueError("the pack does not compile")
         bundles[key] = interpreter, bundle
     interpreter, bundle = bundles[key]
+    if "inputs" not in request:
+        _give(interpreter, request["input"])
+        return [_value(interpreter, bundle, entry) for entry in request["entries"]]
+    values = []
+    for entry, given in zip(request["entries"], request["inputs"], strict=True):
+        _give(interpreter, given)
+        values.append(_value(interpreter, bundle, entry))
+    return values
+
+
+def _give(interpreter: Any, given: Any) -> None:
     # As text: values that are given as such lose what stands behind a zero, and are not escaped.
-    interpreter.set_input_term(json.dumps(request["input"], ensure_ascii=False))
-    return [_value(interpreter.query_bundle_entrypoint(bundle, entry)) for entry in request["entries"]]
-
-
-def _asked(request: dict[str, Any]) -> list[Any]:
-    interpreter = _interpreter(request["modules"])
-    return [_tried(interpreter, query) for query in request["queries"]]
-
-
-def _tried(interpreter: Any, query: str) -> list[Any] | None:
-    try:
-        return _value(interpreter.query(query))
-    except Exception:  # noqa: BLE001
-        # An answer that cannot be read is none; the next query may do better.
-        return None
+    interpreter.set_input_term(json.dumps(given, ensure_ascii=False))
 
 
 def _interpreter(modules: dict[str, str]) -> Any:
@@ -106,8 +119,9 @@ def _interpreter(modules: dict[str, str]) -> Any:
     return interpreter
 
 
-def _value(output: Any) -> list[Any] | None:
-    """The value in a list, an empty list for undefined, None for an error."""
+def _value(interpreter: Any, bundle: Any, entry: str) -> list[Any] | None:
+    """The value of a rule in a list, an empty list for undefined, None for an error."""
+    output = interpreter.query_bundle_entrypoint(bundle, entry)
     if not output.ok():
         return None
     return list(output[0].expressions[:1]) if len(output) else []

@@ -106,7 +106,7 @@ class Policies:
         persona: PersonaSpec | str | None = None,
         lease: int | None = None,
     ) -> CallAnswer:
-        """What the tables and the pack `tools` say of a tool call; the arguments are those of `Tools.check`."""
+        """What the tables and the pack `tools` say of a call; the arguments are those of `Tools.check`."""
         process, state, personas, in_the_way = self._tools.context(task, persona=persona, lease=lease)
         return decide_call(process, state, tool, personas, in_the_way, task=task or "")
 
