@@ -6,35 +6,41 @@ package phasegate.lib.given
 import rego.v1
 
 # A file that gets these lines.
-file(path, texts) := as_status(path, "modify", texts)
+file(path, texts) := changed(path, "modify", texts, [])
 
-added(path, texts) := object.union(as_status(path, "add", texts), {"old_path": ""})
+added(path, texts) := changed(path, "add", texts, [])
 
-deleted(path, texts) := object.union(as_status(path, "delete", []), {
-	"removed": # Not `some at, text in texts`, which the interpreter refuses in a comprehension.
-numbered(texts) := [{"line": at + 1, "text": texts[at]} | some at in indices(texts)]
+deleted(path, texts) := changed(path, "delete", [], texts)
 
-indices(texts) := [] if count(texts) == 0
+changed(path, status, texts, gone) := {
+	"path": path,
+	"old_path": path,
+	"status": status,
+	"mode": "",
+	"binary": false,
+	"added": numbered(texts),
+	"removed": numbered(gone),
+	"changed": count(array.concat(texts, gone)),
+	"words": count(split(concat(" ", texts), " ")),
+}
 
-indices(texts) := numbers.range(0, count(texts) - 1) if count(texts) > 0
+# Not `some at, text in texts`, which the interpreter refuses in a comprehension.
+numbered(texts) := [line | text := texts[at]; line := {"line": at, "text": text}]
 
 # A change of these files.
 change(files, parameters) := {
 	"version": 1,
 	"parameters": parameters,
-	"change": {
-		"files": files,
-		"paths": sort({file.path | some file in files}),
-		"lines": sum([file.changed | some file in files]),
-	},
+	"change": {"files": files, "paths": paths(files), "lines": sum([file.changed | some file in files])},
 	"documents": {},
 }
 
+paths(files) := [file.path | some file in files]
+
 # The same with a plan whose section Rollback is filled, or is not.
-planned(document, filled) := object.union(document, {"documents": {"plan.md": [
-	{"title": "work items", "filled": true},
-	{"title": "rollback", "filled": filled},
-]}})
+planned(document, filled) := object.union(document, {"documents": {"plan.md": sections(filled)}})
+
+sections(filled) := [{"title": "work items", "filled": true}, {"title": "rollback", "filled": filled}]
 
 # Ids of the rules that deny.
 rules(denied) := {finding.rule | some finding in denied}
