@@ -59,7 +59,7 @@ read if {
 deny contains finding if {
 	count(flagged) > 0
 	not rollback.exists
-	message := sprintf("the patch contains a feature flag and `%s` has no rollback plan", [rollback.plan])
+	message := concat("", ["the patch contains a feature flag and ", rollback.missing])
 	finding := {"rule": "feature_flags.rollback_plan", "place": min(flagged), "message": message}
 }
 

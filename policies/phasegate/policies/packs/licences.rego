@@ -72,7 +72,7 @@ deny contains finding if {
 	not excepted(row)
 	named(row)
 	not allowed(row)
-	message := sprintf("`%s` %s is under `%s`", [row.name, row.version, concat(", ", row.licences)])
+	message := concat("", ["`", row.name, "` ", row.version, " is under `", concat(", ", row.licences), "`"])
 	finding := {"rule": "licences.not_allowed", "place": row.name, "message": message}
 }
 

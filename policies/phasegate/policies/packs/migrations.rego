@@ -47,7 +47,7 @@ deny contains finding if {
 	finding := {
 		"rule": "migrations.rollback_plan",
 		"place": min(migrating),
-		"message": sprintf("the patch contains a migration and `%s` has no rollback plan", [rollback.plan]),
+		"message": concat("", ["the patch contains a migration and ", rollback.missing]),
 	}
 }
 

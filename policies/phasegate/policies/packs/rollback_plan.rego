@@ -50,7 +50,7 @@ read if {
 deny contains finding if {
 	count(secrets) > 0
 	not rollback.exists
-	message := sprintf("the patch handles secrets and `%s` has no rollback plan", [rollback.plan])
+	message := concat("", ["the patch handles secrets and ", rollback.missing])
 	finding := {"rule": "rollback_plan.secrets", "place": min(secrets), "message": message}
 }
 
@@ -72,7 +72,7 @@ passed contains "rollback_plan.secrets" if {
 deny contains finding if {
 	count(touched) > 0
 	not rollback.exists
-	message := sprintf("`%s` changes and `%s` has no rollback plan", [min(touched), rollback.plan])
+	message := concat("", ["`", min(touched), "` changes and ", rollback.missing])
 	finding := {"rule": "rollback_plan.risky", "place": min(touched), "message": message}
 }
 

@@ -19,6 +19,9 @@ files := globs.expression(object.get(input.parameters, "files", default_files))
 
 plan := object.get(input.parameters, "plan", "plan.md")
 
+# Joined, since `sprintf` puts a string that was computed into quotation marks.
+missing := concat("", ["`", plan, "` has no rollback plan"])
+
 is_plan(file) if regex.match(files, file.path)
 
 exists if {
