@@ -86,3 +86,6 @@ passed contains "licences.not_allowed" if {
 permitted(row) if excepted(row)
 
 permitted(row) if allowed(row)
+
+# That is for the rule before to deny.
+permitted(row) if not named(row)

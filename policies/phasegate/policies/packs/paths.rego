@@ -68,6 +68,11 @@ passed contains "paths.not_allowed" if {
 	count(input.parameters.allow) > 0
 	is_string(denylist)
 	every path in input.change.paths {
-		allowed(path)
+		permitted(path)
 	}
 }
+
+permitted(path) if allowed(path)
+
+# That is for the rule before to deny.
+permitted(path) if unsafe(path)
