@@ -83,7 +83,7 @@ def test_given_no_interpreter_then_nothing_is_evaluated_and_nothing_passes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(interpreter, "find_spec", lambda _: None)
-    monkeypatch.setattr(deciding, "shared", lambda: RegoProcess())
+    monkeypatch.setattr(deciding, "shared", RegoProcess)
 
     (found,) = asked("diff_caps", PATCH)
 
@@ -143,6 +143,8 @@ def test_given_a_pack_then_its_document_is_the_same_pack() -> None:
 
 
 def test_given_a_name_that_is_none_then_it_is_not_looked_for() -> None:
-    for name in ("../paths", "", "no_such"):
-        with pytest.raises(PackNotFound):
-            load_pack(name, lambda _: b"never read" if name != "no_such" else None)
+    for name in ("../paths", "", "A"):
+        with pytest.raises(PackNotFound, match="no pack's name"):
+            load_pack(name, lambda _: b"never read")
+    with pytest.raises(PackNotFound, match="there is no pack"):
+        load_pack("no_such", lambda _: None)

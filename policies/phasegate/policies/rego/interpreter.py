@@ -69,6 +69,8 @@ class RegoProcess:
         self, modules: Mapping[str, str], entries: Sequence[str], inputs: Sequence[Any]
     ) -> list[list[Any] | None]:
         """Values of rules, each over the input at its place; likewise."""
+        if not entries:
+            return []
         return self._asked({"modules": dict(modules), "entries": list(entries), "inputs": list(inputs)})
 
     def close(self) -> None:

@@ -136,10 +136,22 @@ def rules_covered(modules: Mapping[str, str], process: RegoProcess | None = None
         for annotation in annotations_of(text, file):
             custom = annotation.said.get("custom")
             if isinstance(custom, dict) and "id" in custom:
-                without = _run({**plain, file: _without(text, annotation)}, passing, process)
+                near, asked = _near(file, plain, passing)
+                without = _run({**near, file: _without(text, annotation)}, asked, process)
                 noticed = any(tested.verdict is not Verdict.PASSED for tested in without)
                 found.append(Covered(str(custom["id"]), noticed))
     return tuple(found)
+
+
+def _near(
+    file: str, modules: Mapping[str, str], tests: Sequence[_Test]
+) -> tuple[dict[str, str], list[_Test]]:
+    """A pack's own tests, and the modules they need; all where it has none of its own."""
+    own = f"{file.removesuffix(SUFFIX)}{TEST_SUFFIX}"
+    if own not in modules:
+        return dict(modules), list(tests)
+    needed = {name: text for name, text in modules.items() if name in {file, own} or "/" in name}
+    return needed, [test for test in tests if test.file == own]
 
 
 def _without(text: str, annotation: Annotation) -> str:
