@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from phasegate.policies.rego.pack import load_pack
 
 pytestmark = pytest.mark.attack
 
+PACKAGES = Path(__file__).parents[2] / "policies"
 TASK = "T-1"
 PROCESS = """\
 process: packed
@@ -337,3 +340,29 @@ def test_given_nothing_to_test_when_tested_then_that_is_no_pass(tmp_path: Path) 
     (tmp_path / "own_test.rego").write_text(TEST + "test_a if true\n")
     ran, told = outcome_of(tmp_path, "--coverage")
     assert (ran.code, told["rules"]) == (1, [{"rule": "own.good", "covered": False}])
+
+
+def test_given_the_pack_of_the_page_when_tested_then_it_passes(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "policy-packs.md").read_text()
+    blocks = [
+        textwrap.dedent(block) for block in re.findall(r"(?:^(?: {4}.*)?\n)+", page, flags=re.MULTILINE)
+    ]
+    (pack,) = [block for block in blocks if "package phasegate.packs.tickets\n" in block]
+    (tests,) = [block for block in blocks if "package phasegate.packs.tickets_test\n" in block]
+    (tmp_path / "tickets.rego").write_text(pack)
+    (tmp_path / "tickets_test.rego").write_text(tests)
+
+    ran, told = outcome_of(tmp_path, "--coverage")
+
+    assert ran.code == 0, ran.out + ran.err
+    assert told["rules"] == [{"rule": "tickets.missing", "covered": True}]
+
+
+def test_every_rule_and_finding_is_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "policy-packs.md").read_text()
+    listed = {row["rule"] for row in cli("policy", "list", "--json").json}
+    source = "".join(path.read_text() for path in PACKAGES.rglob("*.py") if "rego" in path.parts)
+    found = listed | set(re.findall(r'"(policy\.[a-z_]+)"', source))
+
+    assert len(found) > 25
+    assert [code for code in sorted(found) if f"`{code}`" not in page and not code.startswith("tools.")] == []
