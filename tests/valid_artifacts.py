@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from phasegate.policies.rego import load_pack
 from phasegate.validators.evaluation_plan import targets_digest
 
 DIGEST = "ab" * 32
@@ -238,7 +239,7 @@ COMPANIONS = {
     "facts:actors.json": {"implementers": ["An Implementer"]}, "facts:git.json": {"head": HEAD},
     "modified_files.json": MODIFIED, "strategy.json": STRATEGY, "targets.json": TARGETS,
     "manifest.json": MANIFEST, "generation.json": GENERATION, "execution.json": EXECUTION,
-    "statistics.json": STATISTICS,
+    "statistics.json": STATISTICS, "pack:paths": json.loads(load_pack("paths").document),
 }  # fmt: skip
 
 PROTECTED = {
@@ -314,6 +315,7 @@ VALID = {
         Valid("reviewer", "review_rubric.json", RUBRIC),
         Valid("ci_commit", "ci_results.json", {"status": "success", "commit": HEAD}),
         Valid("kpis", "deployment_status.json", DEPLOYED, {"also": ["smoke_test_results.json"]}),
+        Valid("policy_pack", "git_diff.patch", PATCH, {"pack": "paths", "data": {"allow": ["**"]}}),
         Valid("contract", "plan.json", CONTRACT_PLAN, {"name": "Plan"}),
         Valid("evaluation.strategy", "strategy.json", STRATEGY),
         Valid("evaluation.targets", "targets.json", TARGETS),

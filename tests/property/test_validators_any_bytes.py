@@ -38,7 +38,8 @@ QUICK = settings(
 # Validators that look at other artifacts too.
 COMPARING = (
     "patch", "plan", "file_map", "edge_cases", "rollback_plan", "test_history", "changed_coverage", "coverage",
-    "reviewer", "ci_commit", "kpis", *sorted(name for name in VALID if name.startswith("evaluation.")),
+    "reviewer", "ci_commit", "kpis", "policy_pack",
+    *sorted(name for name in VALID if name.startswith("evaluation.")),
 )  # fmt: skip
 
 SCALARS = (

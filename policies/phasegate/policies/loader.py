@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 
 from pydantic import ValidationError
 
 from phasegate.ledger.errors import CanonicalError
 from phasegate.policies.definition_files import read_definition, shipped
-from phasegate.policies.errors import ProcessInvalid, ProcessNotFound
-from phasegate.policies.model import CheckRule, Process
+from phasegate.policies.errors import PolicyError, ProcessInvalid, ProcessNotFound
+from phasegate.policies.model import POLICY_PACK, CheckRule, Process
+from phasegate.policies.rego.pack import FOLDER, Reader, folder_reader, load_pack
 from phasegate.policies.yaml_lines import Lined, read_yaml
 from phasegate.validators.errors import BadParameterError
 from phasegate.validators.interface import Artifact
@@ -62,11 +64,19 @@ def load_process(name_or_file: str) -> Process:
         ProcessNotFound: neither a shipped name nor a readable file.
         ProcessInvalid: the definition is refused; the message has file and line.
     """
-    return parse_process(*read_definition(name_or_file, "processes", "process", ProcessNotFound))
+    text, source = read_definition(name_or_file, "processes", "process", ProcessNotFound)
+    own = None if source == f"{name_or_file}.yaml" else folder_reader(Path(name_or_file).parent / FOLDER)
+    return parse_process(text, source, own)
 
 
-def parse_process(text: bytes, source: str) -> Process:
-    """Parse and check one definition; see `load_process` for errors."""
+def parse_process(text: bytes, source: str, packs: Reader | None = None) -> Process:
+    """Parse and check one definition; see `load_process` for errors.
+
+    Args:
+        text: the YAML.
+        source: name of its file.
+        packs: reads policy packs that lie beside it; without it a check can ask shipped ones only.
+    """
     lined = read_yaml(text, source)
     try:
         process = Process.model_validate(lined.data)
@@ -74,6 +84,10 @@ def parse_process(text: bytes, source: str) -> Process:
         raise refusal(lined, error) from error
     _check_validators(process, lined)
     _check_repository_rules(process, lined)
+    if process.packs:
+        remedy = "take it out: the packs that checks name are read from the folder `packs` beside the file"
+        raise ProcessInvalid(source, lined.line(("packs",)), "`packs` is not for a file to say", remedy)
+    process = _with_packs(process, lined, packs)
     try:
         process.canonical()
     except CanonicalError as error:
@@ -134,6 +148,27 @@ def _check_validators(process: Process, lined: Lined) -> None:
                         f"give phase {phase.name} `git:`",
                     )
                 _check_parameters(lined, place, check, rule.name)
+
+
+def _with_packs(process: Process, lined: Lined, read: Reader | None) -> Process:
+    """The process with the packs its checks ask; raises ProcessInvalid where there is none."""
+    documents: dict[str, bytes] = {}
+    for place, name in _packs_asked(process):
+        try:
+            documents[name] = load_pack(name, read).document
+        except PolicyError as error:
+            raise ProcessInvalid(lined.source, lined.line(place), error.message, error.remedy) from error
+    return process.with_packs(documents) if documents else process
+
+
+def _packs_asked(process: Process) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Where a check asks a pack, and its name."""
+    for p, phase in enumerate(process.phases):
+        for e, rule in enumerate(phase.evidence):
+            for c, check in enumerate(rule.checks):
+                if check.use == POLICY_PACK:
+                    place = ("phases", p, "evidence", e, "checks", c, "params", "pack")
+                    yield place, str(check.params["pack"])
 
 
 def _check_repository_rules(process: Process, lined: Lined) -> None:

@@ -8,11 +8,12 @@ backtrack to an earlier one, so the transition table is a plain mapping and no p
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, model_validator
 
 from phasegate.ledger.canonical import dumps
 from phasegate.policies.argument_rules import ARGUMENT_RULES_MAX, ArgumentRule
@@ -21,11 +22,15 @@ from phasegate.policies.tool_names import ToolNames
 PHASES_MAX = 64
 # A passed gate names every artifact and check of its phase in one entry of at most 65,535 bytes.
 EVIDENCE_PER_PHASE_MAX = 32
-CHECKS_PER_ARTIFACT_MAX = 4
+CHECKS_PER_ARTIFACT_MAX = 16
+CHECKS_PER_PHASE_MAX = 128
+POLICY_PACK = "policy_pack"
+"""The check that asks a policy pack; there may be several on one artifact, each with a flag of its own."""
 
 PhaseId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]
 ArtifactName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")]
+PackDigest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 MilestoneName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -81,6 +86,11 @@ class CheckRule(_Frozen):
 
     use: Slug
     params: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What entries and flags call it: the validator's name, and which pack where it asks one."""
+        return f"{self.use}:{self.params.get('pack')}" if self.use == POLICY_PACK else self.use
 
 
 class EvidenceRule(_Frozen):
@@ -212,6 +222,7 @@ class Process(_Frozen):
     Attributes:
         read_only_tools: tools that write nothing: they may be called in every phase and where there is none.
         argument_rules: what is demanded of the arguments of calls.
+        packs: digest of each policy pack that a check asks, by its name. The loader fills it in.
 
     Raises:
         pydantic.ValidationError: duplicate names, dangling or wrong-way edges, unreachable phases.
@@ -230,6 +241,26 @@ class Process(_Frozen):
     repository: Annotated[dict[Slug, dict[str, Any]], Field(max_length=16)] = Field(default_factory=dict)
     read_only_tools: ToolNames = ()
     argument_rules: Annotated[tuple[ArgumentRule, ...], Field(max_length=ARGUMENT_RULES_MAX)] = ()
+    packs: Annotated[dict[Slug, PackDigest], Field(max_length=64)] = Field(default_factory=dict)
+    _pack_documents: Mapping[str, bytes] = PrivateAttr(default_factory=dict)
+
+    @property
+    def pack_documents(self) -> Mapping[str, bytes]:
+        """The packs themselves, by digest, as far as known; they are kept when the process is pinned."""
+        return self._pack_documents
+
+    def with_packs(self, documents: Mapping[str, bytes]) -> Self:
+        """The same process with its packs, by name."""
+        digests = {name: hashlib.sha256(document).hexdigest() for name, document in documents.items()}
+        made = type(self).model_validate({**self.model_dump(mode="json"), "packs": digests})
+        made._pack_documents = {digests[name]: document for name, document in documents.items()}  # noqa: SLF001
+        return made
+
+    def packs_of(self, phase: str) -> tuple[str, ...]:
+        """Names of the packs that the checks of a phase ask."""
+        checks = (check for rule in self.phase(phase).evidence for check in rule.checks)
+        found = (check.params.get("pack") for check in checks if check.use == POLICY_PACK)
+        return tuple(dict.fromkeys(name for name in found if isinstance(name, str)))
 
     @cached_property
     def order(self) -> dict[str, int]:
@@ -284,6 +315,8 @@ class Process(_Frozen):
             if phase.name in seen:
                 raise ValueError(f"phases.{p}.name: phase `{phase.name}` stands twice")
             seen.add(phase.name)
+            if sum(len(rule.checks) for rule in phase.evidence) > CHECKS_PER_PHASE_MAX:
+                raise ValueError(f"phases.{p}.evidence: more than {CHECKS_PER_PHASE_MAX} checks in one phase")
             for e, rule in enumerate(phase.evidence):
                 if rule.name in artifacts:
                     raise ValueError(f"phases.{p}.evidence.{e}.name: artifact `{rule.name}` stands twice")

@@ -1,7 +1,8 @@
 """What a validator is: a named, pure check of one artifact's content.
 
 A validator sees bytes and parameters and answers with findings. It opens no file, reads no clock and starts
-no process; whoever calls it has read the artifact once and records the digest of those very bytes.
+no process (`policy_pack` alone asks one, which has no state); whoever calls it has read the artifact once and
+records the digest of those very bytes.
 """
 
 from __future__ import annotations

@@ -51,6 +51,7 @@ _PLACES: Mapping[str, str] = MappingProxyType(
         "kpis": "kpis:kpis_met",
         "patch": "patch:patch",
         "plan": "plan:plan",
+        "policy_pack": "policy_pack:policy_pack",
         "pr_url": "pr_url:pr_url",
         "protected_checks": "protected_checks:protected_checks",
         "quality": "quality:quality",

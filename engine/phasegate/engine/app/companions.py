@@ -3,6 +3,8 @@
     previous:NAME        bytes of NAME in the attempt before
     previous:NAME:2      in the one before that, and so on, back to the last one that passed its gate
     facts:actors.json    who implemented the change, and who signed which artifact, as the ledger has it
+    facts:task.json      task, phase, attempt, risk and process, as policy packs are told them
+    pack:NAME            the policy pack NAME as the process pins it
     facts:git.json       the commit checked out when the gate was examined, and the working tree's id then
 
 Only what the phase's checks ask for is gathered.
@@ -21,6 +23,8 @@ from phasegate.policies.model import CheckRule, Process
 PREVIOUS = "previous:"
 ACTORS = "facts:actors.json"
 COMMIT = "facts:git.json"
+TASK = "facts:task.json"
+PACK = "pack:"
 
 Snapshot = Callable[[str], bytes | None]
 
@@ -51,10 +55,26 @@ def _gathered(
         yield ACTORS, orjson.dumps({"implementers": _names(process, state), "signers": signed})
     if seen and any(check.use in {"ci_commit", "protected_checks"} for check in checks):
         yield COMMIT, orjson.dumps(seen)
+    packs = process.packs_of(phase)
+    if packs:
+        yield TASK, orjson.dumps(_task(process, state, phase))
+    for name in packs:
+        # Bytes that are gone are none that could be evaluated.
+        pinned = process.packs.get(name)
+        yield f"{PACK}{name}", (snapshot(pinned) if pinned else None) or b""
     for name in {name for check in checks for name in _previous_names(check)}:
         for number, digest in enumerate(reversed(state.previous.get(name, ())), start=1):
             # Bytes that are gone must not look like an attempt that never was: nothing can be compared with.
             yield f"{PREVIOUS}{name}{f':{number}' if number > 1 else ''}", snapshot(digest) or b""
+
+
+def _task(process: Process, state: TaskState, phase: str) -> dict[str, object]:
+    return {
+        "task": {
+            "id": state.task, "phase": phase, "attempt": state.attempts.get(phase, 0), "risk": state.risk,
+        },
+        "process": {"name": process.process, "version": process.version, "digest": process.digest},
+    }  # fmt: skip
 
 
 def _names(process: Process, state: TaskState) -> list[str]:

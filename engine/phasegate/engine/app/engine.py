@@ -43,6 +43,7 @@ from phasegate.engine.app.people.keys import KeyRing
 from phasegate.engine.app.people.milestones import Milestones
 from phasegate.engine.app.people.registrations import Registrations
 from phasegate.engine.app.people.rotating import Rotating
+from phasegate.engine.app.policy.facet import WithPolicies
 from phasegate.engine.app.prompting.prompts import Prompts
 from phasegate.engine.app.recording import Runners, offer_facts, record_witness, settle
 from phasegate.engine.app.redactions import Redactions
@@ -88,10 +89,9 @@ if TYPE_CHECKING:
     from phasegate.engine.app.measuring.integrity import Integrity
     from phasegate.engine.app.measuring.metrics import Metrics
     from phasegate.engine.app.people.redacting import Redacting
-    from phasegate.engine.app.tools import Tools
 
 
-class Engine(ForHolders):
+class Engine(ForHolders, WithPolicies):
     """A process enforced over a ledger.
 
     Args:
@@ -276,13 +276,6 @@ class Engine(ForHolders):
         from phasegate.engine.app.children.holding import Children  # noqa: PLC0415
 
         return Children(self._path, self.store)
-
-    @cached_property
-    def tools(self) -> Tools:
-        """Which tools may be called for a task now."""
-        from phasegate.engine.app.tools import Tools  # noqa: PLC0415
-
-        return Tools(self._path, self.store, self._shelf, self.leases, self.clock, self.home.root)
 
     def record_repair(self, event: LedgerRepaired, row: Projection) -> Entry:
         """Record what was made anew beside the entries, and take away the row that says it was."""

@@ -234,9 +234,18 @@ class Shelf:
             rules = process.evidence_rules[evidence.phase][name].checks if here else ()
             facts[name] = self._fact(evidence, content, known, rules, flags, here=here)
             checks.extend(
-                f"{name}:{rule.use}" for rule in rules if _mode(flags, evidence, rule) is not FlagMode.OFF
+                f"{name}:{rule.name}" for rule in rules if _mode(flags, evidence, rule) is not FlagMode.OFF
             )
         return GateFacts(facts, tuple(checks), seen.findings, flags, seen.commit)
+
+    def seen(self, process: Process, state: TaskState, phase: str) -> Mapping[str, bytes | None]:
+        """Current artifacts of a task by name, and what the checks of a phase are given beside them."""
+        contents = self._current_contents(state)
+        looked = look(process, state, contents, self._home.root)
+        beside = companions(
+            process, state, phase, commit=looked.commit, snapshot=self.snapshot, tree=looked.tree
+        )
+        return {**contents, **beside}
 
     def _current_contents(self, state: TaskState) -> dict[str, bytes | None]:
         return {
@@ -336,7 +345,7 @@ class Shelf:
 
 
 def _mode(flags: Mapping[str, FlagMode], evidence: Evidence, rule: CheckRule) -> FlagMode:
-    return flags.get(f"{evidence.phase}/{rule.use}", FlagMode.ENFORCE)
+    return flags.get(f"{evidence.phase}/{rule.name}", FlagMode.ENFORCE)
 
 
 def validate(

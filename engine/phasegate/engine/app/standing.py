@@ -91,6 +91,8 @@ class Standing:
 
     def pin(self, definition: Process) -> None:
         """Keep a definition as an object, so that its digest resolves for as long as the ledger lives."""
+        for pack in definition.pack_documents.values():
+            self._shelf.keep(pack)
         self._shelf.keep(definition.canonical())
         self._processes[definition.digest] = definition
 

@@ -169,6 +169,21 @@ class Tools:
         in_the_way = self._leases.in_the_way(process, state, lease)
         return allowed_tools(process, state, self._by(state, named), in_the_way)
 
+    def context(
+        self, task: str | None, *, persona: PersonaSpec | str | None = None, lease: int | None = None
+    ) -> tuple[Process, TaskState | None, tuple[PersonaSpec, ...], Finding | None]:
+        """What a call is decided by: process, state, personas, and what a lease has against it.
+
+        The arguments are those of `check`.
+        """
+        named = by_default(persona) if persona is not None else None
+        name = self._known(task)
+        if name is None:
+            return _without_task(), None, (named,) if named else (), None
+        state = self._path.state(name)
+        process = self._path.process(state.process_digest)
+        return process, state, self._by(state, named), self._leases.in_the_way(process, state, lease)
+
     def _known(self, task: str | None) -> TaskId | None:
         """The id of a task that was opened; None for anything else."""
         try:

@@ -37,6 +37,7 @@ from phasegate.engine.cli.surface import (
     outbox,
     people,
     policy,
+    policy_packs,
     prompts,
     redact,
     serve,
@@ -409,6 +410,7 @@ checkpoints.register(ledger)
 fsck.register(ledger)
 children.register(ledger)
 redact.register(ledger)
+policy_packs.register(policy.policies)
 for group in (
     contracts,
     export,

@@ -15,6 +15,7 @@ from phasegate.ledger.offline.bundle_format import (
     CHECKPOINT,
     CHECKPOINT_KEY,
     ENGINE_KEY,
+    PROCESSES,
     PROOFS,
     STATEMENTS,
     VKEY,
@@ -54,12 +55,16 @@ class Entries(NamedTuple):
 
 
 def check_named(members: Mapping[str, bytes], entries: Entries) -> None:
-    """Check that an entry names every object, definition, state and statement there is.
+    """Check that an entry, or a definition it names, names every object, state and statement there is.
 
     Raises:
         Found: ``surplus_member``.
     """
     named = {digest for data in entries.datas for digest in _DIGESTS.findall(data)}
+    # A definition names its policy packs.
+    for name, digest in addressed(members).items():
+        if name.startswith(PROCESSES) and digest.encode() in named:
+            named.update(_DIGESTS.findall(members[name]))
     for name, digest in addressed(members).items():
         if digest.encode() not in named:
             raise Found("surplus_member", f"no entry names `{name}`; fetch the bundle again")

@@ -337,7 +337,7 @@ def _mode(gate: GatePassed, phase: str, check: CheckRule) -> FlagMode:
 
     A word that is no mode, which the engine never wrote, counts as none; that nobody signed it is a fault.
     """
-    said = gate.flags.get(f"{phase}/{check.use}", FlagMode.ENFORCE)
+    said = gate.flags.get(f"{phase}/{check.name}", FlagMode.ENFORCE)
     return FlagMode(said) if said in set(FlagMode) else FlagMode.ENFORCE
 
 

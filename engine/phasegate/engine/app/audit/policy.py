@@ -13,7 +13,8 @@ its own would set its own terms. A definition that is named as a file is read fr
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePath
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,6 +26,7 @@ from phasegate.engine.app.people.keys import load_vkey
 from phasegate.engine.core.errors import BadInput, NotEvaluated
 from phasegate.engine.statements.note_keys import VerifyKey
 from phasegate.policies.loader import load_process, parse_process, refusal
+from phasegate.policies.rego.pack import FOLDER
 from phasegate.policies.yaml_lines import FILE_BYTES_MAX, read_yaml
 
 WHAT: Final = "a checkpoint policy"
@@ -112,8 +114,15 @@ class TermsSource:
 
     def _process(self, name: str) -> str:
         if name.endswith(_SUFFIXES):
-            return parse_process(self.read(name), name).digest
+            return parse_process(self.read(name), name, partial(self._pack, name)).digest
         return load_process(name).digest
+
+    def _pack(self, process: str, file: str) -> bytes | None:
+        """Bytes of a pack's file beside a process; None where it is not there."""
+        try:
+            return self.read(str(PurePath(process).parent / FOLDER / file))
+        except NotEvaluated:
+            return None
 
     def read(self, path: str) -> bytes:
         """Bytes of a file, at the ref if there is one.

@@ -213,8 +213,11 @@ def _processes(engine: Engine, own: Sequence[Entry]) -> Iterator[tuple[str, byte
 
 
 def _objects(engine: Engine, own: Sequence[Entry]) -> Iterator[tuple[str, bytes]]:
-    """Evidence of every attempt, as far as it is there: what is gone is for the audit to miss."""
-    for digest in {str(entry.payload["digest"]) for entry in own if entry.type == EvidenceAdded.kind}:
+    """Evidence of every attempt and policy packs, as far as there: what is gone is for the audit to miss."""
+    opened = {str(entry.payload["process_digest"]) for entry in own if entry.type == TaskOpened.kind}
+    packs = {pack for digest in opened for pack in engine.process(digest).packs.values()}
+    offered = {str(entry.payload["digest"]) for entry in own if entry.type == EvidenceAdded.kind}
+    for digest in packs | offered:
         content = engine.snapshot(digest)
         if content is not None:
             yield f"{OBJECTS}{digest}", content

@@ -1,4 +1,4 @@
-"""Flags of policy gates, milestones, and the look for tasks that go round in circles."""
+"""What policy says; flags of policy gates, milestones, and the look for tasks that go round in circles."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from phasegate.engine.cli.options import (
 
 ProcessOption = Annotated[str, typer.Option("--process", "-p", metavar="NAME|FILE.yaml", help="The process.")]
 
+policies = typer.Typer(help="What policy says, and its packs of rules in Rego.", no_args_is_help=True)
 flags = typer.Typer(help="Modes of policy gates: enforce, observe, off.", no_args_is_help=True)
 milestones = typer.Typer(help="Sign milestones off.", no_args_is_help=True)
 loops = typer.Typer(help="Find tasks that go round in circles.", no_args_is_help=True)
@@ -24,6 +25,7 @@ loops = typer.Typer(help="Find tasks that go round in circles.", no_args_is_help
 
 def register(app: typer.Typer) -> None:
     """Add the groups."""
+    app.add_typer(policies, name="policy")
     app.add_typer(flags, name="flag")
     app.add_typer(milestones, name="milestone")
     app.add_typer(loops, name="loop")
