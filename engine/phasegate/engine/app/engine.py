@@ -31,6 +31,7 @@ from phasegate.engine.app.home import (
     mark_home,
 )
 from phasegate.engine.app.home_store import closed_on_error, create_store, open_store
+from phasegate.engine.app.hooking.spooled import any_spooled
 from phasegate.engine.app.journal import Journal
 from phasegate.engine.app.leases import Leases
 from phasegate.engine.app.leftovers import remove_leftovers
@@ -84,6 +85,7 @@ from phasegate.policies.model import Process, Witness
 
 if TYPE_CHECKING:
     from phasegate.engine.app.children.holding import Children
+    from phasegate.engine.app.hooking.hooks import Hooks
     from phasegate.engine.app.measuring.baselines import Baselines
     from phasegate.engine.app.measuring.integrity import Integrity
     from phasegate.engine.app.measuring.metrics import Metrics
@@ -284,6 +286,13 @@ class Engine(ForHolders):
 
         return Tools(self._path, self.store, self._shelf, self.leases, self.clock, self.home.root)
 
+    @cached_property
+    def hooks(self) -> Hooks:
+        """The hook of an agent's client, set up, and what it spooled."""
+        from phasegate.engine.app.hooking.hooks import Hooks  # noqa: PLC0415
+
+        return Hooks(self._path, self.store, self._shelf, self.home, self.tools, self.prompts)
+
     def record_repair(self, event: LedgerRepaired, row: Projection) -> Entry:
         """Record what was made anew beside the entries, and take away the row that says it was."""
         return self._path.record_for_ledger(event, (row,))
@@ -426,7 +435,9 @@ class Engine(ForHolders):
         return self._path.run(parse_task_id(task), command, gather)
 
     def _settle_repeats(self, task: str) -> None:
-        """Enter what is counted of the task's refused tool calls before it moves."""
+        """Enter what is counted of the task's refused tool calls, and what a hook spooled, before it moves."""
+        if any_spooled(self.home.root):
+            self.hooks.enter()
         if any_pending(self.home.root):
             self.tools.settle(task)
 

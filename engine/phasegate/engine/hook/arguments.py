@@ -116,7 +116,15 @@ def _write(value: Any, put: Any) -> None:
     elif kind is float:
         put(_float(value))
     else:
-        put("null" if value is None else "true" if value is True else "false" if value is False else str(value))
+        put(
+            "null"
+            if value is None
+            else "true"
+            if value is True
+            else "false"
+            if value is False
+            else str(value)
+        )
 
 
 def _float(value: float) -> str:

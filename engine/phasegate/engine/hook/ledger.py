@@ -132,9 +132,7 @@ def lease_fault(
             see = f"wait for it, see `engine lease list {name}`; if it is yours, give `--lease {found}`"
             return "lease.held", text, see
     if epoch is not None and (loss := _loss(task.lease, epoch, now)):
-        text = (
-            f"epoch {epoch} of the lease on `{name}` `{phase}` {loss}; acquire it again and decide again"
-        )
+        text = f"epoch {epoch} of the lease on `{name}` `{phase}` {loss}; acquire it again and decide again"
         return "lease.stale", text, f"take it: `engine lease acquire {name}`"
     if process.get("lease", {}).get("required") and epoch is None:
         text = f"{phase} is worked on under a lease, and none was given"
