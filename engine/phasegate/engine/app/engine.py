@@ -435,7 +435,7 @@ class Engine(ForHolders):
         return self._path.run(parse_task_id(task), command, gather)
 
     def _settle_repeats(self, task: str) -> None:
-        """Enter what is counted of the task's refused tool calls, and what a hook spooled, before it moves."""
+        """Enter what is counted of refused tool calls, and what a hook spooled, before the task moves."""
         if any_spooled(self.home.root):
             self.hooks.enter()
         if any_pending(self.home.root):

@@ -158,7 +158,7 @@ class Tools:
             self._path.run(name, RecordToolCall(event))
 
     def refused(self, refusal: ToolRefusal) -> None:
-        """Record a refusal that was decided elsewhere by the same rules; repeats as a count, as `check` does."""
+        """Record a refusal decided elsewhere by the same rules; repeats as a count, as `check` does."""
         name = self._known(refusal.task)
         if name is None:
             self._refused.for_no_task(refusal.task, refusal)

@@ -1,4 +1,4 @@
-"""`engine-hook`: what an agent's client asks before and after each tool call, with the standard library alone.
+"""`engine-hook`: what an agent's client asks around each tool call, with the standard library alone.
 
 It imports nothing of the engine and nothing heavy, because a client starts it anew for every call. What it
 answers is what `engine.tools.check` answers, read from the same ledger; a property test compares the two.

@@ -128,7 +128,7 @@ def _write(value: Any, put: Any) -> None:
 
 
 def _float(value: float) -> str:
-    """Shortest digits as orjson prints them: no zeros in front of an exponent, and none at all from 1e-5 on."""
+    """Shortest digits as orjson prints them: no zeros in front of an exponent, and none at all from 1e-5."""
     text = repr(value)
     mantissa, sign, exponent = text.partition("e")
     if not sign:

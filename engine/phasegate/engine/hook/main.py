@@ -1,7 +1,7 @@
-"""What `engine-hook CLIENT EVENT --home DIR` does with one event. Nothing gets past a fault of its own.
+"""What `engine-hook CLIENT EVENT --home DIR` does with one event. Nothing gets past a fault.
 
-Before a call or a prompt every fault refuses; after a call and at a stop there is nothing left to refuse, so a
-fault is only told.
+Before a call or a prompt every fault refuses; after a call and at a stop there is nothing left to refuse, so
+a fault is only told.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _read(asked: Asked, data: bytes) -> dict[str, Any]:
         said = loads(data.decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise _unreadable(f"the input is no JSON: {error}"[:300]) from error
-    if type(said) is not dict:
+    if not isinstance(said, dict):
         raise _unreadable("the input is no object")
     name = said.get("hook_event_name")
     if name not in clients.NAMES[asked.client][asked.event]:
@@ -287,7 +287,7 @@ def run() -> None:
     except BaseException as error:  # noqa: BLE001 - whatever went wrong, nothing passes
         os.write(2, f"hook.failed: the hook failed: {type(error).__name__}\n".encode())
         code = 1 if clients.STOP in sys.argv[2:3] or clients.POST in sys.argv[2:3] else 2
-    # Without the interpreter's farewell: nothing is left to do, and nothing may change the exit code any more.
+    # Without the interpreter's farewell: nothing may change the exit code any more.
     os._exit(code)
 
 

@@ -16,9 +16,9 @@ SHORT_MAX = 300
 class Refusal(Exception):
     """Why a call is refused; fields as those of `ToolRefusal`.
 
-    Codes are those of `engine.tools.check`, or of the hook itself: `hook.unreadable` for an input that is none,
-    `hook.unavailable` for a home, ledger or definition that cannot be relied on, `hook.failed` for a fault of
-    the hook.
+    Codes are those of `engine.tools.check`, or of the hook itself: `hook.unreadable` for an input that is
+    none, `hook.unavailable` for a home, ledger or definition that cannot be relied on, `hook.failed` for a
+    fault of the hook.
     """
 
     def __init__(

@@ -43,7 +43,7 @@ def read_setup(home: str) -> Setup:
         with open(f"{home}/hook/{NAME}", "rb") as file:  # noqa: PTH123 - pathlib costs more than the read
             said = loads(file.read())
         if said["format"] != FORMAT:
-            raise ValueError("another format")
+            raise ValueError("another format")  # noqa: TRY301 - told as any other fault
         setup = Setup(said["ledger"], said["without_task"], said["task"], said["persona"])
         source, expected = said["source"], said["source_sha256"]
         with open(source, "rb") as file:  # noqa: PTH123

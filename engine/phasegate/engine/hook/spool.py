@@ -1,7 +1,7 @@
 """The spool: what the hook has to tell the engine, as numbered and chained lines.
 
-    HOME/hook/spool.jsonl   one JSON object a line: `n` counts from 1 for good, `prev` is the SHA-256 of the line
-                            before (zeros before the first), and what happened
+    HOME/hook/spool.jsonl   one JSON object a line: `n` counts from 1 for good, `prev` is the SHA-256 of the
+                            line before (zeros before the first), and what happened
     HOME/hook/spool.head    number and hash of the last line, and how many were too many to keep
 
 The engine enters the lines into the ledger and empties the file; number and hash go on. Whoever writes holds

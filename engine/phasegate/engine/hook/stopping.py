@@ -54,7 +54,7 @@ def _missing(state: dict[str, Any], definition: dict[str, Any]) -> list[str]:
 
 
 def _remembered(folder: str, session: str, state: dict[str, Any]) -> bool:
-    """Whether it could be noted now that this conversation is told of this attempt; False if it was before."""
+    """Whether it could be noted now that this conversation is told of this attempt; not if it was before."""
     where = f"{session}\n{state['task']}\n{state['phase']}\n{state['attempts'].get(state['phase'])}"
     name = sha256(where.encode("utf-8", "surrogatepass")).hexdigest()
     try:

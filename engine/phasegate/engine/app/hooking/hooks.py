@@ -1,7 +1,7 @@
 """`engine.hooks`: sets the hook up, and enters into the ledger what it spooled.
 
-The hook answers from a read-only view, so what it refused becomes an entry here. A spool with a gap, an edit or
-a loss is itself a violation, of kind `hook_spool`.
+The hook answers from a read-only view, so what it refused becomes an entry here. A spool with a gap, an edit
+or a loss is itself a violation, of kind `hook_spool`.
 """
 
 from __future__ import annotations
