@@ -119,22 +119,6 @@ def test_a_lease_of_another_is_in_the_way_and_ones_own_is_not(hook: Hooked) -> N
 # -- faults -----------------------------------------------------------------------------------------------
 
 
-FAULTS = {
-    "ledger gone": lambda hook: (hook.place.root / "ledger.db").unlink(),
-    "ledger garbage": lambda hook: (hook.place.root / "ledger.db").write_bytes(b"x" * 9000),
-    "setup gone": lambda hook: (hook.folder / "setup.json").unlink(),
-    "setup garbage": lambda hook: (hook.folder / "setup.json").write_text("[]"),
-    "definition gone": lambda hook: object_of(hook).unlink(),
-    "definition changed": lambda hook: change(object_of(hook)),
-    "row forged": lambda hook: hook.place.sql(
-        "UPDATE projections SET body = CAST(replace(CAST(body AS TEXT), 'PLAN', 'BUILD') AS BLOB) WHERE kind = 'task'"
-    ),
-    "row gone": lambda hook: hook.place.sql("DELETE FROM projections WHERE kind = 'task'"),
-    "shipped process changed": lambda hook: stale(hook),
-    "another ledger": lambda hook: setup(hook, ledger="phasegate-0"),
-}
-
-
 def object_of(hook: Hooked) -> Path:
     """The file of the task's definition."""
     digest = hook.place.process.digest
@@ -158,6 +142,22 @@ def stale(hook: Hooked) -> None:
     setup(hook, source_sha256="0" * 64)
 
 
+FAULTS = {
+    "ledger gone": lambda hook: (hook.place.root / "ledger.db").unlink(),
+    "ledger garbage": lambda hook: (hook.place.root / "ledger.db").write_bytes(b"x" * 9000),
+    "setup gone": lambda hook: (hook.folder / "setup.json").unlink(),
+    "setup garbage": lambda hook: (hook.folder / "setup.json").write_text("[]"),
+    "definition gone": lambda hook: object_of(hook).unlink(),
+    "definition changed": lambda hook: change(object_of(hook)),
+    "row forged": lambda hook: hook.place.sql(
+        "UPDATE projections SET body = CAST(replace(CAST(body AS TEXT), 'PLAN', 'BUILD') AS BLOB) WHERE kind = 'task'"
+    ),
+    "row gone": lambda hook: hook.place.sql("DELETE FROM projections WHERE kind = 'task'"),
+    "shipped process changed": stale,
+    "another ledger": lambda hook: setup(hook, ledger="phasegate-0"),
+}
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_nothing_passes_what_cannot_be_relied_on(hook: Hooked, name: str) -> None:
     assert hook.call("Read").code == 0
@@ -167,9 +167,6 @@ def test_nothing_passes_what_cannot_be_relied_on(hook: Hooked, name: str) -> Non
 
     assert refused.code == 2
     assert "hook.unavailable" in refused.err
-    assert hook.ask("prompt", prompt="x").code == (
-        0 if name.startswith(("ledger", "def", "row", "ano")) else 2
-    )
     assert hook.ask("stop").code in {0, 1}, "a stop is never refused for a fault"
 
 

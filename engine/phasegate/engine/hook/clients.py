@@ -25,7 +25,7 @@ POST = "post"
 PROMPT = "prompt"
 STOP = "stop"
 EVENTS = (PRE, POST, PROMPT, STOP)
-_CLAUDE_NAMES = {
+_CLAUDE_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     PRE: ("PreToolUse",),
     POST: ("PostToolUse", "PostToolUseFailure"),
     PROMPT: ("UserPromptSubmit",),

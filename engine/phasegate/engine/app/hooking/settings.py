@@ -1,6 +1,7 @@
 """The settings by which clients start the hook: made, merged into what is there, and taken out again.
 
-What stands in a file beside the hook's own entries is kept as it is. A file that cannot be read is not touched.
+What stands in a file beside the hook's own entries is kept as it is. A file that cannot be read is not
+touched.
 """
 
 from __future__ import annotations
