@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,12 +42,22 @@ def process(**more: Any) -> Process:
     )
 
 
-@pytest.fixture
-def hook(tmp_path: Path) -> Hooked:
-    """A task in PLAN, and a hook for it."""
-    place = guarded_home(tmp_path, process())
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Guarded:
+    """A home that is copied: a task in PLAN, and a hook for it."""
+    place = guarded_home(tmp_path_factory.mktemp("hooked"), process())
     place.open_task()
-    return hooked(place)
+    hooked(place)
+    return place
+
+
+@pytest.fixture
+def hook(made: Guarded, tmp_path: Path) -> Hooked:
+    """A task in PLAN, and a hook for it."""
+    folder = tmp_path / "place"
+    shutil.copytree(made.root.parent, folder)
+    keys = {name: folder / file.name for name, file in made.keys.items()}
+    return Hooked(Guarded(folder / "home", folder / "loose", made.clock, keys, made.process))
 
 
 def spooled_faults(place: Guarded) -> list[str]:
@@ -369,8 +380,6 @@ def test_a_spool_with_a_gap_an_edit_or_a_loss_is_a_violation(hook: Hooked, how: 
 
 
 def test_a_folder_that_is_gone_is_a_violation_and_nothing_passes(hook: Hooked) -> None:
-    import shutil
-
     shutil.rmtree(hook.folder)
 
     assert hook.call("Read").code == 2

@@ -25,13 +25,13 @@ POST = "post"
 PROMPT = "prompt"
 STOP = "stop"
 EVENTS = (PRE, POST, PROMPT, STOP)
-_CLAUDE_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
+_CLAUDE_NAMES: dict[str, tuple[str, ...]] = {
     PRE: ("PreToolUse",),
     POST: ("PostToolUse", "PostToolUseFailure"),
     PROMPT: ("UserPromptSubmit",),
     STOP: ("Stop", "SubagentStop"),
 }
-NAMES = {
+NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     CLAUDE: _CLAUDE_NAMES,
     CODEX: _CLAUDE_NAMES,
     CURSOR: {
