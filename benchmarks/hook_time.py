@@ -3,7 +3,7 @@
     python benchmarks/hook_time.py [--json] [--runs N] [--entries N] [--folder DIR]
 
 The ledger has `--entries` entries. Each run starts the bare interpreter, then the hook with each event, as
-the installed settings start it, with the event on standard input; the ratio is the median of the ratios in a run.
+the installed settings start it, with the event on standard input; the ratio is the median of those in a run.
 """
 
 from __future__ import annotations

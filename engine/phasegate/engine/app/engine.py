@@ -20,6 +20,7 @@ from phasegate.engine.app.checkpoints.checkpoints import Checkpoints
 from phasegate.engine.app.checkpoints.rows import wants_checkpoint
 from phasegate.engine.app.command_path import CommandPath
 from phasegate.engine.app.evidence import Shelf
+from phasegate.engine.app.for_tools import ForTools
 from phasegate.engine.app.gate_report import gate_report
 from phasegate.engine.app.git.repository import base_of
 from phasegate.engine.app.home import (
@@ -31,7 +32,6 @@ from phasegate.engine.app.home import (
     mark_home,
 )
 from phasegate.engine.app.home_store import closed_on_error, create_store, open_store
-from phasegate.engine.app.hooking.spooled import any_spooled
 from phasegate.engine.app.journal import Journal
 from phasegate.engine.app.leases import Leases
 from phasegate.engine.app.leftovers import remove_leftovers
@@ -49,7 +49,6 @@ from phasegate.engine.app.recording import Runners, offer_facts, record_witness,
 from phasegate.engine.app.redactions import Redactions
 from phasegate.engine.app.results import GateReport, Result, Witnessed
 from phasegate.engine.app.system import SystemClock, SystemIds, local_actor
-from phasegate.engine.app.tool_repeats import any_pending
 from phasegate.engine.app.witnessing.witnesses import Asked, Witnesses
 from phasegate.engine.core.commands import (
     AddEvidence,
@@ -85,15 +84,13 @@ from phasegate.policies.model import Process, Witness
 
 if TYPE_CHECKING:
     from phasegate.engine.app.children.holding import Children
-    from phasegate.engine.app.hooking.hooks import Hooks
     from phasegate.engine.app.measuring.baselines import Baselines
     from phasegate.engine.app.measuring.integrity import Integrity
     from phasegate.engine.app.measuring.metrics import Metrics
     from phasegate.engine.app.people.redacting import Redacting
-    from phasegate.engine.app.tools import Tools
 
 
-class Engine(ForHolders):
+class Engine(ForHolders, ForTools):
     """A process enforced over a ledger.
 
     Args:
@@ -279,20 +276,6 @@ class Engine(ForHolders):
 
         return Children(self._path, self.store)
 
-    @cached_property
-    def tools(self) -> Tools:
-        """Which tools may be called for a task now."""
-        from phasegate.engine.app.tools import Tools  # noqa: PLC0415
-
-        return Tools(self._path, self.store, self._shelf, self.leases, self.clock, self.home.root)
-
-    @cached_property
-    def hooks(self) -> Hooks:
-        """The hook of an agent's client, set up, and what it spooled."""
-        from phasegate.engine.app.hooking.hooks import Hooks  # noqa: PLC0415
-
-        return Hooks(self._path, self.store, self._shelf, self.home, self.tools, self.prompts)
-
     def record_repair(self, event: LedgerRepaired, row: Projection) -> Entry:
         """Record what was made anew beside the entries, and take away the row that says it was."""
         return self._path.record_for_ledger(event, (row,))
@@ -433,13 +416,6 @@ class Engine(ForHolders):
 
         self._settle_repeats(task)
         return self._path.run(parse_task_id(task), command, gather)
-
-    def _settle_repeats(self, task: str) -> None:
-        """Enter what is counted of refused tool calls, and what a hook spooled, before the task moves."""
-        if any_spooled(self.home.root):
-            self.hooks.enter()
-        if any_pending(self.home.root):
-            self.tools.settle(task)
 
     def check_loop(self, task: str) -> Result:
         """Look whether a task makes no progress; if so it is paused and a person is called."""
