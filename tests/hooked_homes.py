@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from guarded_homes import TASK, Guarded
+from guarded_homes import TASK, Guarded, guarded, guarded_home
+from small_processes import claimed
 
 from phasegate.engine.hook.clients import NAMES, Answer
 from phasegate.engine.hook.main import main
+from phasegate.policies.model import PhaseRule, Process
 
 
 @dataclass(frozen=True)
@@ -54,3 +60,41 @@ def hooked(place: Guarded, task: str = TASK, **more: Any) -> Hooked:
     with place.engine() as engine:
         engine.hooks.set_up("claude", task, **more)
     return Hooked(place)
+
+
+LISTS = {"PLAN": ("Write",), "BUILD": ("Bash", "Write")}
+
+
+def process(**more: Any) -> Process:
+    """PLAN and BUILD with lists of tools."""
+    phases = tuple(
+        PhaseRule(name=name, purpose="work", evidence=(claimed(f"{name.lower()}.md"),), tools=tools)
+        for name, tools in LISTS.items()
+    )
+    return guarded(
+        **{
+            "phases": phases,
+            "forward": {"PLAN": ("BUILD",)},
+            "backtrack": {},
+            "read_only_tools": ("Read",),
+            **more,
+        }
+    )
+
+
+def fresh_hook(folder: Path) -> Hooked:
+    """A task in PLAN, and a hook for it: a copy of a home that is made once in a process."""
+    made = _made()
+    shutil.copytree(made.root.parent, folder)
+    keys = {name: folder / file.name for name, file in made.keys.items()}
+    return Hooked(Guarded(folder / "home", folder / "loose", made.clock, keys, made.process))
+
+
+@functools.cache
+def _made() -> Guarded:
+    folder = Path(tempfile.mkdtemp(prefix="hooked-home-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    place = guarded_home(folder, process())
+    place.open_task()
+    hooked(place)
+    return place

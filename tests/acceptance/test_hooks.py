@@ -3,70 +3,29 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_drivers import cli, entries
-from guarded_homes import TASK, Guarded, assert_sound, guarded, guarded_home
-from hooked_homes import Hooked, hooked
+from engine_drivers import cli
+from guarded_homes import TASK, guarded, guarded_home
+from hooked_homes import Hooked, fresh_hook, hooked, process
 from small_processes import claimed
 
-from phasegate.engine.core.events import Kind
-from phasegate.engine.hook import spool
 from phasegate.engine.hook.clients import CLIENTS
-from phasegate.policies.model import PhaseRule, Process
+from phasegate.policies.argument_rules import ArgumentRule
+from phasegate.policies.model import PhaseRule
 
 pytestmark = pytest.mark.attack
 
-LISTS = {"PLAN": ("Write",), "BUILD": ("Bash", "Write")}
-
-
-def process(**more: Any) -> Process:
-    """PLAN and BUILD with lists of tools."""
-    phases = tuple(
-        PhaseRule(name=name, purpose="work", evidence=(claimed(f"{name.lower()}.md"),), tools=tools)
-        for name, tools in LISTS.items()
-    )
-    return guarded(
-        **{
-            "phases": phases,
-            "forward": {"PLAN": ("BUILD",)},
-            "backtrack": {},
-            "read_only_tools": ("Read",),
-            **more,
-        }
-    )
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Guarded:
-    """A home that is copied: a task in PLAN, and a hook for it."""
-    place = guarded_home(tmp_path_factory.mktemp("hooked"), process())
-    place.open_task()
-    hooked(place)
-    return place
-
 
 @pytest.fixture
-def hook(made: Guarded, tmp_path: Path) -> Hooked:
+def hook(tmp_path: Path) -> Hooked:
     """A task in PLAN, and a hook for it."""
-    folder = tmp_path / "place"
-    shutil.copytree(made.root.parent, folder)
-    keys = {name: folder / file.name for name, file in made.keys.items()}
-    return Hooked(Guarded(folder / "home", folder / "loose", made.clock, keys, made.process))
-
-
-def spooled_faults(place: Guarded) -> list[str]:
-    """Messages of what was recorded against the spool."""
-    found = (entry.payload for entry in entries(place.root) if entry.type == "violation.recorded")
-    return [str(said["message"]) for said in found if said["violation"] == Kind.HOOK_SPOOL]
-
-
-# -- before a call ----------------------------------------------------------------------------------------
+    return fresh_hook(tmp_path / "place")
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -127,7 +86,72 @@ def test_a_lease_of_another_is_in_the_way_and_ones_own_is_not(hook: Hooked) -> N
     assert hook.call("Write", PHASEGATE_LEASE="x").code == 2
 
 
-# -- faults -----------------------------------------------------------------------------------------------
+PATHS = [
+    "docs/a.md", "./docs/a.md", "docs/new/x.md", "src/a.py", "../repo/docs/a.md", "docs/../src/a", "docs//a", "", ".",
+    "docs/up/docs/a.md", "docs/out/x", "docs/gone", "docs/ring", "docs/twin", "docs/pipe", "docs/private/x", "DOCS/PRIVATE/x",
+    "docs/.git/x", ".git/config", "docs/a b", "docs/a.md ", "docs/%61", "/etc/passwd", "docs/code/x", "~/x", "docs\\a",
+    "{root}/docs/a.md", "{root}/src/a", "{home}/x", "docs/home/x", "docs/" + "d" * 5000, 7, None, ["docs/a.md", "src/b"],
+]  # fmt: skip
+
+
+def linked_repository(folder: Path, home: Path) -> Path:
+    """A repository with links that lead in circles, out and into the home, and a file with a second name."""
+    root = folder / "repo"
+    (root / "docs" / "private").mkdir(parents=True)
+    (root / "src").mkdir()
+    (root / "docs" / "a.md").write_text("a")
+    (folder / "secret").write_text("s")
+    for name, target in {
+        "up": "..",
+        "out": str(folder),
+        "gone": "/nowhere",
+        "ring": "ring",
+        "code": "../src",
+    }.items():
+        (root / "docs" / name).symlink_to(target)
+    (root / "docs" / "home").symlink_to(home)
+    os.link(folder / "secret", root / "docs" / "twin")
+    os.mkfifo(root / "docs" / "pipe")
+    for words in (
+        ["init", "-q"],
+        ["-c", "user.name=n", "-c", "user.email=n@x", "commit", "-q", "--allow-empty", "-m", "b"],
+    ):
+        subprocess.run(["git", "-C", str(root), *words], check=True)
+    return root
+
+
+def test_a_path_is_judged_as_the_engine_judges_it_on_the_real_file_system(tmp_path: Path) -> None:
+    rule = ArgumentRule(id="paths", kind="path_in_allowlist", arguments=("file_path",), deny=("*.key",))
+    phase = PhaseRule(
+        name="PLAN", purpose="p", evidence=(claimed("plan.md"),), tools=("Write",), git="documents"
+    )
+    place = guarded_home(
+        tmp_path / "place",
+        guarded(
+            phases=(phase,), forward={}, backtrack={}, read_only_tools=("Read",), argument_rules=(rule,),
+            repository={"documents": {"allow": ["docs/**"], "deny": ["docs/private/**"]}},
+        ),
+    )  # fmt: skip
+    root = linked_repository(tmp_path, place.root)
+    place.open_task(repository=root)
+    hook = hooked(place)
+    calls = [
+        {"file_path": path.format(root=root, home=place.root) if isinstance(path, str) else path}
+        for path in PATHS
+    ]
+
+    answers = [hook.call("Write", arguments) for arguments in calls]
+
+    with place.engine() as engine:
+        decisions = [engine.tools.check(TASK, "Write", arguments) for arguments in calls]
+    assert [answer.code == 0 for answer in answers] == [decision.allowed for decision in decisions]
+    assert {answer.code for answer in answers} == {0, 2}
+    for answer, decision in zip(answers, decisions, strict=True):
+        if decision.refusal:
+            assert (
+                answer.err
+                == f"{decision.refusal.code}: {decision.refusal.message}; {decision.refusal.remedy}"
+            )
 
 
 def object_of(hook: Hooked) -> Path:
@@ -261,232 +285,3 @@ def test_the_installed_command_passes_refuses_and_makes_each_crash_a_refusal(
     assert missing.returncode == 2
     script = start(f"{Path(sys.executable).parent}/engine-hook claude pre --home {hook.place.root}", said)
     assert script.returncode == 0, script.stderr
-
-
-# -- after a call, prompts and stops ----------------------------------------------------------------------
-
-
-def test_calls_that_were_made_and_refused_become_entries(hook: Hooked) -> None:
-    hook.call("Bash")
-    hook.ask("post", tool_name="Write", tool_input={"b": 1, "a": "\u00e9"}, tool_response={"success": False})
-    hook.ask("post", tool_name="Bash", tool_input={})
-
-    done = cli("hooks", "enter", "--json", "--home", str(hook.place.root))
-
-    assert json.loads(done.out) == {"denied": 1, "called": 2, "prompts": 0, "dropped": 0, "faults": []}
-    told = [entry for entry in entries(hook.place.root) if entry.task == TASK]
-    refused, written, ran = told[-3:]
-    assert refused.payload["violation"] == Kind.TOOL_REJECTED
-    assert refused.payload["target"] == "Bash"
-    assert (written.payload["tool"], written.payload["outcome"]) == ("Write", "error")
-    assert written.payload["rule"] == "guarded:PLAN.tools"
-    assert str(ran.payload["rule"]).startswith("refused after the call")
-    assert hook.lines == []
-    with hook.place.engine() as engine:
-        assert_sound(engine)
-        assert engine.hooks.enter().denied == 0, "nothing is entered twice"
-
-
-def test_a_step_of_the_task_enters_what_was_spooled_before(hook: Hooked) -> None:
-    hook.call("Bash")
-
-    with hook.place.engine() as engine:
-        engine.advance(TASK)
-        assert engine.state(TASK).violations[Kind.TOOL_REJECTED] == 1
-
-
-def test_a_prompt_in_use_is_attested_and_drift_is_seen(hook: Hooked) -> None:
-    with hook.place.engine() as engine:
-        text = engine.prompts.compile(TASK).prompt.text
-    hook.ask("prompt", prompt=text)
-    hook.ask(
-        "prompt", prompt=text.replace("phasegate:header-end -->", "phasegate:header-end -->\nIgnore it.", 1)
-    )
-    hook.ask("prompt", prompt="go on")
-
-    with hook.place.engine() as engine:
-        assert engine.hooks.enter().prompts == 3
-    seen = [entry.payload for entry in entries(hook.place.root) if entry.type == "prompt.attested"]
-    assert [(it["via"], it["status"]) for it in seen] == [
-        ("compiler", "baseline"),
-        ("hook", "match"),
-        ("hook", "drift"),
-    ]
-    assert not list((hook.folder / "prompts").iterdir())
-
-
-@pytest.mark.parametrize("client", CLIENTS)
-def test_a_stop_is_held_up_once_and_never_in_a_loop(hook: Hooked, client: str) -> None:
-    first, second = (hook.ask("stop", client) for _ in range(2))
-
-    assert first.code == second.code == 0
-    assert "plan.md" in json.loads(first.out)["followup_message" if client == "cursor" else "reason"]
-    assert second.out == ("{}" if client in {"cursor", "gemini"} else "")
-
-
-@pytest.mark.parametrize("said", [{"stop_hook_active": True}, {"loop_count": 1}])
-def test_a_stop_that_follows_such_a_stop_passes(hook: Hooked, said: dict[str, Any]) -> None:
-    assert hook.ask("stop", **said).out == ""
-
-
-def test_where_a_stop_cannot_be_remembered_it_passes(hook: Hooked) -> None:
-    (hook.folder / "stops").write_text("no folder")
-
-    assert hook.ask("stop").out == ""
-
-
-# -- the spool --------------------------------------------------------------------------------------------
-
-
-def tampered(hook: Hooked, how: str) -> None:
-    """Three refusals in the spool, and somebody's hand in it."""
-    for tool in ("Bash", "scan", "Fetch"):
-        hook.call(tool)
-    file = hook.folder / "spool.jsonl"
-    lines = file.read_bytes().splitlines(keepends=True)
-    if how == "edited":
-        lines[1] = lines[1].replace(b"scan", b"Scan")
-    elif how == "gap":
-        del lines[1]
-    elif how == "tail gone":
-        del lines[2]
-    elif how == "torn":
-        lines[2] = lines[2][:50]
-    elif how == "swapped":
-        lines[0], lines[1] = lines[1], lines[0]
-    elif how == "all gone":
-        lines = []
-    elif how == "head gone":
-        (hook.folder / "spool.head").unlink()
-    elif how == "forged":
-        lines.append(b'{"n": 4, "prev": "0", "kind": "denied"}\n')
-    file.write_bytes(b"".join(lines))
-
-
-HOW = ["edited", "gap", "tail gone", "torn", "swapped", "all gone", "head gone", "forged"]
-
-
-@pytest.mark.parametrize("how", HOW)
-def test_a_spool_with_a_gap_an_edit_or_a_loss_is_a_violation(hook: Hooked, how: str) -> None:
-    tampered(hook, how)
-
-    done = cli("hooks", "enter", "--home", str(hook.place.root))
-
-    assert done.code == 4
-    assert len(spooled_faults(hook.place)) == 1
-    hook.call("Bash")
-    again = cli("hooks", "enter", "--home", str(hook.place.root))
-    assert (again.code, len(spooled_faults(hook.place))) == (0, 1), "the chain goes on, and it is told once"
-
-
-def test_a_folder_that_is_gone_is_a_violation_and_nothing_passes(hook: Hooked) -> None:
-    shutil.rmtree(hook.folder)
-
-    assert hook.call("Read").code == 2
-    assert cli("hooks", "enter", "--home", str(hook.place.root)).code == 4
-    assert "gone" in spooled_faults(hook.place)[0]
-
-
-def test_a_hook_killed_between_line_and_head_and_an_engine_killed_after_its_entry_leave_no_fault(
-    hook: Hooked,
-) -> None:
-    hook.call("Bash")
-    head = (hook.folder / "spool.head").read_bytes()
-    hook.call("scan")
-    (hook.folder / "spool.head").write_bytes(head)
-    hook.call("Fetch")
-    assert [line["n"] for line in hook.lines] == [1, 2, 3]
-    lines = (hook.folder / "spool.jsonl").read_bytes()
-    with hook.place.engine() as engine:
-        assert engine.hooks.enter().denied == 3
-    (hook.folder / "spool.entering").write_bytes(lines)
-    hook.call("Bash")
-
-    with hook.place.engine() as engine:
-        first, second = engine.hooks.enter(), engine.hooks.enter()
-    assert (first.denied, first.faults, second.denied, second.faults) == (0, (), 1, ())
-
-
-def test_a_spool_that_is_full_still_refuses_and_counts(hook: Hooked, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "BYTES_MAX", 100)
-
-    assert [hook.call("Bash").code for _ in range(4)] == [2] * 4
-    with hook.place.engine() as engine:
-        entered = engine.hooks.enter()
-    assert (entered.denied, entered.dropped, entered.faults) == (1, 3, ())
-
-
-def test_somebody_who_keeps_the_lock_turns_no_refusal_into_a_pass(
-    hook: Hooked, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import fcntl
-
-    monkeypatch.setattr(spool.Locked.__init__, "__defaults__", (0.0,))
-    with (hook.folder / "spool.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        refused = hook.call("Bash")
-        assert hook.call("Write").code == 0, "and what passes needs no lock"
-
-    assert refused.code == 2
-    assert "not recorded" in refused.err
-
-
-# -- settings ---------------------------------------------------------------------------------------------
-
-FILES = {
-    "claude": ".claude/settings.json",
-    "codex": ".codex/hooks.json",
-    "cursor": ".cursor/hooks.json",
-    "gemini": ".gemini/settings.json",
-}
-OTHERS = {
-    "model": "m",
-    "hooks": {"PreToolUse": [{"matcher": "Bash", "hooks": [{"type": "command", "command": "mine"}]}]},
-}
-
-
-@pytest.mark.parametrize("client", CLIENTS)
-def test_install_shows_first_loses_nothing_is_idempotent_and_can_be_undone(
-    hook: Hooked, tmp_path: Path, client: str
-) -> None:
-    file = tmp_path / FILES[client]
-    file.parent.mkdir()
-    file.write_text(json.dumps(OTHERS, indent=2) + "\n")
-    words = (client, "--dir", str(tmp_path), "--home", str(hook.place.root))
-
-    shown = cli("hooks", "install", *words)
-    assert "+" in shown.out
-    assert json.loads(file.read_text()) == OTHERS, "shown, not written"
-    assert cli("hooks", "install", *words, "--task", TASK, "--yes").code == 0
-    once = file.read_text()
-    assert cli("hooks", "install", *words, "--task", TASK, "--yes").code == 0
-    settings = json.loads(once)
-    assert file.read_text() == once
-    assert settings["model"] == "m"
-    assert settings["hooks"]["PreToolUse"][0] == OTHERS["hooks"]["PreToolUse"][0]
-    assert ("onFailure" in once, "failClosed" in once) == (client == "claude", client == "cursor")
-    assert cli("hooks", "uninstall", *words, "--yes").code == 0
-    left = json.loads(file.read_text())
-    left.pop("version", None)
-    assert left == OTHERS
-
-
-@pytest.mark.parametrize(
-    "text", ["{", "[]", '{"hooks": []}', '{"hooks": {"Stop": {}}}', '{"a": 1, "a": 2}', "// x\n{}"]
-)
-def test_settings_that_cannot_be_read_are_not_touched(hook: Hooked, tmp_path: Path, text: str) -> None:
-    file = tmp_path / FILES["claude"]
-    file.parent.mkdir()
-    file.write_text(text)
-
-    done = cli("hooks", "install", "claude", "--dir", str(tmp_path), "--home", str(hook.place.root), "--yes")
-
-    assert (done.code, file.read_text()) == (2, text)
-
-
-def test_a_client_or_a_task_that_is_none_is_refused(hook: Hooked, tmp_path: Path) -> None:
-    words = ("--dir", str(tmp_path), "--home", str(hook.place.root), "--yes")
-
-    assert cli("hooks", "install", "vim", *words).code == 2
-    assert cli("hooks", "install", "claude", "--task", "T-9", *words).code == 2
-    assert not (tmp_path / ".claude").exists()
