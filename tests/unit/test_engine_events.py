@@ -55,6 +55,7 @@ from phasegate.engine.core.events import (
     parse_event,
     payload,
 )
+from phasegate.engine.core.hook_events import HookSpooled
 from phasegate.engine.core.outbox_events import (
     OutboxDeferred,
     OutboxDelivered,
@@ -195,6 +196,10 @@ STRATEGIES: dict[type[Event], st.SearchStrategy[Event]] = {
         TokenCreated, id=SHORT, actor=SHORT, role=SHORT, digest=HEX, expires=SHORT, by=SHORT, statement=HEX_OR_NONE
     ),
     TokenRevoked: st.builds(TokenRevoked, id=SHORT, digest=HEX, by=SHORT, statement=HEX_OR_NONE),
+    HookSpooled: st.builds(
+        HookSpooled, client=SHORT, first=COUNT, last=COUNT, head=HEX_OR_NONE, denied=COUNT, called=COUNT,
+        prompts=COUNT, dropped=COUNT, batch=HEX_OR_NONE,
+    ),
     BaselineRecorded: st.builds(
         BaselineRecorded, name=SHORT, window_from=SHORT, window_to=SHORT, figures=HEX, stable=st.booleans(),
         reasons=st.lists(TEXT, max_size=3).map(tuple),
@@ -278,6 +283,7 @@ EXAMPLES: dict[type[Event], Event] = {
     TokenCreated: TokenCreated(
         id="1a", actor="token:ann", role="agent", digest=digest("t"), expires="", by="olga", statement=digest("s")
     ),
+    HookSpooled: HookSpooled(client="claude", first=1, last=0, head=digest("h")),
     TokenRevoked: TokenRevoked(id="1a", digest=digest("t"), by="olga", statement=digest("s")),
     BaselineRecorded: BaselineRecorded(
         name="m", window_from="a", window_to="b", figures=digest("f"), stable=True, reasons=("r",)

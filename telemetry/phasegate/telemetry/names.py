@@ -73,6 +73,7 @@ class EntryType(StrEnum):
     CHILD_CHECKPOINTED = "child.checkpointed"
     TOKEN_CREATED = "token.created"  # noqa: S105 - a type
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a type
+    HOOK_SPOOLED = "hook.spooled"
     BASELINE_RECORDED = "baseline.recorded"
     STEP_STARTED = "step.started"
     STEP_FINISHED = "step.finished"

@@ -20,6 +20,7 @@ from phasegate.engine.app.checkpoints.checkpoints import Checkpoints
 from phasegate.engine.app.checkpoints.rows import wants_checkpoint
 from phasegate.engine.app.command_path import CommandPath
 from phasegate.engine.app.evidence import Shelf
+from phasegate.engine.app.for_tools import ForTools
 from phasegate.engine.app.gate_report import gate_report
 from phasegate.engine.app.git.repository import base_of
 from phasegate.engine.app.home import (
@@ -43,13 +44,11 @@ from phasegate.engine.app.people.keys import KeyRing
 from phasegate.engine.app.people.milestones import Milestones
 from phasegate.engine.app.people.registrations import Registrations
 from phasegate.engine.app.people.rotating import Rotating
-from phasegate.engine.app.policy.facet import WithPolicies
 from phasegate.engine.app.prompting.prompts import Prompts
 from phasegate.engine.app.recording import Runners, offer_facts, record_witness, settle
 from phasegate.engine.app.redactions import Redactions
 from phasegate.engine.app.results import GateReport, Result, Witnessed
 from phasegate.engine.app.system import SystemClock, SystemIds, local_actor
-from phasegate.engine.app.tool_repeats import any_pending
 from phasegate.engine.app.witnessing.witnesses import Asked, Witnesses
 from phasegate.engine.core.commands import (
     AddEvidence,
@@ -91,7 +90,7 @@ if TYPE_CHECKING:
     from phasegate.engine.app.people.redacting import Redacting
 
 
-class Engine(ForHolders, WithPolicies):
+class Engine(ForHolders, ForTools):
     """A process enforced over a ledger.
 
     Args:
@@ -417,11 +416,6 @@ class Engine(ForHolders, WithPolicies):
 
         self._settle_repeats(task)
         return self._path.run(parse_task_id(task), command, gather)
-
-    def _settle_repeats(self, task: str) -> None:
-        """Enter what is counted of the task's refused tool calls before it moves."""
-        if any_pending(self.home.root):
-            self.tools.settle(task)
 
     def check_loop(self, task: str) -> Result:
         """Look whether a task makes no progress; if so it is paused and a person is called."""

@@ -10,6 +10,7 @@ Layout:
     checkpoints/         the latest checkpoints, and how the sinks stand; `checkpoints.yaml` names these
     keys/                the engine's key, private, and the public keys of operators and roles
     telemetry/           spans and metrics as JSON lines
+    hook/                what `engine-hook` is set up with, and what it spooled
     http/                answers kept by idempotency key, where the home is served
     home.json            marks the folder as initialised
 """

@@ -147,11 +147,35 @@ class Tools:
             decided_in=decision.phase,
             outcome=outcome,
         )
-        name = self._known(decision.task)
+        self.was_called(decision.task, event)
+
+    def was_called(self, task: str, event: ToolCalled) -> None:
+        """Record a call that was judged and seen elsewhere, in the task's stream or else the ledger's own."""
+        name = self._known(task)
         if name is None:
             self._path.record_for_ledger(event)
         else:
             self._path.run(name, RecordToolCall(event))
+
+    def refused(self, refusal: ToolRefusal) -> None:
+        """Record a refusal decided elsewhere by the same rules; repeats as a count, as `check` does."""
+        name = self._known(refusal.task)
+        if name is None:
+            self._refused.for_no_task(refusal.task, refusal)
+            return
+        said = (refusal.task, refusal.phase, refusal.tool, refusal.rule, refusal.policy_revision)
+        decision, against = ToolDecision(*said, refusal), refusal.by_lease
+        asked: list[CheckTool] = []
+        stood: list[TaskState] = []
+
+        def gather(process: Process, state: TaskState | None) -> Facts:
+            asked[:] = [CheckTool(self._to_record(process, state, decision, against=against), against)]
+            stood[:] = [state] if state else []
+            return Facts()
+
+        self._path.run(name, lambda: asked[0], gather)
+        if asked[0].refusal is None:
+            self._refused.count(refusal, name, stood[0].phase, stood[0].attempt)
 
     def list(
         self, task: str | None, *, persona: PersonaSpec | str | None = None, lease: int | None = None

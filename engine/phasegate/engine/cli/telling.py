@@ -68,6 +68,11 @@ _WORK: Mapping[str, _Sentence] = {
     "prompt.attested": lambda p: f"prompt {p['prompt'][:HASH_SHOWN]} {p['origin']}: {p['status']}",
     "prompt.baselined": lambda p: f"prompt baseline version {p['version']}: {p['reason']}",
     "tool.called": lambda p: f"called {p['tool']} ({p['outcome']}), arguments {p['arguments'][:HASH_SHOWN]}",
+    "hook.spooled": lambda p: (
+        f"hook installed for {p['client']}"
+        if p["client"]
+        else f"hook spooled {p['denied']} refused and {p['called']} made calls, {p['prompts']} prompts"
+    ),
     "journal.noted": lambda p: f"noted {p['chars']} characters of reasoning",
 }
 _PEOPLE: Mapping[str, _Sentence] = {

@@ -22,6 +22,7 @@ from phasegate.engine.core.event_fields import (
     Short,
     Text,
 )
+from phasegate.engine.core.hook_events import HookSpooled as HookSpooled  # noqa: PLC0414
 from phasegate.engine.core.ledger_events import ChildCheckpointed as ChildCheckpointed  # noqa: PLC0414
 from phasegate.engine.core.ledger_events import KeyRotated as KeyRotated  # noqa: PLC0414 - named with the others
 from phasegate.engine.core.ledger_events import LedgerCheckpointed as LedgerCheckpointed  # noqa: PLC0414
@@ -388,6 +389,7 @@ LedgerEvent = (
     | ChildCheckpointed
     | TokenCreated
     | TokenRevoked
+    | HookSpooled
 )
 """Events of the ledger itself, which belong to no task."""
 Event = (

@@ -22,6 +22,7 @@ from phasegate.engine.core.events import (
     EvidenceAdded,
     FlagSet,
     GatePassed,
+    HookSpooled,
     JournalNoted,
     KeyRegistered,
     KeyRotated,
@@ -284,6 +285,7 @@ def evolve(  # noqa: C901, PLR0912 - a closed union, matched exhaustively
             | ChildCheckpointed()
             | TokenCreated()
             | TokenRevoked()
+            | HookSpooled()
         ):
             raise IntegrityError(f"`{event.kind}` in the stream of task `{state.task}`")
         case TaskPaused() | TaskResumed() | TaskAborted() | ApprovalRecorded():

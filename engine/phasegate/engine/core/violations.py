@@ -31,3 +31,4 @@ class Kind(StrEnum):
     BASELINE_REFUSED = "baseline_refused"
     EFFECT_REFUSED = "effect_refused"
     TOOL_REJECTED = "tool_rejected"
+    HOOK_SPOOL = "hook_spool"
