@@ -96,7 +96,7 @@ PATHS = [
 
 def linked_repository(folder: Path, home: Path) -> Path:
     """A repository with links that lead in circles, out and into the home, and a file with a second name."""
-    root = folder / "repo"
+    root = folder / "répo"  # an entry holds it encoded
     (root / "docs" / "private").mkdir(parents=True)
     (root / "src").mkdir()
     (root / "docs" / "a.md").write_text("a")

@@ -14,6 +14,7 @@ from engine_drivers import cli, entries
 from guarded_homes import TASK, Guarded, assert_sound, guarded, guarded_home
 from small_processes import claimed
 
+from phasegate.engine.app.paths import decode_path
 from phasegate.engine.core.errors import BadInput
 from phasegate.policies.argument_rules import ArgumentRule
 from phasegate.policies.model import PhaseRule, Process
@@ -44,7 +45,7 @@ def process() -> Process:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Guarded:
     """A task whose repository has links that lead out."""
     folder = tmp_path_factory.mktemp("arguments")
-    repository = folder / "repo"
+    repository = folder / "répo one"  # an entry holds it encoded
     (repository / "docs" / "private").mkdir(parents=True)
     (repository / "src").mkdir()
     (repository / "docs" / "a.md").write_text("a")
@@ -71,7 +72,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Guarded:
 def repository(place: Guarded) -> Path:
     """The repository of the task."""
     with place.engine() as engine:
-        return Path(engine.state(TASK).repository)
+        return decode_path(engine.state(TASK).repository)
 
 
 INSIDE = [

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from phasegate.engine.app.paths import decode_path
 from phasegate.engine.core.arguments import Place
 
 
@@ -18,17 +19,18 @@ def places_of(texts: Iterable[str], repository: str, home: Path) -> dict[str, Pl
 
     Args:
         texts: paths, relative or absolute.
-        repository: the folder that the task's work changes; empty for none.
+        repository: the folder that the task's work changes, encoded as in an entry; empty for none.
         home: the engine's home.
     """
     if not repository:
         return {}
+    named = os.fspath(decode_path(repository))
     try:
-        root = os.path.realpath(repository, strict=True)
+        root = os.path.realpath(named, strict=True)
     except (OSError, ValueError):
         return {}
     kept_out = os.path.realpath(home)
-    found = ((text, _place(text, repository, root, kept_out)) for text in texts)
+    found = ((text, _place(text, named, root, kept_out)) for text in texts)
     return {text: place for text, place in found if place is not None}
 
 

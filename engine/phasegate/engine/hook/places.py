@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 
 
@@ -14,12 +15,12 @@ class Places:
     """Where paths lead, from the root of the repository.
 
     Args:
-        repository: the folder that the task's work changes; empty for none.
+        repository: the folder that the task's work changes, encoded as in an entry; empty for none.
         home: the engine's home, which is no part of it.
     """
 
     def __init__(self, repository: str, home: str) -> None:
-        self._repository = repository
+        self._repository = decode_path(repository)
         self._home = home
 
     def of(self, text: str) -> tuple[str, str] | None:
@@ -40,6 +41,13 @@ class Places:
         except (OSError, ValueError):
             return None
         return written, real
+
+
+def decode_path(text: str) -> str:
+    """A path from an entry, as `engine.app.paths` decodes it."""
+    return os.fsdecode(
+        re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), text.encode())
+    )
 
 
 def _below(path: str, root: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.paths import decode_path
 from phasegate.engine.app.results import GateReport, Result, Witnessed
 from phasegate.engine.core.state import Status, TaskState, is_current
 from phasegate.engine.mcp.refusals import finding_json
@@ -157,7 +158,7 @@ def standing(engine: Engine, state: TaskState) -> Standing:
         leads_to=list(process.next_phases(state.phase)) if state.status is Status.OPEN else [],
         evidence={name: name in found and is_current(state, found[name]) for name in rules},
         violations={str(kind): count for kind, count in state.violations.items()},
-        repository=state.repository,
+        repository=str(decode_path(state.repository)) if state.repository else "",
         base_commit=state.base_commit,
     )
 
