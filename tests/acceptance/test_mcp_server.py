@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from autopilot_work import TASK, Work
+from engine_drivers import cli
 from small_processes import three_phases
 
 pytest.importorskip("mcp", reason="needs the extra `mcp`")
@@ -81,6 +82,26 @@ def test_every_tool_says_what_it_takes_gives_and_is_for(engine: Engine) -> None:
                 assert "description" in field, (tool.name, name)
 
     with_agent(engine, look)
+
+
+def test_given_a_prefix_then_every_tool_has_it_and_none_is_found_without(engine: Engine) -> None:
+    caller = Caller(engine)
+
+    async def look() -> None:
+        async with connected(Serving(lambda _context: caller, "engine_").server()) as agent:
+            listed = [tool.name for tool in (await agent.client.list_tools()).tools]
+            assert listed == [f"engine_{tool.name}" for tool in TOOLS]
+            assert (await agent.call("engine_status", task="T-1"))["tasks"][0]["phase"] == "A"
+            told = await agent.refused("status", task="T-1")
+            assert "engine_status" in told["remedy"]
+
+    run(look)
+
+
+def test_given_a_prefix_that_no_name_can_have_then_it_is_bad_input(tmp_path: Path) -> None:
+    told = cli("mcp", "serve", "--prefix", "a b", "--home", str(tmp_path))
+
+    assert (told.code, "`a b` cannot begin the name of a tool" in told.err) == (2, True)
 
 
 def test_given_a_gate_that_is_shut_then_the_refusal_names_what_is_missing(engine: Engine) -> None:

@@ -74,7 +74,7 @@ def test_the_story_is_told_from_the_ledger(finished: SmallRepository) -> None:
     story = cli("history", TASK, "--home", str(finished.root / "state"))
 
     assert story.code == 0
-    assert "task opened under autopilot v3: A mean of nothing" in story.out
+    assert "task opened under autopilot v4: A mean of nothing" in story.out
     assert "witnessed `" in story.out
     assert "task completed after 9 phases" in story.out
 

@@ -11,6 +11,7 @@ from small_processes import branching, claimed, process_of, three_phases
 from phasegate.policies.errors import ProcessInvalid, ProcessNotFound
 from phasegate.policies.loader import load_process, parse_process, shipped_processes, stored_process
 from phasegate.policies.model import Origin, Process, Witness
+from phasegate.policies.tool_names import tool_set
 from phasegate.validators.registry import REGISTRY
 
 NINE = ("STRATEGIZE", "SPEC", "PLAN", "THINK", "IMPLEMENT", "VERIFY", "REVIEW", "PR", "MONITOR")
@@ -58,7 +59,10 @@ def test_given_the_shipped_processes_when_their_tools_are_compared_then_the_same
     evaluation, autopilot = load_process("evaluation"), load_process("autopilot")
 
     assert evaluation.read_only_tools == autopilot.read_only_tools != ()
-    assert {phase.tools for phase in evaluation.phases} == {("engine.*", "mcp__engine__*")}
+    assert {phase.tools for phase in evaluation.phases} == {("MCP:engine_*", "engine.*", "mcp__engine__*")}
+    for phase in (*autopilot.phases, *evaluation.phases):
+        assert tool_set(phase.tools).allows("MCP:engine_advance")
+        assert not tool_set(phase.tools).allows("MCP:advance"), "a server of any name may have that"
 
 
 def test_given_all_shipped_processes_when_listed_then_each_loads_and_names_known_checks() -> None:

@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from phasegate.engine.cli.output import say
 from phasegate.engine.cli.session import session
 from phasegate.engine.core.errors import BadInput
 from phasegate.policies.loader import load_process
 
+_PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{0,32}", re.ASCII)
 
-def serve_stdio(home: Path | None) -> None:
+
+def serve_stdio(home: Path | None, prefix: str) -> None:
     """Serve the local user until the client goes."""
+    _check_prefix(prefix)
     with _extra():
         from phasegate.engine.mcp.serving import serve_stdio as serve
     with session(home) as engine:
-        serve(engine)
+        serve(engine, prefix)
 
 
 def serve_http(
     home: Path | None,
     host: str,
     port: int,
+    prefix: str,
     processes: tuple[Path, ...],
     repositories: tuple[Path, ...],
     *,
     witness: bool,
 ) -> None:
     """Serve holders of tokens until a signal says to stop."""
+    _check_prefix(prefix)
     with _extra():
         from phasegate.engine.mcp.caller import Offered
         from phasegate.engine.mcp.serving import serve_http as serve
@@ -42,7 +49,21 @@ def serve_http(
     named = {loaded.process: loaded for loaded in map(load_process, map(str, processes))}
     offered = Offered(named, tuple(folder.resolve() for folder in repositories), witness)
     with session(home) as engine:
-        serve(engine, offered, host, port, lambda where: say(f"serving {engine.store.ledger} at {where}"))
+        serve(
+            engine,
+            offered,
+            host,
+            port,
+            prefix,
+            lambda where: say(f"serving {engine.store.ledger} at {where}"),
+        )
+
+
+def _check_prefix(prefix: str) -> None:
+    if not _PREFIX.fullmatch(prefix):
+        raise BadInput(
+            f"`{prefix[:80]}` cannot begin the name of a tool", "use at most 32 of a-z, A-Z, 0-9, `_` and `-`"
+        )
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from phasegate.engine.mcp import reading
 from phasegate.engine.mcp.caller import Caller
 from phasegate.engine.mcp.doing import Declined
 from phasegate.engine.mcp.refusals import refused, told
-from phasegate.engine.mcp.toolbox import BY_NAME, TOOLS, Instrument
+from phasegate.engine.mcp.toolbox import TOOLS, Instrument
 
 CALLS_AT_ONCE: Final = 16
 PROGRESS_S: Final = 2.0
@@ -47,10 +47,13 @@ class Serving:
 
     Args:
         caller_of: who makes a request.
+        prefix: what the names of its tools begin with, for clients that do not name the server with them.
     """
 
-    def __init__(self, caller_of: CallerOf) -> None:
+    def __init__(self, caller_of: CallerOf, prefix: str = "") -> None:
         self._caller_of = caller_of
+        self._tools = {f"{prefix}{tool.name}": tool for tool in TOOLS}
+        self._prefix = prefix
         self._log = structlog.get_logger("phasegate.mcp")
         self._limiter: CapacityLimiter | None = None
 
@@ -60,7 +63,7 @@ class Serving:
             "engine",
             version=version("phasegate"),
             title="phasegate",
-            instructions=INSTRUCTIONS,
+            instructions=self._instructions(),
             on_list_tools=self.list_tools,
             on_call_tool=self.call_tool,
             on_list_resources=self.list_resources,
@@ -70,19 +73,24 @@ class Serving:
             on_get_prompt=self.get_prompt,
         )
 
+    def _instructions(self) -> str:
+        if not self._prefix:
+            return INSTRUCTIONS
+        return f"{INSTRUCTIONS} Here the names of all these tools begin with `{self._prefix}`."
+
     # -- tools ----------------------------------------------------------------------------------------
 
     async def list_tools(
         self, _context: Context, _params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         """All tools; which of them take effect is for the engine to say."""
-        return types.ListToolsResult(tools=[tool.described() for tool in TOOLS])
+        return types.ListToolsResult(tools=[tool.described(self._prefix) for tool in TOOLS])
 
     async def call_tool(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         """Call one tool; whatever is refused is a result, so that the model reads why."""
-        tool = BY_NAME.get(params.name)
+        tool = self._tools.get(params.name)
         if tool is None:
-            known = ", ".join(BY_NAME)
+            known = ", ".join(self._tools)
             message = f"there is no tool `{params.name[:80]}`"
             return _failed({"code": "unknown_tool", "message": message, "remedy": f"use one of: {known}"})
         try:

@@ -25,10 +25,10 @@ BODY_BYTES_MAX: Final = 8 * 1024 * 1024
 _BEARER: Final = "bearer "
 
 
-def serve_stdio(engine: Engine) -> None:
+def serve_stdio(engine: Engine, prefix: str = "") -> None:
     """Serve the local user over standard input and output until the client goes."""
     caller = Caller(engine)
-    anyio.run(_stdio, Serving(lambda _context: caller))
+    anyio.run(_stdio, Serving(lambda _context: caller, prefix))
 
 
 async def _stdio(serving: Serving) -> None:
@@ -56,7 +56,7 @@ class EngineTokens(TokenVerifier):
         return AccessToken(token=token, client_id=grant.actor, scopes=[grant.role])
 
 
-def http_app(engine: Engine, offered: Offered, host: str, port: int) -> Starlette:
+def http_app(engine: Engine, offered: Offered, host: str, port: int, prefix: str = "") -> Starlette:
     """The server as an ASGI application at `/mcp`; each request comes with a token of its own."""
 
     def caller_of(context: Context) -> Caller:
@@ -66,7 +66,7 @@ def http_app(engine: Engine, offered: Offered, host: str, port: int) -> Starlett
     at = f"http://{host}:{port}"
     places = [f"{name}:*" for name in {host, "127.0.0.1", "localhost", "[::1]"}]
     return (
-        Serving(caller_of)
+        Serving(caller_of, prefix)
         .server()
         .streamable_http_app(
             streamable_http_path=PATH,
@@ -90,7 +90,9 @@ def _grant_of(engine: Engine, context: Context) -> Grant:
     return engine.tokens.grant(header[len(_BEARER) :].strip())
 
 
-def serve_http(engine: Engine, offered: Offered, host: str, port: int, tell: Callable[[str], None]) -> None:
+def serve_http(
+    engine: Engine, offered: Offered, host: str, port: int, prefix: str, tell: Callable[[str], None]
+) -> None:
     """Serve holders of tokens over streamable HTTP until a signal says to stop.
 
     Args:
@@ -98,12 +100,17 @@ def serve_http(engine: Engine, offered: Offered, host: str, port: int, tell: Cal
         offered: what calls may name.
         host: address to listen at.
         port: port to listen at.
+        prefix: what the names of its tools begin with.
         tell: told where it listens.
     """
     import uvicorn  # noqa: PLC0415 - only here
 
     tell(f"http://{host}:{port}{PATH}")
     config = uvicorn.Config(
-        http_app(engine, offered, host, port), host=host, port=port, log_level="warning", server_header=False
+        http_app(engine, offered, host, port, prefix),
+        host=host,
+        port=port,
+        log_level="warning",
+        server_header=False,
     )
     uvicorn.Server(config).run()

@@ -47,11 +47,11 @@ class Instrument:
     destructive: bool = False
     slow: bool = False
 
-    def described(self) -> types.Tool:
-        """As `tools/list` shows it."""
+    def described(self, prefix: str = "") -> types.Tool:
+        """As `tools/list` shows it, behind the prefix that its names have there."""
         reads = self.action is Action.READ
         return types.Tool(
-            name=self.name,
+            name=prefix + self.name,
             title=self.title,
             description=" ".join(self.description.split()),
             input_schema=self.arguments.model_json_schema(),
@@ -244,4 +244,3 @@ TOOLS: Final = (
         doing.tools,
     ),
 )
-BY_NAME: Final = {tool.name: tool for tool in TOOLS}

@@ -39,6 +39,12 @@ def serve(
             "--repositories", metavar="DIR", help="With --http: folder below which repositories may lie."
         ),
     ] = None,
+    prefix: Annotated[
+        str,
+        typer.Option(
+            "--prefix", metavar="TEXT", help="What the names of its tools begin with; else nothing."
+        ),
+    ] = "",
     home: HomeOption = None,
 ) -> None:
     """Serve the engine's commands as MCP tools: by stdio to the local user, or by HTTP to holders of tokens.
@@ -48,6 +54,8 @@ def serve(
     from phasegate.engine.cli import mcp as commands
 
     if not http:
-        commands.serve_stdio(home)
+        commands.serve_stdio(home, prefix)
         return
-    commands.serve_http(home, host, port, tuple(process or ()), tuple(repositories or ()), witness=witness)
+    commands.serve_http(
+        home, host, port, prefix, tuple(process or ()), tuple(repositories or ()), witness=witness
+    )
