@@ -194,7 +194,7 @@ def _change_with_terms(repository: SmallRepository) -> None:
 
 FILES_OF_CI = (
     ".github/actions/ours/action.yml", ".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", "Jenkinsfile",
-    "azure-pipelines.yml", ".circleci/config.yml", ".gitlab/ci.yml", ".buildkite/pipeline.yml",
+    "azure-pipelines.yml", ".circleci/config.yml", ".gitlab/ci.yml", ".buildkite/pipeline.yml", ".claude/settings.json",
 )  # fmt: skip
 BEFORE_HANDING_IN: dict[str, tuple[Callable[[SmallRepository], None], str]] = {
     "a test file is deleted": (_weaken, "git.kept_file_deleted"),

@@ -12,6 +12,7 @@ from phasegate.policies.errors import ProcessInvalid, ProcessNotFound
 from phasegate.policies.loader import load_process, parse_process, shipped_processes, stored_process
 from phasegate.policies.model import Origin, Process, Witness
 from phasegate.policies.tool_names import tool_set
+from phasegate.validators.globs import globs
 from phasegate.validators.registry import REGISTRY
 
 NINE = ("STRATEGIZE", "SPEC", "PLAN", "THINK", "IMPLEMENT", "VERIFY", "REVIEW", "PR", "MONITOR")
@@ -63,6 +64,20 @@ def test_given_the_shipped_processes_when_their_tools_are_compared_then_the_same
     for phase in (*autopilot.phases, *evaluation.phases):
         assert tool_set(phase.tools).allows("MCP:engine_advance")
         assert not tool_set(phase.tools).allows("MCP:advance"), "a server of any name may have that"
+
+
+@pytest.mark.parametrize("rule", ["documents", "change", "published"])
+@pytest.mark.parametrize(
+    "file",
+    [".mcp.json", ".claude/settings.json", ".claude/settings.local.json", ".claude/hooks/x.sh", ".cursor/mcp.json",
+     ".cursor/hooks.json", ".codex/hooks.json", ".codex/config.toml", ".gemini/settings.json"],
+)  # fmt: skip
+def test_given_settings_that_hold_a_clients_hooks_then_no_phase_lets_them_change(
+    file: str, rule: str
+) -> None:
+    rules = load_process("autopilot").repository[rule]
+
+    assert globs(rules, "deny").matches(file) or not globs(rules, "allow").matches(file)
 
 
 def test_given_all_shipped_processes_when_listed_then_each_loads_and_names_known_checks() -> None:
