@@ -124,6 +124,41 @@ def test_a_tool_call_is_decided_and_recorded(place: Served) -> None:
     assert too_much["refusal"]["code"] == "tool.argument_refused"
 
 
+def test_a_call_that_was_allowed_is_recorded_with_its_outcome_and_no_other(place: Served) -> None:
+    place.open()
+    call = {"tool": "Read", "arguments": {"path": "a secret"}}
+    answer = place.done(f"/v1/tasks/{TASK}/tools/check", call)
+    said = {name: answer[name] for name in ("phase", "rule", "policy_revision", "arguments_digest")}
+
+    place.done(f"/v1/tasks/{TASK}/tools/called", {**said, **call, "outcome": "ok", "server": "files"})
+    entry = place.entries()[-1]
+    assert (entry.type, entry.payload["tool"], entry.payload["outcome"]) == ("tool.called", "Read", "ok")
+    assert entry.payload["arguments"] == said["arguments_digest"]
+    assert b"secret" not in entry.bytes
+
+    other = {**said, **call, "arguments": {"path": "b"}, "outcome": "ok"}
+    refused = place.ask("POST", f"/v1/tasks/{TASK}/tools/called", other)
+    assert (refused.status_code, refused.json()["code"]) == (400, "bad_input")
+    assert place.entries()[-1] == entry
+
+
+def test_what_policy_says_is_explained_and_tried_without_a_record(place: Served) -> None:
+    place.open()
+    before = place.size()
+
+    told = place.ask("GET", f"/v1/tasks/{TASK}/policy").json()
+    tried = place.ask("POST", f"/v1/tasks/{TASK}/policy/tool", {"tool": "Bash"}, TokenRole.AUDITOR).json()
+    without = place.ask("POST", f"/v1/tasks/{TASK}/policy/patch", {"patch": "no diff"})
+
+    assert not told["allowed"]
+    assert "evidence.missing" in {answer["rule"] for answer in told["answers"]}
+    assert not tried["allowed"]
+    assert {answer["source"] for answer in tried["answers"]} == {"table", "pack tools"}
+    assert without.status_code == 400
+    assert "asks for a `git_diff.patch`" in without.json()["detail"]
+    assert place.size() == before
+
+
 def test_a_command_is_witnessed_in_the_task_s_repository_and_nowhere_else(tmp_path: Path) -> None:
     work = tmp_path / "work" / "repo"
     work.mkdir(parents=True)
@@ -292,6 +327,12 @@ BODIES = {
     "/v1/tasks/{task}/effects": {"effect": "webhook", "destination": "http://127.0.0.1:9/", "body": {"text": "{}"}},
     "/v1/tasks/{task}/tools/check": {"tool": "Bash"},
     "/v1/tools/check": {"tool": "Bash"},
+    "/v1/tasks/{task}/tools/called": {
+        "tool": "Read", "phase": "", "rule": "r", "policy_revision": "0" * 64, "arguments_digest": "0" * 64,
+        "arguments": {}, "outcome": "ok",
+    },
+    "/v1/tasks/{task}/policy/tool": {"tool": "Bash"},
+    "/v1/tasks/{task}/policy/patch": {"patch": "x"},
     "/v1/tasks/{task}/judgements": {"payload": "e30=", "payloadType": "x", "signatures": [{"keyid": "k", "sig": "AA=="}]},
     "/v1/tasks/{task}/interventions": {
         "payload": "e30=", "payloadType": "x", "signatures": [{"keyid": "k", "sig": "AA=="}],

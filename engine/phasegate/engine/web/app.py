@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.web.offering import ACTION, answer_to
 from phasegate.engine.web.problems import PROBLEM_JSON
-from phasegate.engine.web.routes import health, ledger, people, steering, system, tasks, work
+from phasegate.engine.web.routes import health, ledger, people, policy, steering, system, tasks, work
 from phasegate.engine.web.service import Service
 from phasegate.engine.web.settings import Settings
 
@@ -58,7 +58,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     app.state.service = service
     app.include_router(health.router)
     bearer = Security(HTTPBearer(auto_error=False, description="`engine token create` makes one."))
-    for module in (system, tasks, work, people, steering, ledger):
+    for module in (system, tasks, work, policy, people, steering, ledger):
         app.include_router(module.router, dependencies=[bearer])
     app.add_middleware(_Headers, headers={**HEADERS, **(SECURE_HEADERS if service.settings.secure else {})})
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]

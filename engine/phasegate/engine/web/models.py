@@ -281,41 +281,6 @@ class Health(BaseModel):
     status: str
 
 
-class Tool(BaseModel):
-    """A name, or the beginning of names, that may be called, and the rule that lets it pass."""
-
-    tool: str
-    rule: str
-
-
-class ToolList(BaseModel):
-    """What may be called now."""
-
-    tools: list[Tool]
-
-
-class ToolRefused(BaseModel):
-    """Why a tool call is refused."""
-
-    code: str
-    task: str
-    phase: str
-    tool: str
-    rule: str
-    policy_revision: str
-    message: str
-    remedy: str
-
-
-class ToolAnswer(BaseModel):
-    """The decision on a tool call. An answer that cannot be read must count as a refusal."""
-
-    allowed: bool
-    tool: str
-    rule: str
-    refusal: ToolRefused | None
-
-
 class PromptModel(BaseModel):
     """A prompt of a phase; `version` is that of its baseline, 0 for none."""
 

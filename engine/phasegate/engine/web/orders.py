@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from phasegate.engine.app.tools import Outcome
 from phasegate.engine.core.ids import REASON_CHARS_MAX, TITLE_CHARS_MAX
 from phasegate.ledger.leases import LEASE_TTL_MS_MAX
 from phasegate.policies.model import FlagMode
@@ -15,6 +16,7 @@ TASK_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 PHASE_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,31}$"
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 ARTIFACT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 WINDOW_PATTERN = r"^(all|[1-9][0-9]{0,3}[hd])$"
 TTL_S_MAX = LEASE_TTL_MS_MAX // 1000
 
@@ -22,6 +24,7 @@ TaskName = Annotated[str, StringConstraints(pattern=TASK_PATTERN)]
 PhaseText = Annotated[str, StringConstraints(pattern=PHASE_PATTERN)]
 ArtifactText = Annotated[str, StringConstraints(pattern=ARTIFACT_PATTERN)]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=REASON_CHARS_MAX)]
+ShortText = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,127}$")]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 
@@ -36,7 +39,7 @@ class Open(Given):
     """A task to open. A process is one that the server offers; a repository lies where it allows."""
 
     task: TaskName
-    process: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    process: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
     title: Annotated[str, StringConstraints(min_length=1, max_length=TITLE_CHARS_MAX)] | None = None
     depends_on: Annotated[list[TaskName], Field(max_length=64)] = Field(default_factory=list)
     milestone: Annotated[str, StringConstraints(max_length=64)] = ""
@@ -110,7 +113,33 @@ class ToolCall(Given):
 
     tool: Annotated[str, StringConstraints(max_length=1_000)]
     arguments: dict[str, Any] | None = None
-    persona: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
+    persona: Annotated[str, StringConstraints(pattern=NAME_PATTERN)] | None = None
+
+
+class CalledTool(Given):
+    """A tool that was called as an answer of `check` let it be, and how that ended.
+
+    Attributes:
+        phase: as the answer says; so rule, policy_revision and arguments_digest.
+        arguments: what it was called with; they go no further than their digest.
+        server: whose tool it is; empty where nobody says.
+    """
+
+    tool: ShortText
+    phase: Annotated[str, StringConstraints(pattern=rf"^$|{PHASE_PATTERN}")]
+    rule: ShortText
+    policy_revision: Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
+    arguments_digest: Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
+    arguments: dict[str, Any]
+    outcome: Outcome
+    server: Annotated[str, StringConstraints(max_length=128)] = ""
+
+
+class PatchTrial(Given):
+    """A change to be tried; for the phase that asks for a patch, without `phase`."""
+
+    patch: Annotated[str, StringConstraints(max_length=4_000_000)]
+    phase: PhaseText | None = None
 
 
 class NoteOrder(Given):
@@ -124,7 +153,7 @@ class NoteOrder(Given):
 class CompileOrder(Given):
     """How a prompt is to be compiled; as the baseline was, without more."""
 
-    persona: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
+    persona: Annotated[str, StringConstraints(pattern=NAME_PATTERN)] | None = None
     domains: Annotated[list[Line], Field(max_length=16)] = Field(default_factory=list)
     skills: Annotated[list[Line], Field(max_length=16)] = Field(default_factory=list)
 
@@ -133,7 +162,7 @@ class PromptReport(Given):
     """The prompt an agent works under, as it reports it: a claim."""
 
     text: Annotated[str, StringConstraints(min_length=1)]
-    persona: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
+    persona: Annotated[str, StringConstraints(pattern=NAME_PATTERN)] | None = None
 
 
 class EffectOrder(Given):
@@ -155,7 +184,7 @@ class Envelope(Given):
 class MilestoneOrder(Given):
     """A milestone to sign off, by what a supervisor signed."""
 
-    process: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    process: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
     milestone: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     envelope: Envelope
 
@@ -173,7 +202,7 @@ class PromptOrder(Given):
 
     text: Annotated[str, StringConstraints(min_length=1)]
     reason: Reason
-    persona: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
+    persona: Annotated[str, StringConstraints(pattern=NAME_PATTERN)] | None = None
 
 
 class Round(Given):
@@ -186,7 +215,7 @@ class Round(Given):
 class FlagOrder(Given):
     """A flag to set, by what an operator or supervisor signed."""
 
-    process: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    process: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
     flag: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     mode: FlagMode
     envelope: Envelope

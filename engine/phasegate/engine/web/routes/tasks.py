@@ -31,14 +31,11 @@ from phasegate.engine.web.models import (
     PromptModel,
     TaskModel,
     Tasks,
-    Tool,
-    ToolList,
 )
 from phasegate.engine.web.offering import Guarded, offer
 from phasegate.engine.web.orders import TASK_PATTERN
 
 router = APIRouter(prefix="/v1", route_class=Guarded, tags=["tasks"])
-Persona = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 After = Annotated[str, Query(pattern=f"{TASK_PATTERN}|^$", description="Only tasks behind this one.")]
 
 
@@ -112,13 +109,6 @@ def prompt(engine: Reading, task: TaskPath) -> PromptModel:
         header=shown.header_digest,
         text=shown.text,
     )
-
-
-@offer(router, "GET", "/tasks/{task}/tools", Action.READ, statuses=(404,))
-def tools(engine: Reading, task: TaskPath, persona: Persona = None) -> ToolList:
-    """What may be called now; for a task that does not exist, what policy lists as read-only."""
-    found = engine.tools.list(task, persona=persona)
-    return ToolList(tools=[Tool(tool=tool, rule=rule) for tool, rule in found.items()])
 
 
 @offer(router, "GET", "/leases", Action.READ, statuses=(404,))

@@ -1,4 +1,4 @@
-"""What agents do: open, hand in, witness, advance, go back, lease, ask for tools, note, attest, enqueue."""
+"""What agents do: open, hand in, witness, advance, go back, lease, note, attest, enqueue."""
 
 from __future__ import annotations
 
@@ -30,8 +30,6 @@ from phasegate.engine.web.models import (
     Done,
     Enqueued,
     LeaseModel,
-    ToolAnswer,
-    ToolRefused,
     WitnessAnswer,
 )
 from phasegate.engine.web.offering import Guarded, offer
@@ -46,7 +44,6 @@ from phasegate.engine.web.orders import (
     Open,
     PromptReport,
     RenewOrder,
-    ToolCall,
     WitnessOrder,
 )
 from phasegate.ledger.leases import LEASE_EPOCH_MAX
@@ -158,29 +155,7 @@ def release(engine: Writing, task: TaskPath, epoch: Epoch, phase: PhaseQuery = N
     return LeaseModel.of(engine.leases.release(task, epoch, phase), held=False)
 
 
-# -- tools, journal, prompts, outbox ----------------------------------------------------------------------
-
-
-@offer(router, "POST", "/tools/check", Action.WORK, statuses=(409,))
-def check_without_task(engine: Writing, body: ToolCall) -> ToolAnswer:
-    """Decide on a tool call without a task: only what policy lists as read-only passes."""
-    return _checked(engine, None, body)
-
-
-@offer(router, "POST", "/tasks/{task}/tools/check", Action.WORK, statuses=(409,))
-def check(engine: Writing, task: TaskPath, body: ToolCall) -> ToolAnswer:
-    """Decide whether a tool may be called now; what is refused is recorded. Any other answer is a refusal."""
-    return _checked(engine, task, body)
-
-
-def _checked(engine: Engine, task: str | None, body: ToolCall) -> ToolAnswer:
-    decision = engine.tools.check(task, body.tool, body.arguments, persona=body.persona)
-    refusal = decision.refusal
-    told = None
-    if refusal is not None:
-        said = {name: getattr(refusal, name) for name in ToolRefused.model_fields}
-        told = ToolRefused(**said)
-    return ToolAnswer(allowed=decision.allowed, tool=decision.tool, rule=decision.rule, refusal=told)
+# -- journal, prompts, outbox ----------------------------------------------------------------------
 
 
 @offer(router, "POST", "/tasks/{task}/journal", Action.WORK, statuses=VERSIONED, status=201)
