@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from postgres_server import Server, run
 from small_processes import with_witness
 
 from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.home import DATABASE
 from phasegate.engine.core.errors import BadInput
 
 TASK = "PG-1"
@@ -298,3 +300,38 @@ def test_what_the_home_keeps_is_refused_when_damaged(tmp_path: Path) -> None:
     assert (ran.code, "is damaged" in ran.err) == (4, True), ran
     with pytest.raises(BadInput):
         Engine.open(tmp_path / "state", ledger="sqlite:///x")
+
+
+def test_a_child_in_a_database_is_verified_with_the_tree_of_its_parent(
+    finished: Place, tmp_path: Path
+) -> None:
+    parent, note = tmp_path / "parent", tmp_path / "child.note"
+    Engine.init(parent).close()
+    with Engine.open(finished.home) as engine:
+        note.write_text(engine.checkpoints.make().note.encoded())
+        key = engine.keys.engine_vkey().vkey
+    held = cli("ledger", "hold", str(note), "--log", key, "--from", str(finished.home), "--home", str(parent))
+    assert held.code == 0, held
+
+    code, child = tree_of(parent)
+    assert (code, child["standing"]) == (0, "holds"), child
+    assert child["entries"] >= child["held"] > 0
+
+    kept = finished.home / DATABASE
+    said = kept.read_text()
+    try:
+        kept.write_text(json.dumps({"database": "postgresql:///gone?host=/nowhere&ledger=x"}))
+        code, child = tree_of(parent)
+        assert (code, child["standing"]) == (3, "unknown"), child
+        kept.write_text("{")
+        code, child = tree_of(parent)
+        assert (code, child["standing"]) == (4, "damaged"), child
+    finally:
+        kept.write_text(said)
+
+
+def tree_of(parent: Path) -> tuple[int, dict[str, Any]]:
+    """The exit code of verifying a tree, and its one child."""
+    ran = cli("ledger", "verify", "--tree", "--json", "--home", str(parent))
+    (child,) = ran.json["children"]
+    return ran.code, child

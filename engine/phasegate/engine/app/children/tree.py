@@ -11,8 +11,9 @@ from typing import Any, Final
 from phasegate.engine.app.children.holding import Held, held_in
 from phasegate.engine.app.home import MARKER, database_of
 from phasegate.engine.app.paths import decode_path
+from phasegate.engine.core.errors import IntegrityError
 from phasegate.engine.core.opening import LEDGER_STREAM
-from phasegate.ledger.errors import LedgerError, NoteError
+from phasegate.ledger.errors import LedgerError, NoteError, StoreBusy, StoreFailed, StoreMissing
 from phasegate.ledger.note_keys import check_signed
 from phasegate.ledger.notes import parse_note
 from phasegate.ledger.offline.terms import Terms
@@ -35,7 +36,7 @@ class Standing(StrEnum):
         MISSING: there is no ledger where it was.
         DAMAGED: its entries do not hold, or it is another ledger.
         KEY: a checkpoint held is signed by a key that its own entries do not lead to, or not signed.
-        UNKNOWN: nobody said where it is, or it was not looked at.
+        UNKNOWN: nobody said where it is, or its database did not answer.
     """
 
     HOLDS = "holds"
@@ -126,36 +127,48 @@ def _child(held: list[Held], places: Mapping[str, Path], above: tuple[str, ...])
     if place is None:
         return Child(name, Standing.UNKNOWN, last, detail="nobody said where it is: `--child PATH`")
     found = Child(name, Standing.HOLDS, last, str(place))
-    if database_of(place, {}):
-        found.standing = Standing.UNKNOWN
-        found.detail = "its ledger is in PostgreSQL, which is not looked at here: `engine ledger verify DSN`"
-        return found
-    file = place / "ledger.db" if (place / MARKER).is_file() else place
-    if not file.exists():
-        found.standing, found.detail = Standing.MISSING, "there is no ledger any more"
-        return found
     try:
-        _look(found, file, held, places, above)
+        ledger = database_of(place, {}) or (place / "ledger.db" if (place / MARKER).is_file() else place)
+        if isinstance(ledger, Path) and not ledger.exists():
+            found.standing, found.detail = Standing.MISSING, "there is no ledger any more"
+        else:
+            _look(found, ledger, held, places, above)
+    except _Unreached as error:
+        found.standing, found.detail = Standing.UNKNOWN, str(error)
+    except StoreMissing as error:
+        found.standing, found.detail = Standing.MISSING, str(error)
     except (LedgerError, OSError) as error:
         found.standing, found.detail = Standing.DAMAGED, str(error)
+    except IntegrityError as error:
+        found.standing, found.detail = Standing.DAMAGED, error.message
     return found
 
 
+class _Unreached(Exception):
+    """A database that does not answer: its ledger may hold."""
+
+
 def _look(
-    found: Child, file: Path, held: list[Held], places: Mapping[str, Path], above: tuple[str, ...]
+    found: Child, ledger: Path | str, held: list[Held], places: Mapping[str, Path], above: tuple[str, ...]
 ) -> None:
+    """Look at a child in a file or a folder of tiles, or in the database of a DSN."""
     notes = tuple(dict.fromkeys(item.note.encode() for item in held))
-    report = verify_path(file, Terms(ledger=found.ledger, previous=notes))
+    try:
+        report = verify_path(ledger, Terms(ledger=found.ledger, previous=notes))
+    except (StoreFailed, StoreBusy, ModuleNotFoundError) as error:
+        if isinstance(ledger, Path):
+            raise
+        raise _Unreached(f"its database was not looked at: {error}") from None
     found.entries = report.chain.entries
     problem = report.chain.problem
     if problem is not None:
         found.standing = _STANDINGS.get(problem.code, Standing.DAMAGED)
         found.detail = f"{problem.code}: {problem.message}"
         return
-    if kind_of(file) != "sqlite":
-        found.detail = "not looked at: its keys and children, which only a ledger file tells of"
+    store = _store_of(ledger, found.ledger)
+    if store is None:
+        found.detail = "not looked at: its keys and children, which only a ledger and no export tells of"
         return
-    store = SqliteStore.open(file, readonly=True)
     try:
         fault = _key_fault(store, held)
         if fault:
@@ -163,6 +176,15 @@ def _look(
         found.children = verify_children(store, places, above)
     finally:
         store.close()
+
+
+def _store_of(ledger: Path | str, name: str) -> Store | None:
+    """The ledger, to be read; None for an export."""
+    if isinstance(ledger, Path):
+        return SqliteStore.open(ledger, readonly=True) if kind_of(ledger) == "sqlite" else None
+    from phasegate.ledger.postgres import PostgresStore  # noqa: PLC0415 - an extra
+
+    return PostgresStore.open(ledger, name, readonly=True)
 
 
 def _unsigned(held: Sequence[Held]) -> str:
