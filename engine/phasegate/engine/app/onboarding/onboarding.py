@@ -1,0 +1,153 @@
+"""`engine onboard`: look at a repository, make its profile, show it, and write it where that is asked for."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from phasegate.engine.app.onboarding.detecting import Detection, detect, local_files, wanted
+from phasegate.engine.app.onboarding.languages import LANGUAGES
+from phasegate.engine.app.onboarding.listing import listing_of
+from phasegate.engine.app.onboarding.profile import Line, as_yaml
+from phasegate.engine.app.onboarding.tables import REPORTS
+from phasegate.engine.app.onboarding.tailoring import tailored
+from phasegate.engine.core.errors import BadInput, NotEvaluated
+from phasegate.policies.definition_files import read_definition
+from phasegate.policies.errors import ProcessNotFound
+from phasegate.policies.loader import parse_process, shipped_processes
+from phasegate.policies.model import Process
+from phasegate.policies.yaml_lines import read_yaml
+
+BASE: Final = "autopilot"
+PROFILE: Final = ".phasegate/process.yaml"
+"""Where a profile is written, from the repository's root."""
+IGNORED: Final = f"{REPORTS}/.gitignore"
+IGNORING: Final = "*\n!.gitignore\n"
+"""Reports are no part of a change; the folder itself is, so that tools find it in every checkout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Onboarding:
+    """What came of looking at a repository.
+
+    Attributes:
+        root: its folder.
+        detection: what it is made with.
+        name: the profile's name.
+        lines: the lines of the profile that are others than the base process's, each with its reason.
+        text: the profile as YAML.
+        process: the same as the loader reads it.
+        toolchains: where the program that each language needs lies on this machine; empty where it does not.
+    """
+
+    root: Path
+    detection: Detection
+    name: str
+    lines: tuple[Line, ...]
+    text: str
+    process: Process
+    toolchains: dict[str, str]
+
+
+def onboard(root: Path, name: str = "", *, without_coverage: bool = False) -> Onboarding:
+    """Look at a repository and make its profile; nothing is run, and nothing written.
+
+    Args:
+        root: its folder.
+        name: the profile's name; the folder's without it.
+        without_coverage: leave the coverage of languages out for which no tool was found.
+
+    Raises:
+        BadInput: there is no such folder, or the name is none.
+        NotEvaluated: nothing in it is known, so there is nothing to tailor.
+    """
+    listing = listing_of(root, wanted(LANGUAGES), local_files(LANGUAGES))
+    found = detect(listing, LANGUAGES)
+    if not found.components:
+        known = ", ".join(language.name for language in LANGUAGES)
+        raise NotEvaluated(
+            f"`{root}` shows none of the languages that are known: {known}",
+            "name the folder that holds the manifest, or write a process by hand: docs/processes.md",
+        )
+    chosen = _name(name, listing.root)
+    text, source = read_definition(BASE, "processes", "process", ProcessNotFound)
+    base: dict[str, Any] = read_yaml(text, source).data
+    profile = tailored(base, found, chosen, without_coverage=without_coverage)
+    written = as_yaml(profile, _head(chosen, base))
+    process = parse_process(written.encode(), PROFILE)
+    toolchains = {one.language.name: _program(one.language.toolchain) for one in found.components}
+    return Onboarding(listing.root, found, chosen, tuple(profile.lines), written, process, toolchains)
+
+
+def write(made: Onboarding, *, force: bool = False) -> tuple[Path, ...]:
+    """Write a profile, and the folder that its commands put their reports into; returns what was written.
+
+    A file is replaced in one step, and never through a link.
+
+    Raises:
+        BadInput: there is another profile, or a link where one would be written.
+    """
+    place = made.root / PROFILE
+    for part in (place.parent, made.root / REPORTS, place, made.root / IGNORED):
+        if part.is_symlink():
+            raise BadInput(
+                f"`{part}` is a link", "take it away: a profile is written into the repository itself"
+            )
+    if place.exists() and place.read_bytes() == made.text.encode():
+        return ()
+    if place.exists() and not force:
+        raise BadInput(
+            f"`{place}` is there already, and another one",
+            "compare them: `engine onboard --format yaml | diff .phasegate/process.yaml -`; `--force` replaces it",
+        )
+    written = []
+    for path, text in ((IGNORED, IGNORING), (PROFILE, made.text)):
+        if not ((made.root / path).exists() and path == IGNORED):
+            _replace(made.root / path, text)
+            written.append(made.root / path)
+    return tuple(written)
+
+
+def _replace(place: Path, text: str) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=place.parent, prefix=".draft-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as opened:
+            opened.write(text)
+        Path(draft).chmod(0o644)
+        Path(draft).replace(place)
+    except OSError:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def _name(given: str, root: Path) -> str:
+    name = given or re.sub(r"[^a-z0-9_.-]+", "-", root.name.lower()).strip("-.")[:60]
+    if not given and not re.match(r"[a-z]", name):
+        name = f"repo-{name}".rstrip("-")
+    if not re.fullmatch(r"[a-z][a-z0-9_.-]{0,63}", name):
+        raise BadInput(
+            f"`{given[:80]}` is no name of a process", "use lower-case letters, digits, `.`, `_`, `-`"
+        )
+    if name in shipped_processes():
+        if given:
+            raise BadInput(f"`{name}` is the name of a shipped process", "give the profile another name")
+        name = f"{name}-own"
+    return name
+
+
+def _head(name: str, base: dict[str, Any]) -> list[str]:
+    return [
+        f"The process of {name}, made by `engine onboard` from `{base['process']}` version {base['version']}.",
+        "A line that is another than there has its reason above it, with the file and line that show it; all",
+        "others are as they are there. Read it, change what you know better, and let its owners merge it.",
+    ]
+
+
+def _program(names: tuple[str, ...]) -> str:
+    return next((found for name in names if (found := shutil.which(name))), "")
