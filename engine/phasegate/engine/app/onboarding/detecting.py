@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Final
 
 from phasegate.engine.app.onboarding.components import COMPONENTS_MAX, Component, components_of
 from phasegate.engine.app.onboarding.listing import Listing
@@ -14,14 +15,16 @@ from phasegate.engine.app.onboarding.tables import Language, Recipe, Sign, Sourc
 from phasegate.validators.interface import Finding, Severity
 from phasegate.validators.quoting import quoted
 
+PERCENT_MAX: Final = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One thing that was found.
 
     Attributes:
-        kind: `language`, `toolchain`, `package manager`, `test runner`, `coverage tool`, `build`, `threshold`,
-            `ci` or `code owners`.
+        kind: `language`, `toolchain`, `package manager`, `test runner`, `coverage tool`, `build`,
+            `threshold`, `ci` or `code owners`.
         name: what it is.
         place: what shows it.
         folder: the component it is about; empty for the root and for the whole repository.
@@ -136,13 +139,13 @@ def _found(component: Component, listing: Listing) -> Found:
     manager = fact("package manager", language.managers) or Fact(
         "package manager", language.managers[-1].name, component.shown, folder
     )
-    runner, coverage = fact("test runner", language.runners), fact("coverage tool", language.coverage)
-    recipe = language.recipe(runner.name, coverage.name if coverage else "") if runner else None
+    runner = fact("test runner", language.runners)
+    recipe, coverage = _recipe(component, runner.name) if runner else (None, None)
     return Found(
         component,
         manager,
         runner,
-        coverage if recipe and recipe.report else None,
+        coverage,
         _threshold(component),
         fact("build", language.builds),
         fact("toolchain", language.versions),
@@ -151,10 +154,21 @@ def _found(component: Component, listing: Listing) -> Found:
     )
 
 
+def _recipe(component: Component, runner: str) -> tuple[Recipe | None, Fact | None]:
+    """The first command for a runner whose coverage tool is there, and what shows that."""
+    for recipe in component.language.recipes:
+        if recipe.runner == runner and not recipe.coverage:
+            return recipe, None
+        signs = [sign for sign in component.language.coverage if sign.name == recipe.coverage]
+        if recipe.runner == runner and (seen := component.sources.first(signs)):
+            return recipe, Fact("coverage tool", seen[0].name, seen[1], component.folder)
+    return None, None
+
+
 def _threshold(component: Component) -> Fact | None:
     for one in component.language.thresholds:
         found = component.sources.line(one.inside, one.text)
-        if found and int(found[0][1]) <= 100:
+        if found and int(found[0][1]) <= PERCENT_MAX:
             return Fact("threshold", found[0][1].lstrip("0") or "0", found[1], component.folder)
     return None
 
@@ -162,7 +176,7 @@ def _threshold(component: Component) -> Fact | None:
 def _exec(component: Component, manager: str, local: frozenset[str]) -> str:
     """What programs of the project are run with: an environment that is there, or the manager's way."""
     for sign in component.language.local:
-        for path in sign.files:
+        for path in sign.files if sign.name in {manager, "*"} else ():
             if str(PurePosixPath(component.folder, path.removeprefix("/"))) in local:
                 return sign.says
     return component.language.exec.get(manager, "")

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from phasegate.validators.errors import ValidatorError
+from phasegate.validators.untrusted_xml import Handlers, read_xml
+
 TABLES_MAX: Final = 2_000
 """How many tables and fields of a manifest are looked at."""
 DEPTH_MAX: Final = 5
@@ -118,6 +121,15 @@ def _text(path: str, _text: str) -> Manifest:
     return Manifest(path)
 
 
+def _xml(path: str, text: str) -> Manifest:
+    """Whether it is XML at all; what a POM says is sought by line."""
+    try:
+        read_xml(text.encode(), Handlers(lambda _tag, _attributes: None, lambda _tag: None), "mend it")
+    except ValidatorError as error:
+        raise Unreadable(f"it is no XML that can be read: {error}") from error
+    return Manifest(path)
+
+
 def _of_data(path: str, text: str, data: Mapping[str, Any]) -> Manifest:
     tables: dict[str, int] = {}
     for dotted in _dotted(data):
@@ -217,6 +229,6 @@ def line_of(text: str, pattern: str) -> int:
 
 
 READERS: Final[Mapping[str, Callable[[str, str], Manifest]]] = MappingProxyType(
-    {"toml": _toml, "json": _json, "ini": _ini, "names": _names, "text": _text}
+    {"toml": _toml, "json": _json, "ini": _ini, "names": _names, "text": _text, "xml": _xml}
 )
 """What reads a manifest, by its shape."""

@@ -30,7 +30,7 @@ class Sign:
         files: patterns of files, from the component's folder (`validators.globs`; `/NAME` lies in that very folder).
         needs: names that the manifest depends on.
         tables: dotted tables or fields that the manifest has.
-        script: expression that one of the manifest's scripts matches.
+        script: expression that one of the manifest's scripts matches whose name begins with `test`.
         text: expression that a line of one of `inside` matches.
         inside: patterns of the files that `text` is sought in.
         says: what it shows, for whoever reads the reason; the tool's name without it.
@@ -50,15 +50,17 @@ class Sign:
 class Recipe:
     """A command for the tools that were found.
 
-    Its texts may hold `{exec}`, what the package manager is run by; `{reports}`, the folder of reports from
-    where the command runs; and `{id}`, which keeps the reports of several components apart.
+    Its texts may hold `{exec}`, what the project's programs are run with; `{reports}`, the folder of reports;
+    `{folder}`, the component's own with a slash; and `{id}`, which keeps reports of several components apart.
+    In `steps` folders are told from where the command runs, else from the repository's root.
 
     Attributes:
         runner: the test runner it is for.
         coverage: the coverage tool it is for; empty for none.
         steps: commands, one after the other.
-        junit: the test report, from `{reports}`; `-` for what the command prints.
-        report: the coverage report, from `{reports}`; empty where there is none.
+        junit: the test report; `-` for what the command prints. With `*` it is a pattern of reports.
+        report: the coverage report; empty where there is none.
+        own: programs that lie among the project's dependencies, not in folders of the system.
     """
 
     runner: str
@@ -66,6 +68,7 @@ class Recipe:
     steps: tuple[str, ...]
     junit: str
     report: str = ""
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,11 @@ class Language:
         versions: what shows which version is wanted.
         managers: package managers; the first whose sign is seen is taken, the last is the default.
         exec: what a manager runs the project's programs with.
-        local: files that no commit has and that say what to run programs with instead (`says`): environments.
+        local: files that say what to run programs with instead (`says`), looked for whether or not git has
+            them: environments, wrappers. The name is that of the manager it is for, `*` for any.
         runners: test runners, likewise.
-        coverage: coverage tools, likewise, but for a default.
-        recipes: test commands.
+        coverage: coverage tools; every one whose sign is seen may be used.
+        recipes: test commands; the first is taken that is for the runner and a coverage tool that is there.
         builds: what shows that there is something to build, and the command, as the sign's `says`.
         thresholds: where a least coverage stands.
         tests: patterns of its tests, which may change and not go.
@@ -131,11 +135,6 @@ class Language:
     def signs(self) -> tuple[Sign, ...]:
         """Every sign but those of what no commit has."""
         return (*self.versions, *self.managers, *self.runners, *self.coverage, *self.builds)
-
-    def recipe(self, runner: str, coverage: str) -> Recipe | None:
-        """The command for a runner and a coverage tool; the runner's alone where they do not go together."""
-        fitting = [one for one in self.recipes if one.runner == runner and one.coverage in {coverage, ""}]
-        return max(fitting, key=lambda one: bool(one.coverage), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +183,8 @@ class Sources:
             for table in sign.tables:
                 if table in manifest.tables:
                     return place_in(manifest, manifest.tables[table])
-            for command, line in manifest.scripts.values() if sign.script else ():
-                if re.search(sign.script, command):
+            for name, (command, line) in manifest.scripts.items() if sign.script else ():
+                if name.startswith("test") and re.search(sign.script, command):
                     return place_in(manifest, line)
         return None
 
@@ -201,12 +200,13 @@ class Sources:
 
 
 def command_of(steps: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
-    """The words of a command: of its one step, or of a shell that does several, each if the last went well."""
-    filled = [_filled(step, values) for step in steps]
-    return tuple(shlex.split(filled[0])) if len(filled) == 1 else ("sh", "-c", " && ".join(filled))
+    """The words of a command: of its one step, or of a shell that does several while all goes well."""
+    commands = [filled(step, values) for step in steps]
+    return tuple(shlex.split(commands[0])) if len(commands) == 1 else ("sh", "-c", " && ".join(commands))
 
 
-def _filled(text: str, values: Mapping[str, str]) -> str:
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """A text with each `{name}` replaced that there is a value for."""
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", value)
     return text

@@ -1,4 +1,4 @@
-"""From what was found to a profile: the default process, changed where the repository shows a reason. Pure."""
+"""From what was found to a profile: the default process, changed where the repository shows why. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from phasegate.engine.app.onboarding.detecting import Detection, Found
 from phasegate.engine.app.onboarding.profile import Path, Profile
-from phasegate.engine.app.onboarding.tables import REPORTS, Recipe, command_of
+from phasegate.engine.app.onboarding.tables import REPORTS, Recipe, command_of, filled
 from phasegate.validators.globs import Globs
 
 VERIFY: Final = "VERIFY"
@@ -79,7 +79,7 @@ def _protect(profile: Profile, found: Detection) -> None:
                 profile.add(place, [fact.place.path], f"{fact.name} {what}", (fact.place,))
 
 
-# -- a phase of verification for each component ----------------------------------------------------------------
+# -- a phase of verification for each component -------------------------------------------------------------
 
 
 def _phases_of(found: Sequence[Found]) -> list[str]:
@@ -145,11 +145,17 @@ def _verify(
     tools = [fact for fact in (one.manager, one.runner, one.coverage, one.build) if fact is not None]
     what = ", ".join(f"{fact.kind} {fact.name}" for fact in tools)
     profile.put((*at, "commands"), list(_commands(phase, one, recipe)), what, [fact.place for fact in tools])
+    protected = (*at, "evidence", artifact(phase, "protected_checks.json"), "checks", "protected_checks")
+    if others or recipe.own:
+        profile.at(protected)["params"] = {}
     if others:
         patterns = list(dict.fromkeys(pattern for other in others for pattern in _excused(one, other)))
         why = "other components have phases of their own"
-        place = ("evidence", artifact(phase, "protected_checks.json"), "checks", "protected_checks", "params")
-        profile.put((*at, *place), {"excused": patterns}, why, [other.component.shown for other in others])
+        shown = [other.component.shown for other in others]
+        profile.put((*protected, "params", "excused"), patterns, why, shown)
+    if recipe.own:
+        why = "they lie among the project's own dependencies"
+        profile.put((*protected, "params", "programs"), list(recipe.own), why, (one.runner.place,))
     _cover(profile, phase, one, others, without_coverage=without_coverage)
 
 
@@ -160,26 +166,26 @@ def _part(one: Found) -> str:
 def _commands(phase: str, one: Found, recipe: Recipe) -> Iterator[dict[str, Any]]:
     folder = one.component.folder
     up = "/".join([".."] * len(PurePosixPath(folder).parts))
-    identity = f"{_suffix(phase)}-" if _suffix(phase) else ""
-    values = {"exec": one.exec, "reports": f"{up}/{REPORTS}" if up else REPORTS, "id": identity}
+    names = {
+        "exec": one.exec,
+        "manager": one.manager.name,
+        "id": f"{_suffix(phase)}-" if _suffix(phase) else "",
+        "folder": f"{folder}/" if folder else "",
+    }
+    inside = {**names, "reports": f"{up}/{REPORTS}" if up else REPORTS}
     where = {"folder": folder} if folder else {}
     if one.build is not None:
         sign = next(sign for sign in one.language.builds if sign.name == one.build.name)
-        yield {"name": "build", "run": list(command_of((sign.says,), values)), **where}
-
-    def report(name: str) -> str:
-        return name if name in {"", "-"} else f"{REPORTS}/{name.replace('{id}', identity)}"
-
-    coverage = {"coverage": report(recipe.report)} if recipe.report else {}
-    run = list(command_of(recipe.steps, values))
-    yield {"name": "test", "run": run, **where, "junit": report(recipe.junit), **coverage}
+        yield {"name": "build", "run": list(command_of((sign.says,), inside)), **where}
+    written = {"junit": recipe.junit, "coverage": recipe.report}
+    reports = {kind: filled(text, {**names, "reports": REPORTS}) for kind, text in written.items() if text}
+    yield {"name": "test", "run": list(command_of(recipe.steps, inside)), **where, **reports}
 
 
 def _excused(one: Found, other: Found) -> list[str]:
     """Paths of another component, as patterns that spare this one's."""
-    if other.component.folder and other.component.folder != one.component.folder:
-        if not f"{one.component.folder}/".startswith(f"{other.component.folder}/"):
-            return [f"{other.component.folder}/**"]
+    if not f"{one.component.folder}/".startswith(f"{other.component.folder}/".removeprefix("/")):
+        return [f"{other.component.folder}/**"]
     if other.language is not one.language:
         return [*other.language.sources, *other.language.configuration]
     tops = {path.partition("/")[0] for path in other.component.sources.paths}

@@ -6,17 +6,22 @@ from typing import Final
 
 from phasegate.engine.app.onboarding.tables import Language, Recipe, Sign, Threshold
 
-_PYTEST = "{exec} -m pytest -p no:cacheprovider --junitxml={reports}/{id}junit.xml"
-_JSON = "{reports}/{id}coverage.json"
+_PYTEST = "-m pytest -p no:cacheprovider --junitxml={reports}/{id}junit.xml"
+_JUNIT, _JSON = "{reports}/{id}junit.xml", "{reports}/{id}coverage.json"
+_AS_JSON = f"{{exec}} -m coverage json -o {_JSON}"
 
 PYTHON: Final = Language(
     name="Python",
     sources=("*.py",),
-    manifests=("pyproject.toml", "setup.cfg", "setup.py", "requirements.txt", "requirements-dev.txt",
-               "dev-requirements.txt", "requirements-test.txt", "Pipfile", "tox.ini"),
-    shape={"pyproject.toml": "toml", "setup.cfg": "ini", "requirements.txt": "names", "Pipfile": "toml",
-           "requirements-dev.txt": "names", "dev-requirements.txt": "names", "requirements-test.txt": "names",
-           "tox.ini": "ini", "setup.py": "text"},
+    manifests=(
+        "pyproject.toml", "setup.cfg", "setup.py", "requirements.txt", "requirements-dev.txt",
+        "dev-requirements.txt", "requirements-test.txt", "Pipfile", "tox.ini",
+    ),
+    shape={
+        "pyproject.toml": "toml", "Pipfile": "toml", "setup.cfg": "ini", "tox.ini": "ini", "setup.py": "text",
+        "requirements.txt": "names", "requirements-dev.txt": "names", "dev-requirements.txt": "names",
+        "requirements-test.txt": "names",
+    },
     toolchain=("python3", "python"),
     versions=(
         Sign("python", tables=("project.requires-python",)),
@@ -27,37 +32,43 @@ PYTHON: Final = Language(
         Sign("uv", files=("/uv.lock",), tables=("tool.uv",)),
         Sign("poetry", files=("/poetry.lock",), tables=("tool.poetry",)),
         Sign("pdm", files=("/pdm.lock",), tables=("tool.pdm",)),
-        Sign("pip", files=("/requirements.txt", "/pyproject.toml", "/setup.py", "/setup.cfg", "*requirements*.txt")),
+        Sign("pip", files=("/requirements.txt", "/pyproject.toml", "/setup.py", "/setup.cfg")),
     ),
-    exec={"uv": ".venv/bin/python", "poetry": "poetry run python", "pdm": ".venv/bin/python", "pip": "python3"},
-    local=(Sign("environment", files=("/.venv/pyvenv.cfg",), says=".venv/bin/python"),
-           Sign("environment", files=("/venv/pyvenv.cfg",), says="venv/bin/python")),
+    exec={
+        "uv": ".venv/bin/python", "pdm": ".venv/bin/python", "poetry": "poetry run python", "pip": "python3",
+    },
+    local=(
+        Sign("*", files=("/.venv/pyvenv.cfg",), says=".venv/bin/python"),
+        Sign("*", files=("/venv/pyvenv.cfg",), says="venv/bin/python"),
+    ),
     runners=(
-        Sign("pytest", needs=("pytest", "pytest-cov"), tables=("tool.pytest.ini_options", "tool:pytest", "pytest",
-             "tool.pytest"), files=("/pytest.ini", "/.pytest.ini", "conftest.py")),
+        Sign(
+            "pytest", needs=("pytest", "pytest-cov"), files=("/pytest.ini", "/.pytest.ini", "conftest.py"),
+            tables=("tool.pytest.ini_options", "tool.pytest", "tool:pytest", "pytest"),
+        ),
         Sign("pytest", text=r"^\s*(?:import|from) pytest\b", inside=("test_*.py", "*_test.py")),
         Sign("unittest", text=r"^\s*(?:import|from) unittest\b", inside=("test*.py", "*_test.py")),
         Sign("pytest", files=("test_*.py", "*_test.py")),
     ),
     coverage=(
         Sign("pytest-cov", needs=("pytest-cov",)),
-        Sign("coverage", needs=("coverage",), tables=("tool.coverage", "tool.coverage.run", "tool.coverage.report"),
-             files=("/.coveragerc",)),
+        Sign("coverage", needs=("coverage",), files=("/.coveragerc",), tables=("tool.coverage", "coverage:run")),
     ),
     recipes=(
-        Recipe("pytest", "pytest-cov", (f"{_PYTEST} --cov --cov-report=json:{_JSON}",), "junit.xml", "coverage.json"),
-        Recipe("pytest", "coverage",
-               (_PYTEST.replace("-m pytest", "-m coverage run -m pytest"), f"{{exec}} -m coverage json -o {_JSON}"),
-               "junit.xml", "coverage.json"),
-        Recipe("pytest", "", (_PYTEST,), "junit.xml"),
-        Recipe("unittest", "coverage",
-               ("{exec} -m coverage run -m unittest -v", f"{{exec}} -m coverage json -o {_JSON}"), "-", "coverage.json"),
+        Recipe("pytest", "pytest-cov", (f"{{exec}} {_PYTEST} --cov --cov-report=json:{_JSON}",), _JUNIT, _JSON),
+        Recipe("pytest", "coverage", (f"{{exec}} -m coverage run {_PYTEST}", _AS_JSON), _JUNIT, _JSON),
+        Recipe("pytest", "", (f"{{exec}} {_PYTEST}",), _JUNIT),
+        Recipe("unittest", "coverage", ("{exec} -m coverage run -m unittest -v", _AS_JSON), "-", _JSON),
         Recipe("unittest", "", ("{exec} -m unittest -v",), "-"),
     ),
     thresholds=(
-        Threshold(("/pyproject.toml", "/.coveragerc", "/setup.cfg", "/tox.ini"),
-                  r"^\s*fail_under\s*=\s*['\"]?(\d{1,3})"),
-        Threshold(("/pyproject.toml", "/pytest.ini", "/setup.cfg", "/tox.ini"), r"--cov-fail-under[= ](\d{1,3})"),
+        Threshold(
+            ("/pyproject.toml", "/.coveragerc", "/setup.cfg", "/tox.ini"),
+            r"^\s*fail_under\s*=\s*['\"]?(\d{1,3})",
+        ),
+        Threshold(
+            ("/pyproject.toml", "/pytest.ini", "/setup.cfg", "/tox.ini"), r"--cov-fail-under[= ](\d{1,3})"
+        ),
     ),
     tests=("test_*.py", "*_test.py", "conftest.py"),
     configuration=("conftest.py", "pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml", ".coveragerc"),
