@@ -46,6 +46,8 @@ def written(folder: Path, files: Mapping[str, str]) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
+
+
 NODE: Mapping[str, str] = {
     "package.json": """{
   "name": "cart",
@@ -119,7 +121,7 @@ MAVEN: Mapping[str, str] = {
 }
 GRADLE: Mapping[str, str] = {
     "settings.gradle.kts": 'include("cart")\n',
-    "build.gradle.kts": 'plugins { java }\n',
+    "build.gradle.kts": "plugins { java }\n",
     "cart/build.gradle.kts": 'dependencies {\n    testImplementation("org.junit.jupiter:junit-jupiter:5.11.3")\n}\n',
     "cart/src/test/java/CartTest.java": "class CartTest {}\n",
 }

@@ -117,7 +117,7 @@ def test_a_monorepo_gets_a_phase_for_each_component(tmp_path: Path) -> None:
     assert made.process.forward["VERIFY_CART"] == ("REVIEW",)
     assert "VERIFY_WEB" in made.process.backtrack["VERIFY_CART"]
     web = made.process.phase("VERIFY_WEB")
-    assert [rule.name for rule in web.evidence][0] == "test_results.web.json"
+    assert next(rule.name for rule in web.evidence) == "test_results.web.json"
     assert (web.commands[0].folder, web.commands[0].junit) == ("web", ".phasegate/reports/web-junit.xml")
     assert "../.phasegate/reports/web-junit.xml" in " ".join(web.commands[0].run)
 
@@ -127,7 +127,10 @@ def test_a_component_is_measured_on_its_own_sources(tmp_path: Path) -> None:
 
     def params(phase: str, use: str) -> dict[str, list[str]]:
         return next(
-            check.params for rule in process.phase(phase).evidence for check in rule.checks if check.use == use
+            check.params
+            for rule in process.phase(phase).evidence
+            for check in rule.checks
+            if check.use == use
         )
 
     assert params("VERIFY_WEB", "changed_coverage")["sources"][0] == "web/**/*.js"
@@ -138,7 +141,11 @@ def test_a_component_is_measured_on_its_own_sources(tmp_path: Path) -> None:
 
 
 def test_what_is_no_part_of_the_project_is_no_component(tmp_path: Path) -> None:
-    files = {**repositories.GO, "web/node_modules/left/package.json": "{}", "testdata/Cargo.toml": "[package]\n"}
+    files = {
+        **repositories.GO,
+        "web/node_modules/left/package.json": "{}",
+        "testdata/Cargo.toml": "[package]\n",
+    }
 
     made = onboard(written(tmp_path / "cart", files))
 

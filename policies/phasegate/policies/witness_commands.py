@@ -36,7 +36,7 @@ class WitnessCommand(BaseModel):
     def _paths_stay_inside(self) -> Self:
         for field in ("folder", "junit", "coverage"):
             value = getattr(self, field)
-            if value.startswith("/") or ".." in value.split("/") or any(ord(char) < 32 for char in value):
+            if value.startswith("/") or ".." in value.split("/") or not value.isprintable():
                 raise ValueError(f"`{field}` is no path from the repository's root")
         return self
 

@@ -13,8 +13,8 @@ from phasegate.validators.globs import Globs
 COMPONENTS_MAX: Final = 12
 """How many components a profile has room for."""
 SAMPLES: Final = Globs(
-    ("**/fixtures/**", "**/testdata/**", "**/test-data/**", "**/__fixtures__/**", "**/examples/**", "**/samples/**",
-     "**/templates/**", "**/snapshots/**")
+    ("**/fixtures/**", "**/testdata/**", "**/test-data/**", "**/__fixtures__/**", "**/examples/**",
+     "**/samples/**", "**/templates/**", "**/snapshots/**")
 )  # fmt: skip
 """Where projects lie that are no part of this one."""
 

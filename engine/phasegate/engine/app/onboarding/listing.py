@@ -1,7 +1,7 @@
 """What a repository has: its paths, and the texts that detection reads. Nothing of it is run or followed.
 
-git lists the files where it can; else the folder is walked, within bounds and without following links. Of each
-file that is read the first bytes are taken, and only of usual files that lie below the folder.
+git lists the files where it can; else the folder is walked, within bounds and without following links. Only
+usual files of a bounded size are read, and only those that lie below the folder.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ FILES_READ_MAX: Final = 500
 FILE_BYTES_MAX: Final = 512 * 1024
 DEPTH_MAX: Final = 40
 LEFT_OUT: Final = frozenset(
-    {".git", ".hg", ".svn", ".venv", "venv", "node_modules", "vendor", "third_party", "site-packages", "target",
-     "dist", "__pycache__", ".tox", ".nox", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".gradle", ".phasegate"}
+    {".git", ".hg", ".svn", ".venv", "venv", "node_modules", "vendor", "third_party", "site-packages",
+     "target", "dist", "__pycache__", ".tox", ".nox", ".mypy_cache", ".ruff_cache", ".pytest_cache",
+     ".gradle", ".phasegate"}
 )  # fmt: skip
 """Folders of what is brought in, built or the engine's own; nothing in them speaks for the repository."""
 
@@ -94,7 +95,7 @@ def listing_of(root: Path, wanted: Iterable[str], local: Iterable[str] = ()) -> 
 def _folder(root: Path) -> Path:
     try:
         top = root.resolve(strict=True)
-        os.listdir(top)
+        next(top.iterdir(), None)
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadInput(
@@ -113,7 +114,7 @@ def _by_git(top: Path) -> list[str] | None:
 
 
 def _walked(top: Path) -> Iterator[str]:
-    """Files below a folder, breadth first, one more than are looked at at the most; links are not followed."""
+    """Files below a folder, breadth first, at most one more than are looked at; links are not followed."""
     folders, count = [(top, 0)], 0
     for folder, depth in folders:
         try:

@@ -9,8 +9,9 @@ import configparser
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -43,20 +44,36 @@ class Manifest:
 
     Attributes:
         path: from the repository's root.
-        needs: lower-case names that it depends on, each with its line.
-        tables: dotted tables and fields, likewise.
-        scripts: commands by name, each with its line.
+        text: its content.
+        needs: lower-case names that it depends on.
+        tables: dotted tables and fields.
+        scripts: commands by name.
     """
 
     path: str
-    needs: Mapping[str, int] = field(default_factory=dict)
-    tables: Mapping[str, int] = field(default_factory=dict)
-    scripts: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    text: str
+    needs: frozenset[str] = frozenset()
+    tables: frozenset[str] = frozenset()
+    scripts: Mapping[str, str] = field(default_factory=dict)
 
+    def place_of_need(self, name: str) -> Place:
+        """Where it says that it depends on something."""
+        pattern = rf"(?i)(?<![\w@/.-]){re.escape(name)}(?![\w/-])"
+        return Place(self.path, line_of(self.text, pattern))
 
-def place_in(manifest: Manifest, line: int) -> Place:
-    """A line of a manifest."""
-    return Place(manifest.path, line)
+    def place_of_table(self, dotted: str) -> Place:
+        """Where a table or field stands: its own header, or its name below that of what it is in."""
+        header = line_of(self.text, rf"^\s*\[{re.escape(dotted)}[\].]", 0)
+        if header:
+            return Place(self.path, header)
+        line, above, parts = 1, 0, dotted.split(".")
+        for count in range(len(parts) - 1, 0, -1):
+            if above := line_of(self.text, rf"^\s*\[{re.escape('.'.join(parts[:count]))}\]", 0):
+                line, parts = above, parts[count:]
+                break
+        for part in parts:
+            line = line_of(self.text, rf"(?<![\w.-])[\"']?{re.escape(part)}[\"']?\s*[:=.]", line, line)
+        return Place(self.path, line)
 
 
 def read_manifest(path: str, text: str, shape: str) -> Manifest:
@@ -100,7 +117,6 @@ def _ini(path: str, text: str) -> Manifest:
         parser.read_string(text)
     except configparser.Error as error:
         raise Unreadable(f"it is no INI file: {str(error).splitlines()[0]}") from error
-    tables = {name: line_of(text, rf"^\[{re.escape(name)}\]") for name in parser.sections()}
     listed = [
         line
         for name in parser.sections()
@@ -108,17 +124,17 @@ def _ini(path: str, text: str) -> Manifest:
         if key in {"install_requires", "tests_require"} or name == "options.extras_require"
         for line in value.splitlines()
     ]
-    return Manifest(path, _needs(text, listed), tables)
+    return Manifest(path, text, _needs(listed), frozenset(parser.sections()))
 
 
 def _names(path: str, text: str) -> Manifest:
     """A list of requirements, one a line (pip, "Requirements File Format")."""
-    lines = text.splitlines()
-    return Manifest(path, _needs(text, [line for line in lines if not line.lstrip().startswith(("#", "-"))]))
+    listed = [line for line in text.splitlines() if not line.lstrip().startswith(("#", "-"))]
+    return Manifest(path, text, _needs(listed))
 
 
-def _text(path: str, _text: str) -> Manifest:
-    return Manifest(path)
+def _text(path: str, text: str) -> Manifest:
+    return Manifest(path, text)
 
 
 def _xml(path: str, text: str) -> Manifest:
@@ -127,26 +143,18 @@ def _xml(path: str, text: str) -> Manifest:
         read_xml(text.encode(), Handlers(lambda _tag, _attributes: None, lambda _tag: None), "mend it")
     except ValidatorError as error:
         raise Unreadable(f"it is no XML that can be read: {error}") from error
-    return Manifest(path)
+    return Manifest(path, text)
 
 
 def _of_data(path: str, text: str, data: Mapping[str, Any]) -> Manifest:
-    tables: dict[str, int] = {}
-    for dotted in _dotted(data):
-        if len(tables) == TABLES_MAX:
-            break
-        tables[dotted] = line_of(text, _key(dotted))
     scripts = data.get("scripts")
     commands = scripts if isinstance(scripts, dict) else {}
     return Manifest(
         path,
-        _needs(text, _requirements(data)),
-        tables,
-        {
-            name: (command, line_of(text, re.escape(f'"{name}"')))
-            for name, command in commands.items()
-            if isinstance(command, str)
-        },
+        text,
+        _needs(_requirements(data)),
+        frozenset(islice(_dotted(data), TABLES_MAX)),
+        {name: command for name, command in commands.items() if isinstance(command, str)},
     )
 
 
@@ -203,29 +211,25 @@ def _flat(value: Any, depth: int = 0) -> Iterator[str]:
             yield from _flat(below, depth + 1) if isinstance(below, list) else ()
 
 
-def _needs(text: str, listed: Iterator[str] | list[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for requirement in listed:
-        named = _NAME.match(requirement)
-        name = named.group(1).lower() if named else ""
-        if name and name not in found and len(found) < TABLES_MAX:
-            found[name] = line_of(text, rf"(?i)(?<![\w@/.-]){re.escape(name)}(?![\w/-])")
-    return found
+def _needs(listed: Iterable[str]) -> frozenset[str]:
+    named = (_NAME.match(requirement) for requirement in listed)
+    return frozenset(islice((one.group(1).lower() for one in named if one), TABLES_MAX))
 
 
-def _key(dotted: str) -> str:
-    """How a table's or field's own name stands in TOML or JSON: as a header, or before its sign."""
-    name = re.escape(dotted.rpartition(".")[2])
-    return rf"^\s*\[{re.escape(dotted)}[\].]|^\s*[\"']?{name}[\"']?\s*[:=.]"
+def line_of(text: str, pattern: str, without: int = 1, first: int = 1) -> int:
+    """One-based number of the first line that an expression matches and that is no comment.
 
-
-def line_of(text: str, pattern: str) -> int:
-    """One-based number of the first line that an expression matches and that is no comment; 1 without any."""
+    Args:
+        text: a text.
+        pattern: the expression.
+        without: what is given where no line matches.
+        first: the line to begin with.
+    """
     compiled = re.compile(pattern)
     for number, line in enumerate(text.splitlines(), start=1):
-        if compiled.search(line) and not line.lstrip().startswith("#"):
+        if number >= first and compiled.search(line) and not line.lstrip().startswith("#"):
             return number
-    return 1
+    return without
 
 
 READERS: Final[Mapping[str, Callable[[str, str], Manifest]]] = MappingProxyType(

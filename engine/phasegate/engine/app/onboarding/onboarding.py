@@ -103,7 +103,7 @@ def write(made: Onboarding, *, force: bool = False) -> tuple[Path, ...]:
     if place.exists() and not force:
         raise BadInput(
             f"`{place}` is there already, and another one",
-            "compare them: `engine onboard --format yaml | diff .phasegate/process.yaml -`; `--force` replaces it",
+            "see what would change with `engine onboard --dry-run`; `--force` replaces it",
         )
     written = []
     for path, text in ((IGNORED, IGNORING), (PROFILE, made.text)):
@@ -142,8 +142,9 @@ def _name(given: str, root: Path) -> str:
 
 
 def _head(name: str, base: dict[str, Any]) -> list[str]:
+    made_from = f"`{base['process']}` version {base['version']}"
     return [
-        f"The process of {name}, made by `engine onboard` from `{base['process']}` version {base['version']}.",
+        f"The process of {name}, made by `engine onboard` from {made_from}.",
         "A line that is another than there has its reason above it, with the file and line that show it; all",
         "others are as they are there. Read it, change what you know better, and let its owners merge it.",
     ]

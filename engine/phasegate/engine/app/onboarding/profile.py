@@ -1,6 +1,6 @@
-"""A process as lines with reasons: plain data in order, changed at paths, and written as YAML with the reasons.
+"""A process as lines with reasons: data changed at paths, and written as YAML with the reasons.
 
-Pure. What is written is read back before anybody is given it, so a profile is always one that the loader takes.
+Pure. What is written is read back before anybody is given it, so that the loader takes every profile.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any, Final
 from phasegate.engine.app.onboarding.manifests import Place
 
 WIDTH: Final = 110
+SHORT: Final = 70
+"""How long a mapping may be that stands on one line."""
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _WORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
@@ -162,7 +164,7 @@ def _is_short(value: Mapping[str, Any], path: Path, reasons: Mapping[Path, list[
     """Whether a mapping fits on one line and no reason stands inside it."""
     if any(at[: len(path)] == path and len(at) > len(path) for at in reasons):
         return False
-    return all(not isinstance(item, Mapping) for item in value.values()) and len(_inline(value)) <= 70
+    return all(not isinstance(item, Mapping) for item in value.values()) and len(_inline(value)) <= SHORT
 
 
 def _flow(head: str, value: Any) -> list[str]:
@@ -191,7 +193,7 @@ def _inline(value: Any) -> str:
 
 
 def _scalar(value: Any) -> str:
-    """A scalar; text that YAML could read as anything else, or that is no plain word, is quoted as in JSON."""
+    """A scalar; text that is no plain word, or that YAML could read otherwise, is quoted as in JSON."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
     return json.dumps(value, ensure_ascii=True)

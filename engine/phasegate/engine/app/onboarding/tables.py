@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final, Literal
 
-from phasegate.engine.app.onboarding.manifests import Manifest, Place, place_in
+from phasegate.engine.app.onboarding.manifests import Manifest, Place
 from phasegate.validators.globs import Globs
 
 REPORTS: Final = ".phasegate/reports"
@@ -27,7 +27,8 @@ class Sign:
 
     Attributes:
         name: the tool.
-        files: patterns of files, from the component's folder (`validators.globs`; `/NAME` lies in that very folder).
+        files: patterns of files, from the component's folder (`validators.globs`; `/NAME` lies in that very
+            folder).
         needs: names that the manifest depends on.
         tables: dotted tables or fields that the manifest has.
         script: expression that one of the manifest's scripts matches whose name begins with `test`.
@@ -179,13 +180,13 @@ class Sources:
         for manifest in self.manifests:
             for name in sign.needs:
                 if name in manifest.needs:
-                    return place_in(manifest, manifest.needs[name])
+                    return manifest.place_of_need(name)
             for table in sign.tables:
                 if table in manifest.tables:
-                    return place_in(manifest, manifest.tables[table])
-            for name, (command, line) in manifest.scripts.items() if sign.script else ():
+                    return manifest.place_of_table(table)
+            for name, command in manifest.scripts.items() if sign.script else ():
                 if name.startswith("test") and re.search(sign.script, command):
-                    return place_in(manifest, line)
+                    return manifest.place_of_table(f"scripts.{name}")
         return None
 
     def _in_files(self, sign: Sign) -> Place | None:

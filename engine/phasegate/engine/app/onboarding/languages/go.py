@@ -7,6 +7,7 @@ from typing import Final
 from phasegate.engine.app.onboarding.tables import Language, Recipe, Sign
 
 _TESTED = "go test -json -count=1 -coverprofile={reports}/{id}cover.out ./..."
+_PROFILE = "{reports}/{id}cover.out"
 _XML, _LCOV = "{reports}/{id}cobertura.xml", "{reports}/{id}lcov.info"
 
 GO: Final = Language(
@@ -26,12 +27,12 @@ GO: Final = Language(
     recipes=(
         Recipe(
             "go test", "gocover-cobertura",
-            ("mkdir -p {reports}", _TESTED, f"go tool gocover-cobertura < {{reports}}/{{id}}cover.out > {_XML}"),
+            ("mkdir -p {reports}", _TESTED, f"go tool gocover-cobertura < {_PROFILE} > {_XML}"),
             "-", _XML,
         ),
         Recipe(
             "go test", "gcov2lcov",
-            ("mkdir -p {reports}", _TESTED, f"go tool gcov2lcov -infile {{reports}}/{{id}}cover.out -outfile {_LCOV}"),
+            ("mkdir -p {reports}", _TESTED, f"go tool gcov2lcov -infile {_PROFILE} -outfile {_LCOV}"),
             "-", _LCOV,
         ),
         Recipe("go test", "", ("go test -json -count=1 ./...",), "-"),

@@ -16,11 +16,17 @@ JAVA: Final = Language(
     shape={"pom.xml": "xml", "build.gradle": "text", "build.gradle.kts": "text"},
     toolchain=("java",),
     versions=(
-        Sign("java", text=r"<(?:maven\.compiler\.(?:release|source)|java\.version|release)>", inside=("/pom.xml",)),
+        Sign(
+            "java", text=r"<(?:maven\.compiler\.(?:release|source)|java\.version|release)>",
+            inside=("/pom.xml",),
+        ),
         Sign("java", text=r"languageVersion|sourceCompatibility|jvmToolchain", inside=_BUILDS),
         Sign("java", files=("/.java-version", "/.sdkmanrc")),
     ),
-    managers=(Sign("maven", files=("/pom.xml",)), Sign("gradle", files=tuple(f"/{name}" for name in _BUILDS))),
+    managers=(
+        Sign("maven", files=("/pom.xml",)),
+        Sign("gradle", files=tuple(f"/{name}" for name in _BUILDS)),
+    ),
     exec={"maven": "mvn", "gradle": "gradle"},
     local=(
         Sign("maven", files=("/mvnw",), says="./mvnw"),

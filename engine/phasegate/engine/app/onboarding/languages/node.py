@@ -6,14 +6,24 @@ from typing import Final
 
 from phasegate.engine.app.onboarding.tables import Language, Recipe, Sign, Threshold
 
-_TESTS = ("*.test.js", "*.test.mjs", "*.test.cjs", "*.test.ts", "*.spec.js", "*.spec.ts", "test/*.js", "test/*.mjs")
+_TESTS = (
+    "*.test.js", "*.test.mjs", "*.test.cjs", "*.test.ts", "*.spec.js", "*.spec.ts", "test/*.js", "test/*.mjs",
+)  # fmt: skip
+_PACKAGE = ("/package.json",)
+_JEST_FILES = ("/jest.config.*",)
 _MADE = "mkdir -p {reports}"  # for tools that do not make the folder they write to
 _JUNIT, _LCOV, _JSON = "{reports}/{id}junit.xml", "{reports}/{id}lcov/lcov.info", "{reports}/{id}tests.json"
 _VITEST = f"{{exec}} vitest run --reporter=json --outputFile={_JSON}"
+_VITEST_LCOV = (
+    "--coverage.enabled --coverage.reporter=lcovonly --coverage.reportsDirectory={reports}/{id}lcov"
+)
+_JEST_LCOV = "--coverage --coverageReporters=lcovonly --coverageDirectory={reports}/{id}lcov"
 _JEST = f"{{exec}} jest --json --outputFile={_JSON}"
 _MOCHA = f"mocha --reporter=xunit --reporter-option=output={_JUNIT}"
 _NODE = f"node --test --test-reporter=junit --test-reporter-destination={_JUNIT}"
 _NODE_LCOV = "{reports}/{id}lcov.info"
+_NODE_COVERAGE = f"--experimental-test-coverage --test-reporter=lcov --test-reporter-destination={_NODE_LCOV}"
+_BUN_COVERAGE = "--coverage --coverage-reporter=lcov --coverage-dir={reports}/{id}lcov"
 _BUN = f"bun test --reporter=junit --reporter-outfile={_JUNIT}"
 
 NODE: Final = Language(
@@ -27,9 +37,9 @@ NODE: Final = Language(
         Sign("node", files=("/.nvmrc", "/.node-version")),
     ),
     managers=(
-        Sign("pnpm", files=("/pnpm-lock.yaml",), text=r'"packageManager"\s*:\s*"pnpm@', inside=("/package.json",)),
-        Sign("yarn", files=("/yarn.lock",), text=r'"packageManager"\s*:\s*"yarn@', inside=("/package.json",)),
-        Sign("bun", files=("/bun.lock", "/bun.lockb"), text=r'"packageManager"\s*:\s*"bun@', inside=("/package.json",)),
+        Sign("pnpm", files=("/pnpm-lock.yaml",), text=r'"packageManager"\s*:\s*"pnpm@', inside=_PACKAGE),
+        Sign("yarn", files=("/yarn.lock",), text=r'"packageManager"\s*:\s*"yarn@', inside=_PACKAGE),
+        Sign("bun", files=("/bun.lock", "/bun.lockb"), text=r'"packageManager"\s*:\s*"bun@', inside=_PACKAGE),
         Sign("npm", files=("/package-lock.json", "/package.json")),
     ),
     exec={"npm": "npx", "pnpm": "npx", "yarn": "npx", "bun": "bun x"},
@@ -47,7 +57,7 @@ NODE: Final = Language(
     ),
     coverage=(
         Sign("@vitest/coverage", needs=("@vitest/coverage-v8", "@vitest/coverage-istanbul")),
-        Sign("jest --coverage", needs=("jest",), tables=("jest",), files=("/jest.config.*",), script=r"\bjest\b"),
+        Sign("jest --coverage", needs=("jest",), tables=("jest",), files=_JEST_FILES, script=r"\bjest\b"),
         Sign("c8", needs=("c8",)),
         Sign("nyc", needs=("nyc",)),
         Sign("node --experimental-test-coverage", script=r"\bnode\b.*\s--test\b"),
@@ -56,11 +66,11 @@ NODE: Final = Language(
     ),
     recipes=(
         Recipe("vitest", "@vitest/coverage",
-               (f"{_VITEST} --coverage.enabled --coverage.reporter=lcovonly --coverage.reportsDirectory={{reports}}/{{id}}lcov",),
+               (f"{_VITEST} {_VITEST_LCOV}",),
                _JSON, _LCOV, ("vitest",)),
         Recipe("vitest", "", (_VITEST,), _JSON, own=("vitest",)),
         Recipe("jest", "jest --coverage",
-               (_MADE, f"{_JEST} --coverage --coverageReporters=lcovonly --coverageDirectory={{reports}}/{{id}}lcov"),
+               (_MADE, f"{_JEST} {_JEST_LCOV}"),
                _JSON, _LCOV, ("jest",)),
         Recipe("mocha", "c8",
                (f"{{exec}} c8 --reporter=lcovonly --reports-dir={{reports}}/{{id}}lcov {_MOCHA}",),
@@ -70,14 +80,16 @@ NODE: Final = Language(
                _JUNIT, _LCOV, ("nyc", "mocha")),
         Recipe("mocha", "", (f"{{exec}} {_MOCHA}",), _JUNIT, own=("mocha",)),
         Recipe("node --test", "node --experimental-test-coverage",
-               (_MADE, f"{_NODE} --experimental-test-coverage --test-reporter=lcov --test-reporter-destination={_NODE_LCOV}"),
+               (_MADE, f"{_NODE} {_NODE_COVERAGE}"),
                _JUNIT, _NODE_LCOV),
         Recipe("bun test", "bun test --coverage",
-               (_MADE, f"{_BUN} --coverage --coverage-reporter=lcov --coverage-dir={{reports}}/{{id}}lcov"), _JUNIT, _LCOV),
+               (_MADE, f"{_BUN} {_BUN_COVERAGE}"), _JUNIT, _LCOV),
     ),
     builds=(Sign("build script", tables=("scripts.build",), says="{manager} run build"),),
     thresholds=(
-        Threshold(("/package.json", "/.c8rc", "/.c8rc.json", "/.nycrc", "/.nycrc.json"), r'"lines"\s*:\s*(\d{1,3})'),
+        Threshold(
+            ("/package.json", "/.c8rc", "/.c8rc.json", "/.nycrc", "/.nycrc.json"), r'"lines"\s*:\s*(\d{1,3})'
+        ),
         Threshold(("/jest.config.*", "/vitest.config.*", "/vite.config.*"), r"\blines\s*:\s*(\d{1,3})"),
     ),
     tests=("*.test.*", "*.spec.*", "**/__tests__/**"),

@@ -52,10 +52,15 @@ PYTHON: Final = Language(
     ),
     coverage=(
         Sign("pytest-cov", needs=("pytest-cov",)),
-        Sign("coverage", needs=("coverage",), files=("/.coveragerc",), tables=("tool.coverage", "coverage:run")),
+        Sign(
+            "coverage", needs=("coverage",), files=("/.coveragerc",),
+            tables=("tool.coverage", "coverage:run"),
+        ),
     ),
     recipes=(
-        Recipe("pytest", "pytest-cov", (f"{{exec}} {_PYTEST} --cov --cov-report=json:{_JSON}",), _JUNIT, _JSON),
+        Recipe(
+            "pytest", "pytest-cov", (f"{{exec}} {_PYTEST} --cov --cov-report=json:{_JSON}",), _JUNIT, _JSON
+        ),
         Recipe("pytest", "coverage", (f"{{exec}} -m coverage run {_PYTEST}", _AS_JSON), _JUNIT, _JSON),
         Recipe("pytest", "", (f"{{exec}} {_PYTEST}",), _JUNIT),
         Recipe("unittest", "coverage", ("{exec} -m coverage run -m unittest -v", _AS_JSON), "-", _JSON),

@@ -6,8 +6,10 @@ from typing import Final
 
 from phasegate.engine.app.onboarding.tables import Language, Recipe, Sign
 
-_SCRIPTS = ("/.github/workflows/*.yml", "/.github/workflows/*.yaml", "/.gitlab-ci.yml", "/Makefile", "/justfile",
-            "/.cargo/config.toml")  # fmt: skip
+_SCRIPTS = (
+    "/.github/workflows/*.yml", "/.github/workflows/*.yaml", "/.gitlab-ci.yml", "/Makefile", "/justfile",
+    "/.cargo/config.toml",
+)  # fmt: skip
 _LCOV = "{reports}/{id}lcov.info"
 
 RUST: Final = Language(
@@ -29,7 +31,8 @@ RUST: Final = Language(
     recipes=(
         Recipe(
             "cargo test", "cargo-llvm-cov",
-            ("mkdir -p {reports}", f"cargo llvm-cov --workspace --no-fail-fast --lcov --output-path {_LCOV}"), "-", _LCOV,
+            ("mkdir -p {reports}", f"cargo llvm-cov --workspace --no-fail-fast --lcov --output-path {_LCOV}"),
+            "-", _LCOV,
         ),
         Recipe("cargo test", "", ("cargo test --workspace --no-fail-fast",), "-"),
     ),
