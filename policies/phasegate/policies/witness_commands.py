@@ -1,4 +1,4 @@
-"""Commands that a process names for the engine to witness: `engine witness TASK` runs them by name.
+"""Commands that a process names for the engine to witness: `engine witness TASK --named NAME` runs one.
 
 Pure. They say how the evidence is usually made; what counts is decided by the checks alone, whatever was run.
 """
@@ -17,7 +17,8 @@ class WitnessCommand(BaseModel):
         name: what it is called by; unique in its phase.
         run: its words; no shell reads them.
         folder: where it runs, from the repository's root; empty for the root.
-        junit: the test report it writes, from the repository's root; `-` for its output, empty for none.
+        junit: the test report it writes, from the repository's root; `-` for its output, empty for none. With
+            `*` it is a pattern of several.
         coverage: the coverage report it writes, likewise.
     """
 
