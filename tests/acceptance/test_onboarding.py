@@ -55,6 +55,60 @@ def test_it_is_shown_first_and_written_when_asked_to(tmp_path: Path) -> None:
     assert load_process(str(profile)).phase("VERIFY").commands[0].run[0] == ".venv/bin/python"
 
 
+def test_a_dry_run_is_a_diff_that_writes_the_very_same(tmp_path: Path) -> None:
+    one, other = (written(tmp_path / name / "shop", PYTHON) for name in "ab")
+
+    shown = cli("onboard", str(one), "--dry-run")
+    assert not (one / ".phasegate").exists()
+    applied = subprocess.run(
+        ["git", "apply", "-p1", "-"], cwd=one, input=shown.out, text=True, capture_output=True, check=False
+    )
+    assert cli("onboard", str(other), "--write").code == 0
+
+    assert (shown.code, applied.returncode, applied.stderr) == (0, 0, "")
+    for path in (".phasegate/process.yaml", ".phasegate/reports/.gitignore"):
+        assert (one / path).read_bytes() == (other / path).read_bytes()
+    again = cli("onboard", str(other), "--dry-run")
+    assert (again.code, again.out) == (0, "")
+    assert "the same" in again.err
+
+
+def test_a_dry_run_shows_what_force_would_replace(tmp_path: Path) -> None:
+    repository = written(tmp_path / "shop", {**PYTHON, ".phasegate/process.yaml": "process: mine\n"})
+
+    shown = cli("onboard", str(repository), "--dry-run", "--json")
+
+    (change,) = [one for one in json.loads(shown.out)["changes"] if one["replaces"]]
+    assert change["file"] == ".phasegate/process.yaml"
+    assert "-process: mine\n" in change["diff"]
+    assert "+process: shop\n" in change["diff"]
+
+
+@pytest.mark.parametrize("options", [("--dry-run", "--write"), ("--force",)])
+def test_contradictions_are_refused(tmp_path: Path, options: tuple[str, ...]) -> None:
+    repository = written(tmp_path / "shop", PYTHON)
+
+    refused = cli("onboard", str(repository), *options)
+
+    assert refused.code == 2
+    assert not (repository / ".phasegate").exists()
+
+
+@pytest.mark.parametrize("link", [".phasegate", ".phasegate/reports", ".phasegate/process.yaml"])
+def test_nothing_is_written_through_a_link(tmp_path: Path, link: str) -> None:
+    repository = written(tmp_path / "shop", PYTHON)
+    away = tmp_path / "away"
+    away.mkdir()
+    (repository / link).parent.mkdir(exist_ok=True)
+    (repository / link).symlink_to(away if link != ".phasegate/process.yaml" else away / "process.yaml")
+
+    refused = cli("onboard", str(repository), "--write", "--force")
+
+    assert refused.code == 2
+    assert "remedy" in refused.err
+    assert list(away.iterdir()) == []
+
+
 def test_another_profile_is_replaced_by_force_alone(tmp_path: Path) -> None:
     repository = written(tmp_path / "shop", {**PYTHON, ".phasegate/process.yaml": "process: mine\n"})
     profile = repository / ".phasegate/process.yaml"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,16 +53,16 @@ def components_of(
     """Every component, those that lie highest first.
 
     Args:
-        paths: the repository's files.
+        paths: the repository's files, sorted.
         texts: texts of those that were read.
         languages: what is known.
     """
-    found = [one for language in languages for one in _of_language(paths, texts, language)]
+    own = [path for path in paths if not SAMPLES.matches(path)]
+    found = [one for language in languages for one in _of_language(own, texts, language)]
     return tuple(sorted(found, key=lambda one: (one.folder.count("/") + bool(one.folder), one.folder)))
 
 
-def _of_language(paths: Sequence[str], texts: Mapping[str, str], language: Language) -> Iterator[Component]:
-    own = [path for path in paths if not SAMPLES.matches(path)]
+def _of_language(own: Sequence[str], texts: Mapping[str, str], language: Language) -> Iterator[Component]:
     folders = _folders(own, texts, language)
     if not folders and (bare := _bare(own, language)):
         folders = {"": bare}
@@ -106,15 +108,22 @@ def _is_below(folder: str, other: str) -> bool:
     return other == "" or folder.startswith(f"{other}/")
 
 
+def _above(path: str, wanted: Collection[str]) -> Iterator[str]:
+    """The folders that a path lies in, if any is wanted at all."""
+    at = path.find("/") if wanted else -1
+    while at >= 0:
+        yield path[:at]
+        at = path.find("/", at + 1)
+
+
 def _component(
     paths: Sequence[str], texts: Mapping[str, str], language: Language, folder: str, apart: tuple[str, ...]
 ) -> Component:
     prefix = f"{folder}/" if folder else ""
-    own = [
-        path[len(prefix) :]
-        for path in paths
-        if path.startswith(prefix) and not any(path.startswith(f"{other}/") for other in apart)
-    ]
+    # Sorted paths that begin alike stand together, so that many folders are not each sought among all paths.
+    begin, end = bisect_left(paths, prefix), bisect_left(paths, prefix + chr(sys.maxunicode))
+    others = frozenset(apart)
+    own = [path[len(prefix) :] for path in paths[begin:end] if others.isdisjoint(_above(path, others))]
     read = {path: texts[prefix + path] for path in own if prefix + path in texts}
     manifests: list[Manifest] = []
     broken: list[tuple[str, str]] = []

@@ -1,11 +1,9 @@
-"""`engine onboard`: look at a repository, make its profile, show it, and write it where that is asked for."""
+"""`engine onboard`: look at a repository and make its profile; `writing` puts it there."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +12,8 @@ from phasegate.engine.app.onboarding.detecting import Detection, detect, local_f
 from phasegate.engine.app.onboarding.languages import LANGUAGES
 from phasegate.engine.app.onboarding.listing import listing_of
 from phasegate.engine.app.onboarding.profile import Line, as_yaml
-from phasegate.engine.app.onboarding.tables import REPORTS
 from phasegate.engine.app.onboarding.tailoring import tailored
+from phasegate.engine.app.onboarding.writing import PROFILE
 from phasegate.engine.core.errors import BadInput, NotEvaluated
 from phasegate.policies.definition_files import read_definition
 from phasegate.policies.errors import ProcessNotFound
@@ -24,11 +22,6 @@ from phasegate.policies.model import Process
 from phasegate.policies.yaml_lines import read_yaml
 
 BASE: Final = "autopilot"
-PROFILE: Final = ".phasegate/process.yaml"
-"""Where a profile is written, from the repository's root."""
-IGNORED: Final = f"{REPORTS}/.gitignore"
-IGNORING: Final = "*\n!.gitignore\n"
-"""Reports are no part of a change; the folder itself is, so that tools find it in every checkout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,48 +75,6 @@ def onboard(root: Path, name: str = "", *, without_coverage: bool = False) -> On
     process = parse_process(written.encode(), PROFILE)
     toolchains = {one.language.name: _program(one.language.toolchain) for one in found.components}
     return Onboarding(listing.root, found, chosen, tuple(profile.lines), written, process, toolchains)
-
-
-def write(made: Onboarding, *, force: bool = False) -> tuple[Path, ...]:
-    """Write a profile, and the folder that its commands put their reports into; returns what was written.
-
-    A file is replaced in one step, and never through a link.
-
-    Raises:
-        BadInput: there is another profile, or a link where one would be written.
-    """
-    place = made.root / PROFILE
-    for part in (place.parent, made.root / REPORTS, place, made.root / IGNORED):
-        if part.is_symlink():
-            raise BadInput(
-                f"`{part}` is a link", "take it away: a profile is written into the repository itself"
-            )
-    if place.exists() and place.read_bytes() == made.text.encode():
-        return ()
-    if place.exists() and not force:
-        raise BadInput(
-            f"`{place}` is there already, and another one",
-            "see what would change with `engine onboard --dry-run`; `--force` replaces it",
-        )
-    written = []
-    for path, text in ((IGNORED, IGNORING), (PROFILE, made.text)):
-        if not ((made.root / path).exists() and path == IGNORED):
-            _replace(made.root / path, text)
-            written.append(made.root / path)
-    return tuple(written)
-
-
-def _replace(place: Path, text: str) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=place.parent, prefix=".draft-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as opened:
-            opened.write(text)
-        Path(draft).chmod(0o644)
-        Path(draft).replace(place)
-    except OSError:
-        Path(draft).unlink(missing_ok=True)
-        raise
 
 
 def _name(given: str, root: Path) -> str:

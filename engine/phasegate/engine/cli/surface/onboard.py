@@ -34,6 +34,9 @@ def onboard(
     without_coverage: Annotated[
         bool, typer.Option("--without-coverage", help="Ask for no coverage where no tool for it was found.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what --write would do, as a diff; nothing is written.")
+    ] = False,
     write: Annotated[
         bool, typer.Option("--write", help="Write it to .phasegate/process.yaml, where there is none.")
     ] = False,
@@ -52,5 +55,5 @@ def onboard(
     from phasegate.engine.cli import onboard as implementation
 
     chosen = ProfileFormat.JSON if json_ else format_
-    asked = implementation.Asked(path, name, without_coverage, write, force)
+    asked = implementation.Asked(path, name, without_coverage, dry_run, write, force)
     implementation.onboard(asked, chosen)
