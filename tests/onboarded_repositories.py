@@ -142,6 +142,8 @@ mod tests {
     ".circleci/config.yml": "version: 2.1\njobs: {test: {steps: [run: cargo llvm-cov]}}\n",
     "Makefile": "coverage:\n\tcargo llvm-cov\n",
 }
+RUST_ALONE: Mapping[str, str] = {name: RUST[name] for name in ("Cargo.toml", "src/lib.rs")}
+"""A crate without anything around it."""
 MONOREPO: Mapping[str, str] = {
     **PYTHON,
     **{f"web/{name}": text for name, text in NODE.items() if not name.startswith(".")},

@@ -32,10 +32,12 @@ PYTHON: Final = Language(
         Sign("uv", files=("/uv.lock",), tables=("tool.uv",)),
         Sign("poetry", files=("/poetry.lock",), tables=("tool.poetry",)),
         Sign("pdm", files=("/pdm.lock",), tables=("tool.pdm",)),
+        Sign("pipenv", files=("/Pipfile.lock", "/Pipfile")),
         Sign("pip", files=("/requirements.txt", "/pyproject.toml", "/setup.py", "/setup.cfg")),
     ),
     exec={
-        "uv": ".venv/bin/python", "pdm": ".venv/bin/python", "poetry": "poetry run python", "pip": "python3",
+        "uv": ".venv/bin/python", "pdm": ".venv/bin/python", "poetry": "poetry run python",
+        "pipenv": "pipenv run python", "pip": "python3",
     },
     local=(
         Sign("*", files=("/.venv/pyvenv.cfg",), says=".venv/bin/python"),
