@@ -69,7 +69,6 @@ def profile_json(made: Onboarding, changes: Sequence[Change]) -> dict[str, Any]:
         "profile": made.name,
         "digest": made.process.digest,
         "found": _facts(made),
-        "toolchains": [{"language": name, "program": program} for name, program in made.toolchains.items()],
         "commands": [
             {"phase": phase.name, **command.model_dump(mode="json")}
             for phase in made.process.phases
@@ -84,7 +83,7 @@ def profile_json(made: Onboarding, changes: Sequence[Change]) -> dict[str, Any]:
             }
             for line in made.lines
         ],
-        "findings": [finding_json(finding) for finding in made.detection.findings],
+        "findings": [finding_json(finding) for finding in made.findings],
         "changes": [
             {"file": change.path, "replaces": change.replaces, "diff": change.diff} for change in changes
         ],
@@ -104,10 +103,7 @@ def _table(made: Onboarding, _changes: Sequence[Change]) -> None:
     print_rows(Format.TABLE, facts, ["kind", "name", "folder", "evidence"], f"{made.name}: what was found")
     lines = [{"line": line.where, "says": _short(line.value), "why": line.reason} for line in made.lines]
     print_rows(Format.TABLE, lines, ["line", "says", "why"], "what the profile says because of it")
-    for language, program in made.toolchains.items():
-        if not program:
-            say(f"{language}: its toolchain is not on this machine, so its commands cannot run here")
-    print_findings(made.detection.findings)
+    print_findings(made.findings)
 
 
 def _short(value: Any) -> str:
@@ -122,7 +118,7 @@ def _diff(made: Onboarding, changes: Sequence[Change]) -> None:
     """The diff alone on standard output, so that it can be kept and applied; what is in the way beside it."""
     sys.stdout.write("".join(change.diff for change in changes))
     sys.stdout.flush()
-    for finding in made.detection.findings:
+    for finding in made.findings:
         say(f"{finding.code}: {finding.message}; {finding.remedy}")
     if not changes:
         say(f"{PROFILE} is there already, and the same")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 from phasegate.engine.app.onboarding.detecting import Detection, detect, local_files, wanted
 from phasegate.engine.app.onboarding.languages import LANGUAGES
 from phasegate.engine.app.onboarding.listing import listing_of
+from phasegate.engine.app.onboarding.machine import about_machine
 from phasegate.engine.app.onboarding.profile import Line, as_yaml
 from phasegate.engine.app.onboarding.tailoring import tailored
 from phasegate.engine.app.onboarding.writing import PROFILE
@@ -20,6 +20,7 @@ from phasegate.policies.errors import ProcessNotFound
 from phasegate.policies.loader import parse_process, shipped_processes
 from phasegate.policies.model import Process
 from phasegate.policies.yaml_lines import read_yaml
+from phasegate.validators.interface import Finding
 
 BASE: Final = "autopilot"
 
@@ -35,7 +36,7 @@ class Onboarding:
         lines: the lines of the profile that are others than the base process's, each with its reason.
         text: the profile as YAML.
         process: the same as the loader reads it.
-        toolchains: where the program that each language needs lies on this machine; empty where it does not.
+        findings: what is in the way: of a profile, and of its commands on this machine.
     """
 
     root: Path
@@ -44,7 +45,7 @@ class Onboarding:
     lines: tuple[Line, ...]
     text: str
     process: Process
-    toolchains: dict[str, str]
+    findings: tuple[Finding, ...]
 
 
 def onboard(root: Path, name: str = "", *, without_coverage: bool = False) -> Onboarding:
@@ -73,8 +74,8 @@ def onboard(root: Path, name: str = "", *, without_coverage: bool = False) -> On
     profile = tailored(base, found, chosen, without_coverage=without_coverage)
     written = as_yaml(profile, _head(chosen, base))
     process = parse_process(written.encode(), PROFILE)
-    toolchains = {one.language.name: _program(one.language.toolchain) for one in found.components}
-    return Onboarding(listing.root, found, chosen, tuple(profile.lines), written, process, toolchains)
+    findings = (*found.findings, *about_machine(process, listing))
+    return Onboarding(listing.root, found, chosen, tuple(profile.lines), written, process, findings)
 
 
 def _name(given: str, root: Path) -> str:
@@ -99,7 +100,3 @@ def _head(name: str, base: dict[str, Any]) -> list[str]:
         "A line that is another than there has its reason above it, with the file and line that show it; all",
         "others are as they are there. Read it, change what you know better, and let its owners merge it.",
     ]
-
-
-def _program(names: tuple[str, ...]) -> str:
-    return next((found for name in names if (found := shutil.which(name))), "")

@@ -87,14 +87,13 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A language, its toolchain, and what is done with it.
+    """A language, and what is done with it.
 
     Attributes:
         name: the language.
         sources: patterns of its files.
         manifests: names of the files that make a folder a component, the best first.
         shape: how the first of them is read.
-        toolchain: programs that the commands need, the first found being the one.
         versions: what shows which version is wanted.
         managers: package managers; the first whose sign is seen is taken, the last is the default.
         exec: what a manager runs the project's programs with.
@@ -116,7 +115,6 @@ class Language:
     sources: tuple[str, ...]
     manifests: tuple[str, ...]
     shape: Mapping[str, Shape]
-    toolchain: tuple[str, ...]
     managers: tuple[Sign, ...]
     runners: tuple[Sign, ...]
     coverage: tuple[Sign, ...]

@@ -15,7 +15,6 @@ GO: Final = Language(
     sources=("*.go",),
     manifests=("go.mod",),
     shape={"go.mod": "text"},
-    toolchain=("go",),
     versions=(Sign("go", text=r"^(?:go|toolchain) ", inside=("/go.mod",)),),
     managers=(Sign("go modules", files=("/go.mod",)),),
     runners=(Sign("go test", files=("*_test.go",)),),

@@ -14,7 +14,6 @@ JAVA: Final = Language(
     sources=("*.java", "*.kt"),
     manifests=("pom.xml", *_BUILDS),
     shape={"pom.xml": "xml", "build.gradle": "text", "build.gradle.kts": "text"},
-    toolchain=("java",),
     versions=(
         Sign(
             "java", text=r"<(?:maven\.compiler\.(?:release|source)|java\.version|release)>",

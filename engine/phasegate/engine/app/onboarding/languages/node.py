@@ -31,7 +31,6 @@ NODE: Final = Language(
     sources=("*.js", "*.mjs", "*.cjs", "*.jsx", "*.ts", "*.mts", "*.cts", "*.tsx"),
     manifests=("package.json",),
     shape={"package.json": "json"},
-    toolchain=("node", "bun"),
     versions=(
         Sign("node", tables=("engines.node",)),
         Sign("node", files=("/.nvmrc", "/.node-version")),

@@ -22,7 +22,6 @@ PYTHON: Final = Language(
         "requirements.txt": "names", "requirements-dev.txt": "names", "dev-requirements.txt": "names",
         "requirements-test.txt": "names",
     },
-    toolchain=("python3", "python"),
     versions=(
         Sign("python", tables=("project.requires-python",)),
         Sign("python", files=("/.python-version",)),

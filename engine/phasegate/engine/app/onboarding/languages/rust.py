@@ -17,7 +17,6 @@ RUST: Final = Language(
     sources=("*.rs",),
     manifests=("Cargo.toml",),
     shape={"Cargo.toml": "toml"},
-    toolchain=("cargo",),
     versions=(
         Sign("rust", files=("/rust-toolchain.toml", "/rust-toolchain")),
         Sign("rust", tables=("package.rust-version", "workspace.package.rust-version", "package.edition")),
