@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import onboarded_repositories as repositories
@@ -10,9 +11,8 @@ import pytest
 from onboarded_repositories import written
 
 from phasegate.engine.app.onboarding.languages import LANGUAGES
-from phasegate.engine.app.onboarding.onboarding import onboard
+from phasegate.engine.app.onboarding.onboarding import Onboarding, onboard
 from phasegate.engine.app.onboarding.tables import command_of
-from phasegate.policies.model import Process
 from phasegate.validators.test_configuration import command_risks
 
 EXPECTED: Mapping[str, tuple[Mapping[str, str], set[tuple[str, str, str]]]] = {
@@ -59,35 +59,51 @@ EXPECTED: Mapping[str, tuple[Mapping[str, str], set[tuple[str, str, str]]]] = {
 }  # fmt: skip
 
 
+COMMANDS: Mapping[str, tuple[int, str]] = {
+    "unittest": (0, "python3 -m unittest -v"),
+    "node --test": (0, "node --test --test-reporter=junit"),
+    "vitest": (1, "npx vitest run --reporter=json"),
+    "jest": (0, "npx jest --json"),
+    "mocha": (0, "npx c8 --reporter=lcovonly"),
+    "go": (1, "go test -json -count=1"),
+    "maven": (0, "./mvnw --batch-mode --no-transfer-progress clean test"),
+    "gradle": (0, "gradle --console=plain clean test"),
+    "rust": (1, "cargo llvm-cov --workspace"),
+}
+"""For each repository, which command of VERIFY runs its tests, and what it holds."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Onboarding]:
+    """What onboarding makes of a repository by its name, made once."""
+    folder = tmp_path_factory.mktemp("made")
+    known = {**{name: files for name, (files, _) in EXPECTED.items()}, "monorepo": repositories.MONOREPO}
+    return cache(lambda name: onboard(written(folder / name, known[name]), "cart"))
+
+
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_repository_shows_its_tools_each_with_file_and_line(tmp_path: Path, name: str) -> None:
+def test_a_repository_shows_its_tools_each_with_file_and_line(
+    made: Callable[[str], Onboarding], name: str
+) -> None:
     files, expected = EXPECTED[name]
 
-    made = onboard(written(tmp_path / "cart", files))
+    found = {(fact.kind, fact.name, str(fact.place)) for fact in made(name).detection.facts}
 
-    found = {(fact.kind, fact.name, str(fact.place)) for fact in made.detection.facts}
     assert expected <= found
     for _, _, place in found:
         path, _, line = place.rpartition(":")
         assert int(line) <= len(files[path].splitlines())
 
 
-def run_of(process: Process) -> list[str]:
-    """The commands of VERIFY, each as one text."""
-    return [" ".join(command.run) for command in process.phase("VERIFY").commands]
+@pytest.mark.parametrize("name", EXPECTED)
+def test_commands_follow_the_tools(made: Callable[[str], Onboarding], name: str) -> None:
+    index, text = COMMANDS[name]
 
+    commands = made(name).process.phase("VERIFY").commands
 
-def test_commands_follow_the_tools(tmp_path: Path) -> None:
-    def commands(name: str) -> list[str]:
-        return run_of(onboard(written(tmp_path / name, EXPECTED[name][0]), "cart").process)
-
-    assert commands("unittest") == ["python3 -m unittest -v"]
-    assert commands("vitest")[0] == "pnpm run build"
-    assert "npx vitest run --reporter=json" in commands("vitest")[1]
-    assert "cargo llvm-cov" in commands("rust")[1]
-    assert commands("go")[0] == "go build ./..."
-    assert commands("maven") == ["./mvnw --batch-mode --no-transfer-progress clean test"]
-    assert commands("gradle") == ["gradle --console=plain clean test"]
+    assert text in " ".join(commands[index].run)
+    assert [command.name for command in commands] == ["build", "test"][1 - index :]
+    assert commands[index].junit
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
@@ -108,22 +124,22 @@ def test_every_runner_has_a_command_and_every_coverage_tool_is_used(language: ob
     assert {sign.name for sign in table.managers} >= set(table.exec)
 
 
-def test_a_monorepo_gets_a_phase_for_each_component(tmp_path: Path) -> None:
-    made = onboard(written(tmp_path / "shop", repositories.MONOREPO))
+def test_a_monorepo_gets_a_phase_for_each_component(made: Callable[[str], Onboarding]) -> None:
+    process = made("monorepo").process
 
-    phases = [phase.name for phase in made.process.phases]
+    phases = [phase.name for phase in process.phases]
     assert phases[5:8] == ["VERIFY", "VERIFY_WEB", "VERIFY_CART"]
-    assert made.process.forward["VERIFY"] == ("VERIFY_WEB",)
-    assert made.process.forward["VERIFY_CART"] == ("REVIEW",)
-    assert "VERIFY_WEB" in made.process.backtrack["VERIFY_CART"]
-    web = made.process.phase("VERIFY_WEB")
+    assert process.forward["VERIFY"] == ("VERIFY_WEB",)
+    assert process.forward["VERIFY_CART"] == ("REVIEW",)
+    assert "VERIFY_WEB" in process.backtrack["VERIFY_CART"]
+    web = process.phase("VERIFY_WEB")
     assert next(rule.name for rule in web.evidence) == "test_results.web.json"
     assert (web.commands[0].folder, web.commands[0].junit) == ("web", ".phasegate/reports/web-junit.xml")
     assert "../.phasegate/reports/web-junit.xml" in " ".join(web.commands[0].run)
 
 
-def test_a_component_is_measured_on_its_own_sources(tmp_path: Path) -> None:
-    process = onboard(written(tmp_path / "shop", repositories.MONOREPO)).process
+def test_a_component_is_measured_on_its_own_sources(made: Callable[[str], Onboarding]) -> None:
+    process = made("monorepo").process
 
     def params(phase: str, use: str) -> dict[str, list[str]]:
         return next(

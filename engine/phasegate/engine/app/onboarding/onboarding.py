@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,13 +70,20 @@ def onboard(root: Path, name: str = "", *, without_coverage: bool = False) -> On
             "name the folder that holds the manifest, or write a process by hand: docs/processes.md",
         )
     chosen = _name(name, listing.root)
-    text, source = read_definition(BASE, "processes", "process", ProcessNotFound)
-    base: dict[str, Any] = read_yaml(text, source).data
+    base = _base()
     profile = tailored(base, found, chosen, without_coverage=without_coverage)
     written = as_yaml(profile, _head(chosen, base))
     process = parse_process(written.encode(), PROFILE)
     findings = (*found.findings, *about_machine(process, listing))
     return Onboarding(listing.root, found, chosen, tuple(profile.lines), written, process, findings)
+
+
+@cache
+def _base() -> dict[str, Any]:
+    """The data of the process that profiles are made from, which comes with the engine; nobody changes it."""
+    text, source = read_definition(BASE, "processes", "process", ProcessNotFound)
+    data: dict[str, Any] = read_yaml(text, source).data
+    return data
 
 
 def _name(given: str, root: Path) -> str:
