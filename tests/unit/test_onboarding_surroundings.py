@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from phasegate.engine.app.onboarding.languages import LANGUAGES
 from phasegate.engine.app.onboarding.listing import Listing
 from phasegate.engine.app.onboarding.surroundings import CI
 
+ROOT = Path(__file__).parents[2]
+ONBOARDING = "engine/phasegate/engine/app/onboarding"
 MANAGED: Mapping[str, tuple[Mapping[str, str], str]] = {
     "uv": ({"pyproject.toml": "[tool.uv]\n"}, "pyproject.toml:1"),
     "poetry": ({"pyproject.toml": '[tool.poetry]\nname = "a"\n'}, "pyproject.toml:1"),
@@ -90,3 +93,15 @@ def test_what_is_no_percentage_is_no_threshold(text: str) -> None:
     (one,) = detected({"setup.py": "", ".coveragerc": f"[report]\n{text}"}).components
 
     assert one.threshold is None
+
+
+def test_the_documentation_names_every_tool_and_every_finding() -> None:
+    text = (ROOT / "docs/onboarding.md").read_text()
+    sources = "".join(path.read_text() for path in (ROOT / ONBOARDING).rglob("*.py"))
+
+    documented = set(re.findall(r"^\| `(onboard\.\w+)` \|", text, re.MULTILINE))
+    assert documented == set(re.findall(r'"(onboard\.\w+)"', sources))
+    for language in LANGUAGES:
+        assert language.name in text
+        for sign in language.managers:
+            assert sign.name in text, sign.name
