@@ -33,6 +33,12 @@ class WitnessCommand(BaseModel):
     junit: Annotated[str, StringConstraints(max_length=500)] = ""
     coverage: Annotated[str, StringConstraints(max_length=500)] = ""
 
+    @property
+    def reports(self) -> dict[str, str]:
+        """The reports that it writes, by kind."""
+        named = {"junit": self.junit, "coverage": self.coverage}
+        return {kind: path for kind, path in named.items() if path}
+
     @model_validator(mode="after")
     def _paths_stay_inside(self) -> Self:
         for field in ("folder", "junit", "coverage"):

@@ -24,6 +24,7 @@ from phasegate.engine.cli.surface import (
     checkpoints,
     children,
     contracts,
+    discover,
     export,
     fsck,
     git,
@@ -413,6 +414,7 @@ fsck.register(ledger)
 children.register(ledger)
 redact.register(ledger)
 policy_packs.register(policy.policies)
+discover.register(policy.policies)
 for group in (
     contracts,
     export,

@@ -56,8 +56,7 @@ def named_command(process: Process, state: TaskState, phase: str, name: str) -> 
         )
     command, root = commands[name], decode_path(state.repository)
     folder = _folder(root, command)
-    texts = {Witness.JUNIT: command.junit, Witness.COVERAGE: command.coverage}
-    reports = {kind: _from_folder(text, command.folder) for kind, text in texts.items() if text}
+    reports = {Witness(kind): _from_folder(path, command.folder) for kind, path in command.reports.items()}
     return Named(command.run, reports, folder)
 
 
