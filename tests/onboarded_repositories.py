@@ -121,7 +121,7 @@ MAVEN: Mapping[str, str] = {
 }
 GRADLE: Mapping[str, str] = {
     "settings.gradle.kts": 'include("cart")\n',
-    "build.gradle.kts": "plugins { java }\n",
+    "build.gradle.kts": "plugins {\n    java\n    jacoco\n}\n",
     "cart/build.gradle.kts": 'dependencies {\n    testImplementation("org.junit.jupiter:junit-jupiter:5.11.3")\n}\n',
     "cart/src/test/java/CartTest.java": "class CartTest {}\n",
 }

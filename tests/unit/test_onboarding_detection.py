@@ -50,6 +50,7 @@ EXPECTED: Mapping[str, tuple[Mapping[str, str], set[tuple[str, str, str]]]] = {
     "gradle": (repositories.GRADLE, {
         ("package manager", "gradle", "build.gradle.kts:1"),
         ("test runner", "gradle test", "cart/build.gradle.kts:2"),
+        ("coverage tool", "JaCoCo", "build.gradle.kts:3"),
     }),
     "rust": (repositories.RUST, {
         ("toolchain", "rust", "Cargo.toml:4"), ("package manager", "cargo", "Cargo.toml:1"),

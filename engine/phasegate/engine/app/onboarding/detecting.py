@@ -49,6 +49,7 @@ class Found:
     version: Fact | None
     recipe: Recipe | None
     exec: str
+    unread: Fact | None = None
 
     @property
     def language(self) -> Language:
@@ -59,7 +60,8 @@ class Found:
     def facts(self) -> tuple[Fact, ...]:
         """All of it, in a fixed order."""
         language = Fact("language", self.language.name, self.component.shown, self.component.folder)
-        found = (self.version, self.manager, self.runner, self.coverage, self.threshold, self.build)
+        covered = (self.coverage, self.unread, self.threshold)
+        found = (self.version, self.manager, self.runner, *covered, self.build)
         return (language, *(one for one in found if one is not None))
 
 
@@ -151,6 +153,7 @@ def _found(component: Component, listing: Listing) -> Found:
         fact("toolchain", language.versions),
         recipe,
         _exec(component, manager.name, listing.local),
+        None if coverage else fact("coverage tool", language.unread),
     )
 
 
@@ -219,7 +222,8 @@ def _lacking(one: Found) -> Iterator[Finding]:
         remedy = "add tests, or name their runner in the manifest; without them VERIFY cannot be passed"
         yield _warning("onboard.no_test_runner", place, message, remedy)
     elif one.coverage is None:
-        message = f"no coverage tool for {one.language.name} in {place} whose report can be read"
+        there = f": {one.unread.name} ({one.unread.place}) writes none" if one.unread else ""
+        message = f"no coverage tool for {one.language.name} in {place} whose report can be read{there}"
         remedy = f"{one.language.advice}; or leave coverage out: `engine onboard --without-coverage`"
         yield _warning("onboard.no_coverage_tool", place, message, remedy)
 

@@ -101,6 +101,7 @@ class Language:
             them: environments, wrappers. The name is that of the manager it is for, `*` for any.
         runners: test runners, likewise.
         coverage: coverage tools; every one whose sign is seen may be used.
+        unread: coverage tools whose reports no gate reads.
         recipes: test commands; the first is taken that is for the runner and a coverage tool that is there.
         builds: what shows that there is something to build, and the command, as the sign's `says`.
         thresholds: where a least coverage stands.
@@ -126,6 +127,7 @@ class Language:
     versions: tuple[Sign, ...] = ()
     builds: tuple[Sign, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
+    unread: tuple[Sign, ...] = ()
     configuration: tuple[str, ...] = ()
     unites: bool = False
     bare: bool = False
@@ -133,7 +135,7 @@ class Language:
     @property
     def signs(self) -> tuple[Sign, ...]:
         """Every sign but those of what no commit has."""
-        return (*self.versions, *self.managers, *self.runners, *self.coverage, *self.builds)
+        return (*self.versions, *self.managers, *self.runners, *self.coverage, *self.unread, *self.builds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ JAVA: Final = Language(
         Sign("gradle test", text=_FRAMEWORK, inside=_BUILDS),
     ),
     coverage=(),
+    unread=(Sign("JaCoCo", text=r"(?i)jacoco", inside=("pom.xml", *_BUILDS)),),
     recipes=(
         Recipe("maven surefire", "", ("{exec} --batch-mode --no-transfer-progress clean test",),
                "{folder}**/target/surefire-reports/TEST-*.xml"),
