@@ -29,8 +29,10 @@ class Work:
         folder: an empty folder.
     """
 
+    make = SmallRepository
+
     def __init__(self, folder: Path) -> None:
-        self.repository = SmallRepository(folder / "repository")
+        self.repository = self.make(folder / "repository")
         self.base = self.repository.git("rev-parse", "HEAD").strip()
         self.home = self.repository.root / "state"
         self.keys = {name: folder / f"{name}.key" for name in ("olga", "rita", "sam")}

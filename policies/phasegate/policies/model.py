@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraint
 from phasegate.ledger.canonical import dumps
 from phasegate.policies.argument_rules import ARGUMENT_RULES_MAX, ArgumentRule
 from phasegate.policies.tool_names import ToolNames
+from phasegate.policies.witness_commands import WitnessCommands
 
 PHASES_MAX = 64
 # A passed gate names every artifact and check of its phase in one entry of at most 65,535 bytes.
@@ -159,6 +160,7 @@ class PhaseRule(_Frozen):
         effects: side effects of passing its gate.
         tools: tools that may be called while a task is in it, besides the process's `read_only_tools`.
         checkpoint: whether a checkpoint of the ledger is due once its gate is passed.
+        commands: what is usually witnessed here; whatever else is witnessed counts as well.
     """
 
     name: PhaseId
@@ -172,6 +174,7 @@ class PhaseRule(_Frozen):
     effects: Annotated[tuple[EffectRule, ...], Field(max_length=8)] = ()
     tools: ToolNames = ()
     checkpoint: bool = False
+    commands: WitnessCommands = ()
 
 
 class LoopRule(_Frozen):
@@ -321,6 +324,9 @@ class Process(_Frozen):
                 if rule.name in artifacts:
                     raise ValueError(f"phases.{p}.evidence.{e}.name: artifact `{rule.name}` stands twice")
                 artifacts.add(rule.name)
+            for c, command in enumerate(phase.commands):
+                if any(other.name == command.name for other in phase.commands[:c]):
+                    raise ValueError(f"phases.{p}.commands.{c}.name: command `{command.name}` stands twice")
         return self
 
     @model_validator(mode="after")

@@ -24,6 +24,7 @@ from phasegate.engine.cli.surface import (
     checkpoints,
     children,
     contracts,
+    discover,
     export,
     fsck,
     git,
@@ -35,6 +36,7 @@ from phasegate.engine.cli.surface import (
     mcp,
     metrics,
     mirror,
+    onboard,
     outbox,
     people,
     policy,
@@ -412,6 +414,7 @@ fsck.register(ledger)
 children.register(ledger)
 redact.register(ledger)
 policy_packs.register(policy.policies)
+discover.register(policy.policies)
 for group in (
     contracts,
     export,
@@ -423,6 +426,7 @@ for group in (
     mcp,
     metrics,
     mirror,
+    onboard,
     outbox,
     people,
     policy,

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 import orjson
 
 from phasegate.engine.app.command_path import CommandPath
+from phasegate.engine.app.discovery.discovering import Discovery, discover
+from phasegate.engine.app.discovery.planned import FILE_MAP
 from phasegate.engine.app.evidence import Shelf
+from phasegate.engine.app.paths import decode_path
 from phasegate.engine.app.people.flags import Flags
 from phasegate.engine.app.policy.answers import TABLE, Answer, Outcome, of_check, of_finding
 from phasegate.engine.app.policy.calls import CallAnswer, decide_call
@@ -20,7 +23,7 @@ from phasegate.engine.app.tools import Tools
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.gate import REPOSITORY
 from phasegate.engine.core.ids import parse_phase
-from phasegate.engine.core.state import TaskState
+from phasegate.engine.core.state import TaskState, is_current
 from phasegate.policies.model import EvidenceRule, FlagMode, Process
 from phasegate.policies.persona import PersonaSpec
 from phasegate.validators.change_scope import path_faults
@@ -109,6 +112,24 @@ class Policies:
         """What the tables and the pack `tools` say of a call; the arguments are those of `Tools.check`."""
         process, state, personas, in_the_way = self._tools.context(task, persona=persona, lease=lease)
         return decide_call(process, state, tool, personas, in_the_way, task=task or "")
+
+    def discover(self, task: str, file_map: bytes | None = None) -> Discovery:
+        """What a task's plan would touch, how large it would be, and which evidence is missing.
+
+        Args:
+            task: the task.
+            file_map: another plan than the file map that the task has left, as if it were handed in.
+
+        Raises:
+            BadInput: there is no such task, its repository cannot be looked at, or the file map is none.
+        """
+        state = self._path.state(task)
+        process = self._path.process(state.process_digest)
+        left = state.evidence.get(FILE_MAP)
+        if file_map is None and left is not None and is_current(state, left):
+            file_map = self._shelf.snapshot(left.digest)
+        repository = decode_path(state.repository) if state.repository else None
+        return discover(process, repository=repository, file_map=file_map, state=state)
 
     def _asked(self, task: str, phase: str | None) -> tuple[Process, TaskState, str]:
         state = self._path.state(task)

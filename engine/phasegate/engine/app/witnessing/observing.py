@@ -1,9 +1,6 @@
 """Observing a command: what it was run on, how it ended, what it printed, and the reports it wrote.
 
-Reports count only if the command wrote them while it ran. A report is refused that begins with what lay there
-beforehand (`touch` and its like freshen every time a file has), that was last written before the command
-began (a prepared file moved into place), or that is a link to another file. What a command copies it has
-written; only its recorded arguments show that.
+Reports count only if the command wrote them while it ran: see `fresh_reports`.
 """
 
 from __future__ import annotations
@@ -11,23 +8,21 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from phasegate.engine.app.evidence import read_regular
 from phasegate.engine.app.git.truth import GitUnavailable, TreeState, tree_state
 from phasegate.engine.app.witnessing.environment import digest_of, passed_on
+from phasegate.engine.app.witnessing.fresh_reports import read_reports, standing
 from phasegate.engine.app.witnessing.runner_environment import of_scratch
 from phasegate.engine.app.witnessing.running import Order, Ran, run
 from phasegate.engine.app.witnessing.sources import Sources, working_tree_of
 from phasegate.engine.core.errors import BadInput
 from phasegate.policies.model import Witness
 
-CLOCK_STEP_NS = 20_000_000  # a kernel may stamp files by a clock that is so much behind
 STDOUT = Path("-")
 SCRATCH_MARK = "{scratch}"
 _NO_TREE = TreeState("", "", "", dirty=False, untracked=())
@@ -40,7 +35,8 @@ class Job:
     Attributes:
         argv: the command, run without a shell.
         cwd: its working directory.
-        reports: report files it is to write, by kind; relative ones lie below `cwd`, `-` is its output.
+        reports: report files it is to write, by kind; relative ones lie below `cwd`, `-` is its output. A
+            test report with `*` in its path is a pattern of several (`fresh_reports`).
         echo: whether to show its output on standard error while it runs.
         hermetic: run it without network and with everything read-only but a scratch folder. Its arguments and
             report files name that folder `{scratch}`; a report elsewhere is moved there with the arguments
@@ -123,11 +119,11 @@ def observe(job: Job, *, look_at_git: bool = True) -> Observation:
     before = _tree(job) if look_at_git else _NO_TREE
     with _placed(job, environ) as placed:
         files = {kind: path for kind, path in placed.reports.items() if path != STDOUT}
-        earlier = {kind: _earlier(path) for kind, path in files.items()}
+        earlier = {kind: standing(path) for kind, path in files.items()}
         sources = Sources.seen(job.root or working_tree_of(job.cwd), job.home, files.values())
         ran = run(placed.order)
         rewritten = sources.rewritten()
-        reports, problems = _read_reports(files, earlier)
+        reports, problems = read_reports(files, earlier)
     for kind, path in placed.reports.items():
         if path == STDOUT:
             reports[kind] = ran.stdout or ran.log
@@ -203,57 +199,6 @@ def _into_scratch(job: Job, scratch: Path) -> tuple[tuple[str, ...], dict[Witnes
             )
         argv = moved
     return argv, reports
-
-
-def _read_reports(
-    files: Mapping[Witness, Path], earlier: Mapping[Witness, _Earlier]
-) -> tuple[dict[Witness, bytes], tuple[str, ...]]:
-    reports: dict[Witness, bytes] = {}
-    problems: list[str] = []
-    for kind, path in files.items():
-        try:
-            reports[kind] = _fresh_report(path, earlier[kind])
-        except BadInput as error:
-            problems.append(str(error))
-    return reports, tuple(problems)
-
-
-class _Earlier(NamedTuple):
-    """What lay in a report's place before the command ran, and when that was by the file system's clock."""
-
-    content: bytes
-    at_ns: int
-
-
-def _earlier(path: Path) -> _Earlier:
-    try:
-        content = read_regular(path, follow=True)
-    except (OSError, ValueError, BadInput):
-        content = b""
-    try:
-        with tempfile.TemporaryFile(dir=path.parent) as mark:
-            return _Earlier(content, os.fstat(mark.fileno()).st_mtime_ns)
-    except OSError:
-        return _Earlier(content, time.time_ns() - CLOCK_STEP_NS)
-
-
-def _fresh_report(path: Path, before: _Earlier) -> bytes:
-    try:
-        content = read_regular(path, follow=False)
-        status = path.lstat()
-    except FileNotFoundError as error:
-        raise BadInput(
-            f"the command wrote no `{path}`", "give the file that the command writes its report to"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise BadInput(f"cannot read `{path}`: {error}", "make the report readable") from error
-    old = status.st_mtime_ns < before.at_ns or status.st_nlink > 1
-    if old or (before.content and content.startswith(before.content)):
-        raise BadInput(
-            f"`{path}` was there before and the command did not write it",
-            "remove it and let the command write its report anew; one made beforehand is not witnessed",
-        )
-    return content
 
 
 def _tree(job: Job) -> TreeState:

@@ -2,7 +2,7 @@
 
 A program of the author's own can write any report. One is known here by where it lies: in the repository's
 base commit, where the change cannot have made it, or among the interpreters, runners and builders in folders
-of the system and of the engine's own interpreter. A bare name stands for what the caller's `PATH` leads to.
+of the system and of the engine's own interpreter. A bare name stands for what the command's `PATH` leads to.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ class _Trials:
         self._patterns = tuple(self._python_files())
         self._told: frozenset[str] = frozenset()
         root = checkouts.root.resolve()
-        self._places = Places(root, subject.job.cwd.resolve(), subject.job.environ, self._at_base)
+        self._places = Places(root, subject.job.cwd.resolve(), _given(subject.job), self._at_base)
         self._runners = frozenset([*_runners(subject.job, root), *self._places.files(subject.job.argv)])
         self._first = self._standing_before()
         limit_s = count(subject.params, "time_limit_s", 0)
@@ -354,6 +354,11 @@ def _modules(folder: Path, paths: Iterable[str]) -> Iterable[TestModule]:
             module = read_module(path, place.read_bytes())
             if module is not None:
                 yield module
+
+
+def _given(job: Job) -> Mapping[str, str]:
+    """The environment that a command finds its programs by: its caller's `PATH` may lead elsewhere."""
+    return job.environ if job.path is None else {**job.environ, "PATH": job.path}
 
 
 def _runners(job: Job, root: Path) -> Iterable[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from phasegate.engine.app.witnessing.fresh_reports import folder_of
 from phasegate.engine.app.witnessing.observing import SCRATCH_MARK, STDOUT, Job, Observation, observe
 from phasegate.engine.core.errors import BadInput, NotEvaluated
 from phasegate.policies.model import Witness
@@ -119,13 +120,13 @@ class Command:
         if path == STDOUT or SCRATCH_MARK in str(path):
             return path
         if not path.is_absolute():
-            (cwd / path).parent.mkdir(parents=True, exist_ok=True)
+            folder_of(cwd / path).mkdir(parents=True, exist_ok=True)
             return path
         if path.is_relative_to(self.root):
             target = folder / path.relative_to(self.root)
         else:
             target = outside / path.name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        folder_of(target).mkdir(parents=True, exist_ok=True)
         return target
 
 

@@ -13,6 +13,7 @@ from phasegate.engine.app.evidence import Shelf
 from phasegate.engine.app.paths import decode_path
 from phasegate.engine.app.results import Result, Witnessed
 from phasegate.engine.app.witnessing.credentials import refuse_credentials
+from phasegate.engine.app.witnessing.naming import named_command
 from phasegate.engine.app.witnessing.observing import Job, Observation, observe
 from phasegate.engine.app.witnessing.programs import found_elsewhere, ordered_path
 from phasegate.engine.app.witnessing.protecting import Subject, protect
@@ -106,6 +107,22 @@ class Witnesses:
         result = self._record(task, RecordWitness(phase, attempt, event, tuple(offers)))
         notes = () if job.path is None else found_elsewhere(_callers_path(), job.path)
         return Witnessed(result, _as_recorded(result, event), problems, notes)
+
+    def named(self, task: str, name: str, phase: str = "") -> Asked:
+        """A command that the task's process names for a phase, with its reports, to be witnessed.
+
+        Args:
+            task: the task.
+            name: the command's name.
+            phase: the phase; the current one where it is empty.
+
+        Raises:
+            BadInput: there is no such phase, it has no command of that name, or the task has no repository.
+        """
+        state = self._path.state(task)
+        where = parse_phase(phase or state.phase)
+        found = named_command(self._path.process(state.process_digest), state, where, name)
+        return Asked(found.argv, where, found.reports, found.folder)
 
     def _protected(self, process: Process, state: TaskState, job: Job, seen: Observation) -> bytes | None:
         """The document of the protected checks; None where the phase does not ask for it or no tests ran."""

@@ -20,7 +20,18 @@ PhaseOption = Annotated[
     str | None,
     typer.Option("--phase", "-P", metavar="PHASE", help="Phase it is evidence for; else the current."),
 ]
-CommandArgument = Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The command to run.")]
+CommandArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="-- COMMAND...", help="The command to run.")
+]
+NamedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--named",
+        "-n",
+        metavar="NAME",
+        help="A command that the process names; its repository is the folder.",
+    ),
+]
 JunitOption = Annotated[
     Path | None,
     typer.Option(
@@ -49,7 +60,8 @@ def register(app: typer.Typer) -> None:
 
 def witness(
     task: TaskArgument,
-    command: CommandArgument,
+    command: CommandArgument = None,
+    named: NamedOption = None,
     phase: PhaseOption = None,
     junit: JunitOption = None,
     coverage: CoverageOption = None,
@@ -70,5 +82,5 @@ def witness(
     from phasegate.engine.cli.output import chosen
 
     reports = implementation.kinds({"junit": junit, "coverage": coverage, "sarif": sarif})
-    asked = Asked(command, phase or "", reports, echo=True, hermetic=hermetic)
-    implementation.witness(home, chosen(format_, json_), task, asked, lease)
+    asked = Asked(command or (), phase or "", reports, echo=True, hermetic=hermetic)
+    implementation.witness(home, chosen(format_, json_), task, asked, lease, named)
