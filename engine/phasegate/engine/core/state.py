@@ -6,6 +6,7 @@ own count and nothing else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -448,6 +449,11 @@ def _bind(phase: str, attempt: int, event: EvidenceAdded) -> Evidence:
         exit_code=event.exit_code,
         by=event.by,
     )
+
+
+def is_gate_report(name: str, evidence: Evidence) -> bool:
+    """Whether an artifact is what the checks of a gate found, made by the engine (`GateBundle.report`)."""
+    return evidence.origin == Origin.WITNESSED and _GATE_REPORT.fullmatch(name) is not None
 
 
 def is_current(state: TaskState, evidence: Evidence) -> bool:
