@@ -139,7 +139,11 @@ def _with_reports(phases: list[dict[str, Any]], bundles: list[GateBundle]) -> It
         evidence = list(phase.get("evidence") or [])
         documents += [str(rule.get("name")) for rule in evidence if isinstance(rule, dict)]
         own = [bundle for bundle in bundles if bundle.leaving == phase.get("name")]
-        yield {**phase, "evidence": [*evidence, *(_report_rule(one, documents) for one in own)]} if own else phase
+        yield (
+            {**phase, "evidence": [*evidence, *(_report_rule(one, documents) for one in own)]}
+            if own
+            else phase
+        )
 
 
 def _report_rule(bundle: GateBundle, documents: list[str]) -> dict[str, Any]:

@@ -65,7 +65,9 @@ class GateCheck(_Frozen):
     @model_validator(mode="after")
     def _is_known(self) -> Self:
         if self.use not in KNOWN_CHECKS:
-            raise ValueError(f"use: there is no check `{self.use}`; there are {', '.join(sorted(KNOWN_CHECKS))}")
+            raise ValueError(
+                f"use: there is no check `{self.use}`; there are {', '.join(sorted(KNOWN_CHECKS))}"
+            )
         return self
 
 

@@ -49,10 +49,10 @@ class Origin(StrEnum):
 class Witness(StrEnum):
     """What the engine derives a witnessed artifact from.
 
-    `junit`, `coverage` and `sarif` are reports the command wrote while the engine watched, in any format that
-    `validators.report_formats` knows; `output` is what it printed; `protected` is what came of trying the
-    tests of the base commit as well; `runner` is a phase runner of the engine itself; `gate` is what the checks
-    of a bundle found.
+    `junit`, `coverage` and `sarif` are reports the command wrote while the engine watched, in any format
+    that `validators.report_formats` knows; `output` is what it printed; `protected` is what came of trying
+    the tests of the base commit as well; `runner` is a phase runner of the engine itself; `gate` is what
+    the checks of a bundle found.
     """
 
     JUNIT = "junit"

@@ -1,7 +1,7 @@
 """Citations in documents: `src/means.py:12`, `src/means.py:10-20`, `src/means.py#L10-L20`, or a file alone.
 
-A citation stands in backticks or is the target of a Markdown link. It names a file from the repository's root;
-what has neither a slash nor a suffix of letters is a word, not a file.
+A citation stands in backticks or is the target of a Markdown link. It names a file from the repository's
+root; what has neither a slash nor a suffix of letters is a word, not a file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ _SPAN = re.compile(r"(?<!`)`([^`\n]{1,400})`(?!`)|\]\(\s*<?([^)>\s]{1,400})>?\s*
 _CITED = re.compile(
     r"(?P<path>[\w@.+-]+(?:/[\w@.+ -]+)*)(?:(?::|#L)(?P<first>\d{1,7})(?:-L?(?P<last>\d{1,7}))?(?::\d+)?)?"
 )
-_FILE: Final = re.compile(r"(?:.*/)?[\w@+-][\w@.+ -]*\.[A-Za-z][A-Za-z0-9]{0,9}|(?:.*/)?(?:Makefile|Dockerfile|LICENSE)")
+_FILE: Final = re.compile(
+    r"(?:.*/)?[\w@+-][\w@.+ -]*\.[A-Za-z][A-Za-z0-9]{0,9}|(?:.*/)?(?:Makefile|Dockerfile|LICENSE)"
+)
 _CODE = re.compile(r"^(?: {0,3})(`{3,}|~{3,}).*?^(?: {0,3})\1[ \t]*$", re.DOTALL | re.MULTILINE)
 
 

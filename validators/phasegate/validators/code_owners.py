@@ -1,8 +1,8 @@
 """CODEOWNERS: whose files are they?
 
-GitHub's syntax ("About code owners", "CODEOWNERS syntax"): one pattern a line, then its owners; the last line that
-matches a path decides, and one without owners takes them away. Patterns follow gitignore without `!`, `[ ]` and
-`\\#`; lines with those are not guessed at.
+GitHub's syntax ("About code owners", "CODEOWNERS syntax"): one pattern a line, then its owners; the last
+line that matches a path decides, and one without owners takes them away. Patterns follow gitignore without
+`!`, `[ ]` and backslashes; lines with those are not guessed at.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Does the report of a gate's checks hold for what stands now, and did every check of the bundle pass?
 
-The artifact is made by the engine: it ran the checks on a copy of the working tree and on the documents of the
-task. A report of another bundle, tree or document proves nothing, nor does a check that could not run.
+The artifact is made by the engine: it ran the checks on a copy of the working tree and on the documents of
+the task. A report of another bundle, tree or document proves nothing, nor does a check that could not run.
 """
 
 from __future__ import annotations

@@ -21,8 +21,16 @@ _REMEDY = "let the tool write its json report and hand it on unchanged"
 _PURL = re.compile(r"pkg:/{0,2}(?P<type>[A-Za-z0-9.+-]+)/(?P<path>[^@?#]+)(?:@(?P<version>[^?#]+))?")
 _ECOSYSTEMS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        **{"pypi": "PyPI", "npm": "npm", "golang": "Go", "cargo": "crates.io", "maven": "Maven"},
-        **{"gem": "RubyGems", "nuget": "NuGet", "composer": "Packagist", "hex": "Hex", "pub": "Pub"},
+        "pypi": "PyPI",
+        "npm": "npm",
+        "golang": "Go",
+        "cargo": "crates.io",
+        "maven": "Maven",
+        "gem": "RubyGems",
+        "nuget": "NuGet",
+        "composer": "Packagist",
+        "hex": "Hex",
+        "pub": "Pub",
     }
 )
 """Names that OSV gives to what a package URL calls a type (OSV schema, "Defined ecosystems")."""
@@ -92,7 +100,9 @@ def _cyclonedx_licences(listed: Any) -> Iterator[str]:
 def _syft(report: Any) -> Iterator[Component]:
     for one in _list(report["artifacts"]):
         named = component_of(one["purl"]) if one.get("purl") else None
-        told = [item if isinstance(item, str) else item.get("value") for item in _list(one.get("licenses") or [])]
+        told = [
+            item if isinstance(item, str) else item.get("value") for item in _list(one.get("licenses") or [])
+        ]
         licences = tuple(str(text) for text in told if text)
         found = named or Component(_name(one), "", "")
         yield found._replace(version=str(one["version"] or ""), licences=licences)

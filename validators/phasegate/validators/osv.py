@@ -89,11 +89,10 @@ def _in_range(events: list[Mapping[str, str]], version: Any, order: Order) -> bo
     if limits and not any(limit == "*" or version < order(limit) for limit in limits):
         return False
     steps = sorted(
-        (order(value), rank, kind)
+        (order("" if (kind, event[kind]) == ("introduced", "0") else event[kind]), rank, kind)
         for event in events
         for rank, kind in enumerate(("introduced", "fixed", "last_affected"))
-        if (value := event.get(kind)) is not None
-        for value in ("" if kind == "introduced" and value == "0" else value,)
+        if event.get(kind) is not None
     )
     vulnerable = False
     for at, _, kind in steps:
@@ -137,5 +136,7 @@ def _semver(text: str) -> tuple[Any, ...]:
     numbers = tuple(int(part or 0) for part in found.group(1, 2, 3))
     identifiers = found.group(4)
     # A pre-release comes before its release; numbers before letters, fewer identifiers before more.
-    before = [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in (identifiers or "").split(".")]
+    before = [
+        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in (identifiers or "").split(".")
+    ]
     return (*numbers, (0, before) if identifiers else (1, []))

@@ -1,9 +1,9 @@
 """What scanners report, read: one shape for the JSON of each, and for SARIF.
 
-A report that is not what its tool documents is refused, never read as empty. Sources of the shapes: detect-secrets
-(`docs/design.md`, baseline), bandit (formatters, `json`), semgrep (`semgrep_output_v1`, `CliOutput`), gitleaks
-(`report.Finding`), trivy (Report, "JSON"), grype (`grype.presenter.models.Document`), osv-scanner ("Output", JSON),
-SARIF 2.1.0 (section 3).
+A report that is not what its tool documents is refused, never read as empty. Sources of the shapes:
+detect-secrets (`docs/design.md`, baseline), bandit (formatters, `json`), semgrep (`semgrep_output_v1`,
+`CliOutput`), gitleaks (`report.Finding`), trivy (Report, "JSON"), grype
+(`grype.presenter.models.Document`), osv-scanner ("Output", JSON), SARIF 2.1.0 (section 3).
 """
 
 from __future__ import annotations
@@ -23,8 +23,15 @@ SEVERITIES: Final = ("unknown", "low", "medium", "high", "critical")
 _REMEDY = "let the tool write its json report and hand it on unchanged"
 _LEVELS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        **{"error": "high", "warning": "medium", "note": "low", "none": "low", "info": "low"},
-        **{"negligible": "low", "moderate": "medium", "inventory": "low", "experiment": "low"},
+        "error": "high",
+        "warning": "medium",
+        "note": "low",
+        "none": "low",
+        "info": "low",
+        "negligible": "low",
+        "moderate": "medium",
+        "inventory": "low",
+        "experiment": "low",
     }
 )
 
@@ -59,8 +66,8 @@ def read_report(name: str, report: bytes) -> tuple[Found, ...]:
         report: the bytes.
 
     Raises:
-        MalformedReportError: there is no such format, it is not what that format demands, or the tool says in it
-            that it did not finish.
+        MalformedReportError: there is no such format, it is not what that format demands, or the tool says
+            in it that it did not finish.
     """
     reader = FORMATS.get(name)
     if reader is None:
@@ -123,7 +130,11 @@ def _bandit(report: Any) -> Iterator[Found]:
     for one in _listed(report["results"], "results"):
         level = _severity(one["issue_severity"])
         yield Found(
-            _text(one["test_id"]), level, _text(one["filename"]), _line(one["line_number"]), _text(one["issue_text"])
+            _text(one["test_id"]),
+            level,
+            _text(one["filename"]),
+            _line(one["line_number"]),
+            _text(one["issue_text"]),
         )
 
 
@@ -134,7 +145,8 @@ def _semgrep(report: Any) -> Iterator[Found]:
     for one in _listed(report["results"], "results"):
         extra = one["extra"]
         yield Found(
-            _text(one["check_id"]), _severity(extra["severity"]), _text(one["path"]), _line(one["start"]["line"]),
+            _text(one["check_id"]), _severity(extra["severity"]), _text(one["path"]),
+            _line(one["start"]["line"]),
             _text(extra["message"]),
         )  # fmt: skip
 
@@ -155,11 +167,17 @@ def _trivy(report: Any) -> Iterator[Found]:
         path = _text(result["Target"])
         for one in result.get("Vulnerabilities") or []:
             fixed = one.get("FixedVersion") or "no version yet"
-            message = f"{one['PkgName']} {one['InstalledVersion']}: {one['VulnerabilityID']}, fixed in {fixed}"
+            message = (
+                f"{one['PkgName']} {one['InstalledVersion']}: {one['VulnerabilityID']}, fixed in {fixed}"
+            )
             yield Found(_text(one["VulnerabilityID"]), _severity(one["Severity"]), path, 0, message)
         for one in result.get("Secrets") or []:
             yield Found(
-                _text(one["RuleID"]), _severity(one["Severity"]), path, _line(one.get("StartLine")), _text(one["Title"])
+                _text(one["RuleID"]),
+                _severity(one["Severity"]),
+                path,
+                _line(one.get("StartLine")),
+                _text(one["Title"]),
             )
         for one in result.get("Misconfigurations") or []:
             if one.get("Status", "FAIL") == "FAIL":
@@ -174,7 +192,11 @@ def _grype(report: Any) -> Iterator[Found]:
         versions = (vulnerability.get("fix") or {}).get("versions") or ["no version yet"]
         message = f"{artifact['name']} {artifact['version']}: {vulnerability['id']}, fixed in {versions[0]}"
         yield Found(
-            _text(vulnerability["id"]), _severity(vulnerability["severity"]), str(places[0].get("path", "")), 0, message
+            _text(vulnerability["id"]),
+            _severity(vulnerability["severity"]),
+            str(places[0].get("path", "")),
+            0,
+            message,
         )
 
 
@@ -183,7 +205,11 @@ def _osv_scanner(report: Any) -> Iterator[Found]:
         path = _text(result["source"]["path"])
         for item in _listed(result["packages"], "packages"):
             package = item["package"]
-            worst = {name: group.get("max_severity", "") for group in item.get("groups") or [] for name in group["ids"]}
+            worst = {
+                name: group.get("max_severity", "")
+                for group in item.get("groups") or []
+                for name in group["ids"]
+            }
             for one in item.get("vulnerabilities") or []:
                 name = _text(one["id"])
                 message = f"{package['name']} {package['version']}: {name} {one.get('summary', '')}".rstrip()

@@ -26,6 +26,7 @@ from phasegate.engine.cli.surface import (
     contracts,
     export,
     fsck,
+    gates,
     git,
     hooks,
     integrity,
@@ -415,6 +416,7 @@ policy_packs.register(policy.policies)
 for group in (
     contracts,
     export,
+    gates,
     git,
     hooks,
     integrity,

@@ -151,6 +151,18 @@ def approval_findings(process: Process, state: TaskState) -> tuple[Finding, ...]
     return (*found, *(_missing(rule, state, got, others) for rule, got in short))
 
 
+def standing_approvals(process: Process, state: TaskState) -> tuple[Approved, ...]:
+    """Approvals of the current phase that count: of what stands, and not of one's own work."""
+    return tuple(
+        one
+        for one in state.approvals
+        if (one.phase, one.attempt) == (state.phase, state.attempt)
+        and one.decision == APPROVE
+        and not _not_approved(state, one)
+        and not _is_implementer(process, state, one.by)
+    )
+
+
 def signers(process: Process, state: TaskState, phase: str) -> dict[str, list[str]]:
     """Who approved, as the process asks of it, each artifact of a phase as it stands; by artifact."""
     here = [a for a in state.approvals if (a.phase, a.attempt) == (phase, state.attempts.get(phase))]

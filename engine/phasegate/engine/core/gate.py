@@ -70,7 +70,9 @@ def flag_names(process: Process, phase: str) -> tuple[str, ...]:
     """Names of the flags of a phase's gate: one for each check, and for what else policy demands."""
     rule = process.phase(phase)
     names = [f"{phase}/{check.name}" for item in rule.evidence for check in item.checks]
-    names += [f"{phase}/{check.rule}" for one in process.gates if one.leaving == phase for check in one.checks]
+    names += [
+        f"{phase}/{check.rule}" for one in process.gates if one.leaving == phase for check in one.checks
+    ]
     names += [f"{phase}/{APPROVALS}"] if rule.approvals else []
     names += [f"{phase}/{ATTESTATION}"] if rule.attestation is not Attention.OFF else []
     names += [f"{phase}/{REPOSITORY}"] if rule.git is not None else []
