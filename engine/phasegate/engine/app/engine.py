@@ -84,7 +84,6 @@ from phasegate.policies.model import Process, Witness
 
 if TYPE_CHECKING:
     from phasegate.engine.app.children.holding import Children
-    from phasegate.engine.app.gates.gates import Gates
     from phasegate.engine.app.measuring.baselines import Baselines
     from phasegate.engine.app.measuring.integrity import Integrity
     from phasegate.engine.app.measuring.metrics import Metrics
