@@ -108,7 +108,7 @@ def _of_check(artifact: str, check: dict[str, Any]) -> Iterator[Finding]:
         yield Finding(rule, artifact, "check", message, _said(check["remedy"]), Severity.NOT_EVALUATED)
     elif status == FAILED:
         for found in check["findings"]:
-            yield Finding(rule, artifact, printable(found["place"]), _said(found["message"]), found["remedy"])
+            yield Finding(rule, artifact, _said(found["place"]), _said(found["message"]), found["remedy"])
         more = check["count"] - len(check["findings"])
         if more > 0 or not check["findings"]:
             message = f"{more} more findings are not listed"

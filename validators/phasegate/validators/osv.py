@@ -117,8 +117,10 @@ def order_of(ecosystem: str) -> Order:
 
 
 def _pep440(text: str) -> tuple[int, Any]:
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - an extra
-
+    try:
+        from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise NotComparable("versions of PyPI are compared by `packaging`, of the extra `gates`") from error
     if not text:
         return (0, 0)
     try:

@@ -139,9 +139,9 @@ def _bandit(report: Any) -> Iterator[Found]:
 
 
 def _semgrep(report: Any) -> Iterator[Found]:
-    for one in _listed(report["errors"], "errors"):
-        if one.get("level") == "error":
-            _refuse(f"semgrep did not finish: {quoted(str(one.get('message', one)))}")
+    errors = _listed(report["errors"], "errors")
+    if errors:
+        _refuse(f"semgrep could not look at all: {quoted(str(errors[0].get('message', errors[0])))}")
     for one in _listed(report["results"], "results"):
         extra = one["extra"]
         yield Found(

@@ -226,6 +226,6 @@ def validator(subject: Subject, params: Mapping[str, Any]) -> Outcome:
         if finding.severity is Severity.NOT_EVALUATED:
             raise Unable(finding.message, finding.remedy)
     return Outcome(
-        tuple(Problem(f"{name} {one.place}", one.message, one.remedy) for one in found if one.blocks),
+        tuple(Problem(f"{name}:{one.place}", one.message, one.remedy) for one in found if one.blocks),
         notes=tuple(one.message for one in found if not one.blocks),
     )
