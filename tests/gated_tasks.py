@@ -93,6 +93,7 @@ class Gated:
         risk: risk class of the task.
         signers: who approves.
         off: rules that are switched off.
+        keys: folder of the private keys of three people.
         covered: lines of a hundred that the witnessed tests run.
         hermetic: whether they run without network.
     """
@@ -108,6 +109,7 @@ class Gated:
         self.signers = {"rita": Role.REVIEWER}
         self.covered, self.hermetic = 95, True
         self.home = folder / "home"
+        self.keys, self._vkeys = _people()
         self.snapshot(RECORD)
         self.scorer("0.9")
         self.cover()
@@ -180,17 +182,16 @@ class Gated:
         repository.git("init", "-q", "-b", "main")
         repository.commit("A mean")
         engine = Engine.init(self.home)
-        keys, people = _people()
-        engine.registrations.register(people["olga"], Role.OPERATOR)
+        engine.registrations.register(self._vkeys["olga"], Role.OPERATOR)
         for name, role in (("rita", Role.REVIEWER), ("sam", Role.SUPERVISOR)):
-            engine.registrations.register(people[name], role, key=keys / "olga.key")
+            engine.registrations.register(self._vkeys[name], role, key=self.keys / "olga.key")
         process = self.process(only)
         assert engine.open_task(TASK, process, "Means", repository=root, risk=self.risk).accepted
         for path, text in self.change.items():
             _write(root / path, text)
         self._hand_in(engine, repository)
         for name, role in self.signers.items() if self.gate == 5 else ():
-            key = keys / f"{name}.key"
+            key = self.keys / f"{name}.key"
             assert engine.people.decide(TASK, Decision.APPROVE, "read it", key, role).accepted
         return engine
 

@@ -36,9 +36,12 @@ def affects(record: Mapping[str, Any], component: Component) -> bool:
         NotComparable: it might be, and the versions cannot be compared.
         MalformedReportError: it is no OSV record.
     """
-    if record.get("withdrawn"):
+    about = [item for item in affected_packages(record) if _is_about(item, component)]
+    if not about or record.get("withdrawn"):
         return False
-    return any(_affected(item, component) for item in affected_packages(record) if _is_about(item, component))
+    if not component.version:
+        raise NotComparable(f"{quoted(component.name)} has no version")
+    return any(_affected(item, component) for item in about)
 
 
 def affected_packages(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -163,26 +163,28 @@ def _gitleaks(report: Any) -> Iterator[Found]:
 def _trivy(report: Any) -> Iterator[Found]:
     if report["SchemaVersion"] != 2:  # noqa: PLR2004 - the version that is read
         _refuse("the report does not say `SchemaVersion` 2")
-    for result in _listed(report.get("Results") or [], "Results"):
+    # It leaves the list out where it found nothing to look at.
+    for result in _listed(report.get("Results", []), "Results"):
         path = _text(result["Target"])
         for one in result.get("Vulnerabilities") or []:
             fixed = one.get("FixedVersion") or "no version yet"
-            message = (
-                f"{one['PkgName']} {one['InstalledVersion']}: {one['VulnerabilityID']}, fixed in {fixed}"
-            )
-            yield Found(_text(one["VulnerabilityID"]), _severity(one["Severity"]), path, 0, message)
-        for one in result.get("Secrets") or []:
-            yield Found(
-                _text(one["RuleID"]),
-                _severity(one["Severity"]),
-                path,
-                _line(one.get("StartLine")),
-                _text(one["Title"]),
-            )
-        for one in result.get("Misconfigurations") or []:
-            if one.get("Status", "FAIL") == "FAIL":
-                line = _line((one.get("CauseMetadata") or {}).get("StartLine"))
-                yield Found(_text(one["ID"]), _severity(one["Severity"]), path, line, _text(one["Title"]))
+            name = _text(one["VulnerabilityID"])
+            message = f"{one['PkgName']} {one['InstalledVersion']}: {name}, fixed in {fixed}"
+            yield Found(name, _severity(one["Severity"]), path, 0, message)
+        for one in result.get("Licenses") or []:
+            name = _text(one["Name"])
+            yield Found(name, _severity(one["Severity"]), path, 0, f"{one['PkgName']} has {name}")
+        yield from _trivy_lines(result, path)
+
+
+def _trivy_lines(result: Any, path: str) -> Iterator[Found]:
+    for one in result.get("Secrets") or []:
+        line = _line(one.get("StartLine"))
+        yield Found(_text(one["RuleID"]), _severity(one["Severity"]), path, line, _text(one["Title"]))
+    for one in result.get("Misconfigurations") or []:
+        if one.get("Status", "FAIL") == "FAIL":
+            line = _line((one.get("CauseMetadata") or {}).get("StartLine"))
+            yield Found(_text(one["ID"]), _severity(one["Severity"]), path, line, _text(one["Title"]))
 
 
 def _grype(report: Any) -> Iterator[Found]:
@@ -198,6 +200,10 @@ def _grype(report: Any) -> Iterator[Found]:
             0,
             message,
         )
+    ignored = report.get("ignoredMatches") or []
+    if ignored:
+        # As with SARIF: who may write the settings decides nothing.
+        yield Found("suppressed", "unknown", "", 0, f"{len(ignored)} matches are ignored by settings")
 
 
 def _osv_scanner(report: Any) -> Iterator[Found]:
@@ -238,6 +244,9 @@ def _sarif(report: bytes) -> Iterator[Found]:
     for one in listed:
         yield Found(one["rule"], _severity(one["level"]), one["path"], _line(one["line"]), one["message"])
 
+
+OF_DEPENDENCIES: Final = frozenset({"grype", "osv-scanner", "trivy"})
+"""Formats whose findings are of what a file pulls in, so that no single line of it is to blame."""
 
 FORMATS: Final[Mapping[str, Callable[[Any], Iterator[Found]]]] = MappingProxyType(
     {

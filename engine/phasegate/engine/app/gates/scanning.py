@@ -17,7 +17,7 @@ from phasegate.validators.globs import globs
 from phasegate.validators.limits import LIMITS
 from phasegate.validators.parameters import flag, text_parameter
 from phasegate.validators.quoting import printable, quoted
-from phasegate.validators.scanner_reports import SEVERITIES, Found, at_least, read_report
+from phasegate.validators.scanner_reports import OF_DEPENDENCIES, SEVERITIES, Found, at_least, read_report
 
 DOCUMENTS: Final = ".phasegate-documents"
 """Folder of the copy in which a scanner finds the task's documents."""
@@ -30,9 +30,9 @@ def scanner(subject: Subject, params: Mapping[str, Any]) -> Outcome:
     with `{report}` for a file it writes and `{rules}` for the folder of the rules that come with the
     engine; or `report`, a file of the working tree or of the home that the scanner wrote elsewhere;
     `least`, the severity from which a finding counts (default `low`); `all`, true where findings outside
-    the changed lines count as well; `documents`, true where it looks at the task's documents too;
-    `excused`, patterns of files whose findings do not count; `limit_s` and `exits` as `programs.report_of`
-    has them.
+    the changed lines count as well (default for the formats of `OF_DEPENDENCIES`);
+    `documents`, true where it looks at the task's documents too; `excused`, patterns of files whose
+    findings do not count; `limit_s` and `exits` as `programs.report_of` has them.
 
     Raises:
         Unable: it did not run, or its report cannot be read.
@@ -47,7 +47,7 @@ def scanner(subject: Subject, params: Mapping[str, Any]) -> Outcome:
         listed = read_report(kind, reported.content)
     except MalformedReportError as error:
         raise Unable(f"the report of {kind} cannot be used: {error}", error.remedy) from error
-    excused, everything = globs(params, "excused"), flag(params, "all")
+    excused, everything = globs(params, "excused"), flag({"all": kind in OF_DEPENDENCIES, **params}, "all")
     problems = [
         _problem(found)
         for found in (item._replace(path=_plain(subject, item.path)) for item in listed)
