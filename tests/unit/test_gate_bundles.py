@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -172,3 +174,19 @@ def test_citations_are_read_from_backticks_and_links() -> None:
     assert list(citations_in(text)) == [
         Citation("src/a.py", 3, 3, 1), Citation("src/b.py", 4, 6, 1), Citation("src/c.py", 0, 0, 1), Citation("src/e.py", 2, 4, 6),
     ]  # fmt: skip
+
+
+DOCS = (Path(__file__).parents[2] / "docs" / "gates.md").read_text()
+
+
+def test_the_page_tells_of_every_rule() -> None:
+    told = set(re.findall(r"`([a-z]+\.[a-z_-]+)`", DOCS))
+    assert {check.rule for bundle in shipped_bundles() for check in bundle.checks} <= told
+
+
+def test_the_samples_of_the_page_are_accepted() -> None:
+    first, second = re.findall(r"^```yaml\n(.*?)^```", DOCS, flags=re.MULTILINE | re.DOTALL)
+    process = parse_process(first.encode(), "gates.md")
+    assert [bundle.gate for bundle in process.gates] == [0, 1, 3, 4]
+    more = parse_process(f"extends: autopilot\nprocess: ours\n{second}".encode(), "gates.md")
+    assert [bundle.report for bundle in more.gates] == ["gate_6.json"]
