@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from phasegate.ledger.errors import CanonicalError
 from phasegate.policies.definition_files import read_definition, shipped
 from phasegate.policies.errors import PolicyError, ProcessInvalid, ProcessNotFound
+from phasegate.policies.extending import expand
 from phasegate.policies.model import POLICY_PACK, CheckRule, Process
 from phasegate.policies.rego.pack import FOLDER, Reader, folder_reader, load_pack
 from phasegate.policies.yaml_lines import Lined, read_yaml
@@ -78,6 +79,7 @@ def parse_process(text: bytes, source: str, packs: Reader | None = None) -> Proc
         packs: reads policy packs that lie beside it; without it a check can ask shipped ones only.
     """
     lined = read_yaml(text, source)
+    expand(lined)
     try:
         process = Process.model_validate(lined.data)
     except ValidationError as error:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraint
 
 from phasegate.ledger.canonical import dumps
 from phasegate.policies.argument_rules import ARGUMENT_RULES_MAX, ArgumentRule
+from phasegate.policies.gate_model import GateBundle
 from phasegate.policies.tool_names import ToolNames
 from phasegate.policies.witness_commands import WitnessCommands
 
@@ -49,9 +50,10 @@ class Origin(StrEnum):
 class Witness(StrEnum):
     """What the engine derives a witnessed artifact from.
 
-    `junit`, `coverage` and `sarif` are reports the command wrote while the engine watched, in any format that
-    `validators.report_formats` knows; `output` is what it printed; `protected` is what came of trying the
-    tests of the base commit as well; `runner` is a phase runner of the engine itself.
+    `junit`, `coverage` and `sarif` are reports the command wrote while the engine watched, in any format
+    that `validators.report_formats` knows; `output` is what it printed; `protected` is what came of trying
+    the tests of the base commit as well; `runner` is a phase runner of the engine itself; `gate` is what
+    the checks of a bundle found.
     """
 
     JUNIT = "junit"
@@ -60,6 +62,7 @@ class Witness(StrEnum):
     PROTECTED = "protected"
     OUTPUT = "output"
     RUNNER = "runner"
+    GATE = "gate"
 
 
 class _Frozen(BaseModel):
@@ -226,6 +229,7 @@ class Process(_Frozen):
         read_only_tools: tools that write nothing: they may be called in every phase and where there is none.
         argument_rules: what is demanded of the arguments of calls.
         packs: digest of each policy pack that a check asks, by its name. The loader fills it in.
+        gates: bundles of checks, each with a report among the evidence of the phase it is asked for at.
 
     Raises:
         pydantic.ValidationError: duplicate names, dangling or wrong-way edges, unreachable phases.
@@ -244,6 +248,7 @@ class Process(_Frozen):
     repository: Annotated[dict[Slug, dict[str, Any]], Field(max_length=16)] = Field(default_factory=dict)
     read_only_tools: ToolNames = ()
     argument_rules: Annotated[tuple[ArgumentRule, ...], Field(max_length=ARGUMENT_RULES_MAX)] = ()
+    gates: Annotated[tuple[GateBundle, ...], Field(max_length=10)] = ()
     packs: Annotated[dict[Slug, PackDigest], Field(max_length=64)] = Field(default_factory=dict)
     _pack_documents: Mapping[str, bytes] = PrivateAttr(default_factory=dict)
 

@@ -47,6 +47,7 @@ _PLACES: Mapping[str, str] = MappingProxyType(
         "evaluation.success_level": "evaluation_level:success_level",
         "evaluation.targets": "evaluation_plan:targets",
         "file_map": "file_map:file_map",
+        "gate_bundle": "gate_bundle:gate_bundle",
         "json_schema": "json_schema:json_schema",
         "kpis": "kpis:kpis_met",
         "patch": "patch:patch",

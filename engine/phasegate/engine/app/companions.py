@@ -53,7 +53,7 @@ def _gathered(
     if any(check.use == "reviewer" for check in checks):
         signed = signers(process, state, phase)
         yield ACTORS, orjson.dumps({"implementers": _names(process, state), "signers": signed})
-    if seen and any(check.use in {"ci_commit", "protected_checks"} for check in checks):
+    if seen and any(check.use in {"ci_commit", "gate_bundle", "protected_checks"} for check in checks):
         yield COMMIT, orjson.dumps(seen)
     packs = process.packs_of(phase)
     if packs:

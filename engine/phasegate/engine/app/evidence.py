@@ -23,7 +23,7 @@ from phasegate.engine.app.redactions import Redacted, Redactions
 from phasegate.engine.core.commands import Offer
 from phasegate.engine.core.errors import BadInput, IntegrityError, NotEvaluated
 from phasegate.engine.core.facts import EvidenceFact, GateFacts
-from phasegate.engine.core.gate import flagged
+from phasegate.engine.core.gate import by_rule, flagged
 from phasegate.engine.core.state import Evidence, TaskState, is_current
 from phasegate.ledger.errors import LedgerError
 from phasegate.ledger.objects import ObjectStore
@@ -269,13 +269,14 @@ class Shelf:
         if content is None:
             gone = self._redacted(evidence.digest)
             return EvidenceFact(None, standing, source, redacted=str(gone) if gone else "")
-        findings = tuple(
+        found = (
             finding
             for rule in rules
             for finding in flagged(
                 _mode(flags, evidence, rule), validate(evidence.name, content, contents, (rule,))
             )
         )
+        findings = by_rule(flags, evidence.phase, found)
         return EvidenceFact(evidence.digest, standing, source, findings)
 
     def snapshot(self, digest: str) -> bytes | None:

@@ -11,14 +11,16 @@ from phasegate.engine.app.tool_repeats import any_pending
 if TYPE_CHECKING:
     from phasegate.engine.app.command_path import CommandPath
     from phasegate.engine.app.evidence import Shelf
+    from phasegate.engine.app.gates.gates import Gates
     from phasegate.engine.app.home import Home
     from phasegate.engine.app.hooking.hooks import Hooks
     from phasegate.engine.app.leases import Leases
     from phasegate.engine.app.people.flags import Flags
     from phasegate.engine.app.policy.policies import Policies
     from phasegate.engine.app.prompting.prompts import Prompts
-    from phasegate.engine.app.results import GateReport
+    from phasegate.engine.app.results import GateReport, Result
     from phasegate.engine.app.tools import Tools
+    from phasegate.engine.core.commands import RecordWitness
     from phasegate.engine.core.ports import Clock
     from phasegate.ledger.store import Store
 
@@ -40,6 +42,9 @@ class ForTools:
         def gate(self, task: str) -> GateReport:
             """The dry run of a task's gate."""
 
+        def _record_witness(self, task: str, command: RecordWitness) -> Result:
+            """Record what the engine made itself."""
+
     @cached_property
     def tools(self) -> Tools:
         """Which tools may be called for a task now."""
@@ -60,6 +65,14 @@ class ForTools:
         from phasegate.engine.app.policy.policies import Policies  # noqa: PLC0415 - few commands need it
 
         return Policies(self._path, self._shelf, self.flags, self.tools, self.gate)
+
+    @cached_property
+    def gates(self) -> Gates:
+        """Bundles of checks, and their runs."""
+        from phasegate.engine.app.gates.gates import Gates  # noqa: PLC0415 - few commands need it
+
+        record = self._record_witness
+        return Gates(self._path, self.store, self._shelf, self.clock, self.home.root, record)
 
     def _settle_repeats(self, task: str) -> None:
         """Enter what a hook spooled, and what is counted of refused tool calls, before the task moves."""

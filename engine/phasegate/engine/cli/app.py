@@ -27,6 +27,7 @@ from phasegate.engine.cli.surface import (
     discover,
     export,
     fsck,
+    gates,
     git,
     hooks,
     integrity,
@@ -418,6 +419,7 @@ discover.register(policy.policies)
 for group in (
     contracts,
     export,
+    gates,
     git,
     hooks,
     integrity,

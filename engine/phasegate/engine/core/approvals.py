@@ -22,7 +22,7 @@ from phasegate.engine.core.events import (
     TaskResumed,
 )
 from phasegate.engine.core.facts import Facts
-from phasegate.engine.core.state import BREAK_GLASS, Approved, Status, TaskState, is_current
+from phasegate.engine.core.state import BREAK_GLASS, Approved, Status, TaskState, is_current, is_gate_report
 from phasegate.policies.model import ApprovalRule, Process
 from phasegate.validators.interface import Finding, Severity
 from phasegate.validators.reviewer import identity
@@ -151,6 +151,18 @@ def approval_findings(process: Process, state: TaskState) -> tuple[Finding, ...]
     return (*found, *(_missing(rule, state, got, others) for rule, got in short))
 
 
+def standing_approvals(process: Process, state: TaskState) -> tuple[Approved, ...]:
+    """Approvals of the current phase that count: of what stands, and not of one's own work."""
+    return tuple(
+        one
+        for one in state.approvals
+        if (one.phase, one.attempt) == (state.phase, state.attempt)
+        and one.decision == APPROVE
+        and not _not_approved(state, one)
+        and not _is_implementer(process, state, one.by)
+    )
+
+
 def signers(process: Process, state: TaskState, phase: str) -> dict[str, list[str]]:
     """Who approved, as the process asks of it, each artifact of a phase as it stands; by artifact."""
     here = [a for a in state.approvals if (a.phase, a.attempt) == (phase, state.attempts.get(phase))]
@@ -179,13 +191,22 @@ def _filled(rules: Sequence[ApprovalRule], signers: Sequence[Sequence[str]]) -> 
 
 
 def _satisfies(rule: ApprovalRule, state: TaskState, approved: Approved) -> bool:
-    return _meets(rule, approved) and not _not_covered(state, approved)
+    return _meets(rule, approved) and not _not_approved(state, approved)
 
 
 def _meets(rule: ApprovalRule, approved: Approved) -> bool:
     """Whether a decision is one that the rule asks for, whatever came after it."""
     signed = not rule.signs or rule.signs in approved.subjects
     return approved.decision == APPROVE and approved.role == rule.role and signed
+
+
+def _not_approved(state: TaskState, approved: Approved) -> list[str]:
+    """As `_not_covered`, without the report of a gate's checks.
+
+    It counts approvals, so it comes after them; the gate itself holds it against what stands.
+    """
+    later = _not_covered(state, approved)
+    return [name for name in later if not is_gate_report(name, state.evidence[name])]
 
 
 def _not_covered(state: TaskState, approved: Approved) -> list[str]:
@@ -211,7 +232,7 @@ def _objection(state: TaskState, approved: Approved) -> Finding:
 def _missing(rule: ApprovalRule, state: TaskState, found: int, here: Sequence[Approved]) -> Finding:
     about = f" of the current `{rule.signs}`" if rule.signs else ""
     text = f"{found} of {rule.count} approval(s) as {rule.role}{about}"
-    later = {name for item in here if _meets(rule, item) for name in _not_covered(state, item)}
+    later = {name for item in here if _meets(rule, item) for name in _not_approved(state, item)}
     if later:
         named = ", ".join(f"`{name}`" for name in sorted(later))
         text += f"; {named} came or changed after an approval was signed, which therefore counts no more"

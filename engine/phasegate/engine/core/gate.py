@@ -6,7 +6,7 @@ facts are held against what the ledger recorded. A fact that is missing blocks l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -50,10 +50,29 @@ def flagged(mode: FlagMode, findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return shown(findings) if mode is FlagMode.OBSERVE else tuple(findings)
 
 
+def by_rule(flags: Mapping[str, FlagMode], phase: str, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings of a bundle's rules, each in the mode of its own flag.
+
+    Args:
+        flags: modes by flag, those other than `enforce`.
+        phase: the phase whose gate it is.
+        findings: the findings; a rule's id is their code.
+    """
+    if not flags:
+        return tuple(findings)
+    enforce = FlagMode.ENFORCE
+    return tuple(
+        kept for item in findings for kept in flagged(flags.get(f"{phase}/{item.code}", enforce), (item,))
+    )
+
+
 def flag_names(process: Process, phase: str) -> tuple[str, ...]:
     """Names of the flags of a phase's gate: one for each check, and for what else policy demands."""
     rule = process.phase(phase)
     names = [f"{phase}/{check.name}" for item in rule.evidence for check in item.checks]
+    names += [
+        f"{phase}/{check.rule}" for one in process.gates if one.leaving == phase for check in one.checks
+    ]
     names += [f"{phase}/{APPROVALS}"] if rule.approvals else []
     names += [f"{phase}/{ATTESTATION}"] if rule.attestation is not Attention.OFF else []
     names += [f"{phase}/{REPOSITORY}"] if rule.git is not None else []
@@ -170,6 +189,8 @@ def _how_to_add(rule: EvidenceRule) -> str:
             return (
                 f"let the engine run it: `engine witness TASK --phase PHASE --{rule.witness} FILE -- COMMAND`"
             )
+        case "gate":
+            return "let the engine run the gate's checks: `engine gates run TASK`"
         case "output":
             return "let the engine run it: `engine witness TASK --phase PHASE -- COMMAND`"
         case _:

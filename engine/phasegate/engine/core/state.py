@@ -6,6 +6,7 @@ own count and nothing else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -60,6 +61,7 @@ from phasegate.engine.core.outbox_events import (
 )
 from phasegate.engine.core.token_events import TokenCreated, TokenRevoked
 
+_GATE_REPORT = re.compile(r"gate_\d\.json")
 BREAK_GLASS: Final = "break_glass"
 OBSERVING: Final = frozenset({"engine", "hook", "proxy"})
 """Who sees a prompt in use; the compiler only hands one out, and an agent only reports one."""
@@ -448,6 +450,11 @@ def _bind(phase: str, attempt: int, event: EvidenceAdded) -> Evidence:
         exit_code=event.exit_code,
         by=event.by,
     )
+
+
+def is_gate_report(name: str, evidence: Evidence) -> bool:
+    """Whether an artifact is what the checks of a gate found, made by the engine (`GateBundle.report`)."""
+    return evidence.origin == "witnessed" and _GATE_REPORT.fullmatch(name) is not None
 
 
 def is_current(state: TaskState, evidence: Evidence) -> bool:

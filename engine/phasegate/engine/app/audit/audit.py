@@ -22,7 +22,7 @@ from phasegate.engine.app.recorded import recorded
 from phasegate.engine.app.redactions import Redacted, Redactions
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.core.events import EvidenceAdded, GatePassed, Recorded, TaskOpened
-from phasegate.engine.core.gate import flagged
+from phasegate.engine.core.gate import by_rule, flagged
 from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.replay import Replay
 from phasegate.engine.core.state import Evidence, TaskState, is_current
@@ -329,7 +329,7 @@ class Auditor:
                 else validate(evidence.name, content, there, (check,))
             )
             mode = FlagMode.OBSERVE if gate.broken_glass else _mode(gate, evidence.phase, check)
-            yield from flagged(mode, found)
+            yield from by_rule(_rule_modes(gate), evidence.phase, flagged(mode, found))
 
 
 def _mode(gate: GatePassed, phase: str, check: CheckRule) -> FlagMode:
@@ -339,6 +339,10 @@ def _mode(gate: GatePassed, phase: str, check: CheckRule) -> FlagMode:
     """
     said = gate.flags.get(f"{phase}/{check.name}", FlagMode.ENFORCE)
     return FlagMode(said) if said in set(FlagMode) else FlagMode.ENFORCE
+
+
+def _rule_modes(gate: GatePassed) -> Mapping[str, FlagMode]:
+    return {flag: FlagMode(mode) for flag, mode in gate.flags.items() if mode in set(FlagMode)}
 
 
 def _broken_glass(phase: str, *, accepted: bool) -> Finding:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from phasegate.engine.app.git.commit import Commit
 from phasegate.engine.core.events import EvidenceAdded, Recorded, StepFinished, WitnessRecorded
 from phasegate.engine.core.state import Evidence, TaskState, is_current
-from phasegate.policies.model import EvidenceRule, Origin, Process
+from phasegate.policies.model import EvidenceRule, Origin, Process, Witness
 from phasegate.validators.interface import Artifact, Finding, Severity
 from phasegate.validators.json_schema import read
 from phasegate.validators.quoting import quoted
@@ -67,7 +67,7 @@ def abouts(
     for phase in state.completed:
         for rule in process.phase(phase).evidence if phase in process.order else ():
             evidence = state.evidence.get(rule.name)
-            if evidence is None or not is_current(state, evidence):
+            if evidence is None or not is_current(state, evidence) or _is_of_documents(process, phase, rule):
                 continue
             if rule.name in witnesses:
                 yield _witnessed(state.task, evidence, witnesses[rule.name], commit)
@@ -101,6 +101,12 @@ def about_findings(task: str, found: tuple[About, ...], commit: Commit, *, claim
         text = f"no evidence of `{task}` tells which commit it is about"
         remedy = "let the engine witness the tests inside the repository, or leave out `--repo`"
         yield Finding(UNKNOWN, "", task, text, remedy, Severity.NOT_EVALUATED)
+
+
+def _is_of_documents(process: Process, phase: str, rule: EvidenceRule) -> bool:
+    """Whether a rule is for the report of a gate where nothing else is witnessed: the change came later."""
+    others = (other.witness for other in process.phase(phase).evidence if other is not rule)
+    return rule.witness is Witness.GATE and not any(others)
 
 
 def _tells_of_ci(rule: EvidenceRule) -> bool:

@@ -30,7 +30,7 @@ from phasegate.engine.app.witnessing.environment import passed_on
 from phasegate.engine.app.witnessing.observing import SCRATCH_MARK, Job, observe
 from phasegate.engine.core.errors import EngineError
 from phasegate.engine.core.events import Recorded, WitnessRecorded
-from phasegate.engine.core.state import TaskState, is_current
+from phasegate.engine.core.state import TaskState, is_current, is_gate_report
 from phasegate.validators.interface import Finding, Severity
 from phasegate.validators.quoting import printable, quoted
 
@@ -112,6 +112,8 @@ def commands(state: TaskState, events: tuple[tuple[int, Recorded], ...], root: P
         evidence = state.evidence.get(name)
         if evidence is None or evidence.phase not in state.completed or not is_current(state, evidence):
             continue
+        if is_gate_report(name, evidence):
+            continue  # of the scanners and the tree of then, which are not those of now
         again = _again(state, evidence.phase, event, root)
         found.setdefault((event.argv, event.cwd), again)
     return tuple(found.values())

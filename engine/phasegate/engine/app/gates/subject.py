@@ -1,0 +1,98 @@
+"""What the checks of a gate look at: a copy of the working tree, the task's documents, and who did what."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from phasegate.engine.app.git.truth import PathChange
+from phasegate.engine.app.witnessing.checkout import Checkouts
+from phasegate.engine.core.events import WitnessRecorded
+from phasegate.engine.core.state import Approved
+from phasegate.policies.model import Process
+
+LINES_COMPARED_MAX: Final = 20_000
+"""Of a file with more lines, every line counts as changed."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is looked at.
+
+    Attributes:
+        task: the task.
+        phase: the phase that is left.
+        risk: risk class of the task; empty where its process has none.
+        process: the definition it runs under.
+        checkouts: the base commit and the working tree, as plain folders.
+        scratch: an empty folder for what tools write.
+        home: the engine's home; what policy names by a relative path lies below it.
+        documents: current artifacts of the task by name.
+        approvals: latest decision of each key in the current attempt of the phase.
+        implementers: names of those who made the change.
+        witnessed: commands that the engine ran for the current attempt of the phase, oldest first.
+        previous: the same artifacts as they passed before, by name.
+        reports: what programs reported already, by their command: rules that look at one report share it.
+    """
+
+    task: str
+    phase: str
+    risk: str
+    process: Process
+    checkouts: Checkouts
+    scratch: Path
+    home: Path
+    documents: Mapping[str, bytes] = field(default_factory=dict)
+    approvals: Sequence[Approved] = ()
+    implementers: Sequence[str] = ()
+    witnessed: Sequence[WitnessRecorded] = ()
+    previous: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    reports: dict[tuple[str, ...], Any] = field(default_factory=dict)
+
+    @property
+    def tree(self) -> Path:
+        """Folder with the files of the working tree."""
+        return self.checkouts.stands
+
+    @property
+    def changes(self) -> Sequence[PathChange]:
+        """How the working tree differs from the base commit."""
+        return self.checkouts.changes
+
+    @cached_property
+    def changed_lines(self) -> Mapping[str, frozenset[int]]:
+        """Lines from 1 that the working tree has and the base commit has not, by path; no deleted file."""
+        return {change.path: self._added(change) for change in self.changes if change.mode}
+
+    def _added(self, change: PathChange) -> frozenset[int]:
+        before = (self.checkouts.at_base(change.old_path or change.path) or b"").splitlines()
+        after = (self.checkouts.as_it_stands(change.path) or b"").splitlines()
+        if len(before) + len(after) > LINES_COMPARED_MAX:
+            return frozenset(range(1, len(after) + 1))
+        blocks = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+        return frozenset(
+            line + 1 for kind, _, _, first, last in blocks if kind != "equal" for line in range(first, last)
+        )
+
+    def patch(self) -> str:
+        """The change as a unified diff without context."""
+        return "".join(self._diff(path) for path in self.changed_lines)
+
+    def _diff(self, path: str) -> str:
+        before = (self.checkouts.at_base(path) or b"").decode("utf-8", "replace").splitlines()
+        after = (self.text(path) or "").splitlines()
+        lines = difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", n=0, lineterm="")
+        return "\n".join((f"diff --git a/{path} b/{path}", *lines, ""))
+
+    def text(self, path: str) -> str | None:
+        """Text of a file of the working tree; None where there is none."""
+        content = self.checkouts.as_it_stands(path)
+        return None if content is None else content.decode("utf-8", "replace")
+
+    def outside(self, name: str) -> Path:
+        """A file that policy names: its path, or one below the home."""
+        return Path(name) if Path(name).is_absolute() else self.home / name
