@@ -28,7 +28,7 @@ from phasegate.engine.core.errors import BadInput, NotEvaluated
 from phasegate.engine.core.events import WitnessRecorded
 from phasegate.engine.core.ids import parse_task_id
 from phasegate.engine.core.ports import Clock
-from phasegate.engine.core.state import TaskState, is_current
+from phasegate.engine.core.state import TaskState, is_current, is_gate_report
 from phasegate.ledger.store import Store
 from phasegate.policies.extending import shipped_bundles
 from phasegate.policies.gate_model import GateBundle
@@ -177,11 +177,11 @@ class Gates:
             yield subject, seen
 
     def _documents(self, state: TaskState) -> dict[str, bytes]:
-        """Current evidence by name; of the bytes that were recorded, whatever lies there now."""
+        """Current evidence by name, but what earlier gates found; of the bytes that were recorded."""
         found = {
             name: self._shelf.snapshot(evidence.digest)
             for name, evidence in state.evidence.items()
-            if is_current(state, evidence)
+            if is_current(state, evidence) and not is_gate_report(name, evidence)
         }
         return {name: content for name, content in found.items() if content is not None}
 
