@@ -15,7 +15,7 @@ from phasegate.policies.loader import load_process
 
 def serve_stdio(home: Path | None) -> None:
     """Serve the local user until the client goes."""
-    with _extra():
+    with extra():
         from phasegate.engine.mcp.serving import serve_stdio as serve
     with session(home) as engine:
         serve(engine)
@@ -31,7 +31,7 @@ def serve_http(
     witness: bool,
 ) -> None:
     """Serve holders of tokens until a signal says to stop."""
-    with _extra():
+    with extra():
         from phasegate.engine.mcp.caller import Offered
         from phasegate.engine.mcp.serving import serve_http as serve
     if not _is_here(host):
@@ -46,7 +46,7 @@ def serve_http(
 
 
 @contextmanager
-def _extra() -> Iterator[None]:
+def extra() -> Iterator[None]:
     """Say what to install where the SDK is not."""
     try:
         yield
