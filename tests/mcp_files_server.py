@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel
 
 server = MCPServer("files", instructions="Reads and writes.")
@@ -30,10 +31,10 @@ def write_file(path: str, content: str) -> str:
 
 
 @server.tool()
-def read(fail: bool = False) -> str:
+def read(how: str = "") -> str:
     """Answer, or fail."""
-    if fail:
-        raise ValueError("it cannot be read")
+    if how == "badly":
+        raise ToolError("it cannot be read")
     return "read"
 
 

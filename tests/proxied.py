@@ -7,17 +7,64 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
+
+from guarded_homes import guarded
+from small_processes import claimed
 
 from phasegate.engine.mcp.proxy.downstream import Downstream
 from phasegate.engine.mcp.proxy.guard import Guard
 from phasegate.engine.mcp.proxy.messages import Malformed, encoded
 from phasegate.engine.mcp.proxy.running import serve_client
+from phasegate.policies.argument_rules import ArgumentRule
+from phasegate.policies.model import PhaseRule, Process
 
 Message = dict[str, Any]
 WAIT_S = 30
+
+
+def process(**more: Any) -> Process:
+    """PLAN, where files are written below `docs/`, and BUILD, where programs run; anywhere is read."""
+    phases = (
+        PhaseRule(
+            name="PLAN",
+            purpose="p",
+            evidence=(claimed("plan.md"),),
+            tools=("write_file", "fs__write*"),
+            git="documents",
+        ),
+        PhaseRule(
+            name="BUILD", purpose="b", implements=True, evidence=(claimed("change.md"),), tools=("Bash",)
+        ),
+    )
+    fields: dict[str, Any] = {
+        "phases": phases,
+        "forward": {"PLAN": ("BUILD",)},
+        "backtrack": {"BUILD": ("PLAN",)},
+        "read_only_tools": ("file_search", "fs__read*", "git__*", "glob", "grep_search", "read*", "search"),
+        "repository": {"documents": {"allow": ["docs/**"]}},
+        "argument_rules": (
+            ArgumentRule(
+                id="paths", kind="path_in_allowlist", tools=("write_file", "fs__write*"), arguments=("path",)
+            ),
+            ArgumentRule(id="size", kind="max_bytes", max_bytes=100_000),
+        ),
+    }
+    return guarded(**{**fields, **more})
+
+
+def repository_of(place: Path) -> Path:
+    """A git repository with a folder `docs`."""
+    (place / "docs").mkdir(parents=True)
+    (place / "docs" / "a.md").write_text("a")
+    git = ["git", "-C", str(place), "-c", "user.name=n", "-c", "user.email=n@x"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "begin"]):
+        subprocess.run([*git, *words], check=True)
+    return place
 
 
 class Scripted(Downstream):
@@ -34,7 +81,7 @@ class Scripted(Downstream):
         self.tools = tools
         self.silent = silent
         self.got: list[Message] = []
-        self.answers: dict[str, Any] = {}
+        self._answers: dict[str, Callable[[Message], Message]] = {}
         self._out: asyncio.Queue[Message | Malformed | None] = asyncio.Queue()
         self.came = asyncio.Condition()
 
@@ -49,16 +96,22 @@ class Scripted(Downstream):
 
     def _answer(self, message: Message) -> Message:
         method = message["method"]
-        if method in self.answers:
-            return self.answers[method]
+        if method in self._answers:
+            return self._answers[method](message)
         if method == "tools/list":
             return {"result": {"tools": [{"name": name, "inputSchema": {}} for name in self.tools]}}
         if method == "tools/call":
-            return {"result": {"content": [{"type": "text", "text": f"{self.name}:{message['params']['name']}"}]}}
+            return {
+                "result": {"content": [{"type": "text", "text": f"{self.name}:{message['params']['name']}"}]}
+            }
         if method == "initialize":
             capabilities = {"tools": {}, f"x-{self.name}": {}}
             return {"result": {"protocolVersion": "2025-11-25", "capabilities": capabilities}}
         return {"error": {"code": -32601, "message": f"{self.name} has no {method}"}}
+
+    def answer_with(self, method: str, answer: Callable[[Message], Message]) -> None:
+        """Answer a method so from now on."""
+        self._answers[method] = answer
 
     def says(self, message: Message | Malformed | None) -> None:
         """Send a message to the client; None goes away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -30,23 +31,32 @@ def proxy(
     command: Sequence[str],
     servers: Sequence[str],
     urls: Sequence[str],
+    bearer: str | None,
 ) -> None:
     """Relay until the client goes; exit 1 when a server went before."""
     from phasegate.engine.mcp.proxy.guard import Guard
     from phasegate.engine.mcp.proxy.running import run_proxy
 
-    behind = servers_behind(command, servers, urls)
+    behind = servers_behind(command, servers, urls, bearer)
     with extra(), session(home, lease=lease) as engine:
         whole = run_proxy(Guard(engine, task, persona), behind, say)
     if not whole:
         raise typer.Exit(EXIT_FAILED)
 
 
-def servers_behind(command: Sequence[str], servers: Sequence[str], urls: Sequence[str]) -> list[Behind]:
+def servers_behind(
+    command: Sequence[str], servers: Sequence[str], urls: Sequence[str], bearer: str | None = None
+) -> list[Behind]:
     """The servers that are named, by one command, or as one of several.
 
+    Args:
+        command: the only one, or nothing.
+        servers: `NAME=COMMAND` of each that is started.
+        urls: `URL` or `NAME=URL` of each that is remote.
+        bearer: environment variable with the token that the remote one wants.
+
     Raises:
-        BadInput: none is, one has no name among several, or two have one.
+        BadInput: none is named, one has no name among several, or two have one.
     """
     from phasegate.engine.mcp.proxy.running import Behind
 
@@ -54,9 +64,10 @@ def servers_behind(command: Sequence[str], servers: Sequence[str], urls: Sequenc
     for text in servers:
         name, rest = _named(text)
         found.append(Behind(name, _words(name, rest)))
+    token = _token(bearer, len(urls))
     for text in urls:
         name, url = _named(text) if _NAMED.fullmatch(text) else ("", text)
-        found.append(Behind(name, url=_url(url)))
+        found.append(Behind(name, url=_url(url), token=token))
     names = [one.name for one in found]
     if not names:
         raise BadInput("no server is named", "give `-- COMMAND...`, --server NAME=COMMAND or --url URL")
@@ -88,3 +99,17 @@ def _url(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", text):
         raise BadInput(f"`{text[:80]}` is no URL of a server", "give http://... or https://...")
     return text
+
+
+def _token(variable: str | None, urls: int) -> str:
+    if variable is None:
+        return ""
+    if urls != 1:
+        raise BadInput(
+            "a token is for one server", "name one --url, and start a proxy for each of the others"
+        )
+    # No server that is started here gets to see it.
+    found = os.environ.pop(variable, "").strip()
+    if not found:
+        raise BadInput(f"there is no token in `{variable[:80]}`", "name an environment variable that has it")
+    return found

@@ -74,14 +74,18 @@ def proxy(
         list[str] | None,
         typer.Option("--url", metavar="[NAME=]URL", help="A server over streamable HTTP."),
     ] = None,
+    bearer: Annotated[
+        str | None,
+        typer.Option("--bearer", metavar="VARIABLE", help="Environment variable with the token for --url."),
+    ] = None,
     lease: LeaseOption = None,
     home: HomeOption = None,
 ) -> None:
     """Stand before MCP servers by stdio: tools are listed and called only as the task's phase allows.
 
-    For instance `engine mcp proxy --task IMP-27 -- npx @modelcontextprotocol/server-filesystem .`; each call is
+    For instance `engine mcp proxy --task IMP-27 -- npx @modelcontextprotocol/server-filesystem .`. A call is
     judged with its arguments, and recorded with its outcome. Servers run in the task's repository.
     """
     from phasegate.engine.cli import mcp_proxy as commands
 
-    commands.proxy(home, task, persona, lease, command or [], server or [], url or [])
+    commands.proxy(home, task, persona, lease, command or [], server or [], url or [], bearer)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import count
+from secrets import token_hex
 from typing import Final, NamedTuple
 
+from phasegate.engine.mcp.proxy import messages
 from phasegate.engine.mcp.proxy.downstream import Downstream
 from phasegate.engine.mcp.proxy.messages import METHOD_NOT_FOUND, UNAVAILABLE, Malformed, Message
 
 ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 CANCELLED: Final = "notifications/cancelled"
+PROGRESS: Final = "notifications/progress"
+ASKED_MAX: Final = 1024
+"""Requests of servers that the client may leave unanswered."""
 
 Send = Callable[[Message], Awaitable[None]]
 Tell = Callable[[str], None]
@@ -50,18 +55,25 @@ class Exchange:
     Attributes:
         id: as the client gave it.
         asked: whom it was passed on to, and under which id.
+        lasting: whether it has no answer until the client takes it back.
         cancelled: set when the client took it back.
+        over: set when it is answered, or is not going to be.
     """
 
-    def __init__(self, id_: Id) -> None:
+    def __init__(self, id_: Id, *, lasting: bool = False) -> None:
         self.id = id_
+        self.lasting = lasting
         self.asked: set[tuple[str, Id]] = set()
         self.cancelled = asyncio.Event()
+        self.over = asyncio.Event()
 
 
-class _Waiting(NamedTuple):
-    exchange: Exchange
-    answer: asyncio.Future[Message]
+class _Asked(NamedTuple):
+    """What a server asked the client: its id and its progress token, as the server knows them."""
+
+    server: Downstream
+    id: Id
+    token: Id | None
 
 
 class Backends:
@@ -77,9 +89,10 @@ class Backends:
         self.by_name: Mapping[str, Downstream] = {server.name: server for server in servers}
         self._to_client = to_client
         self._tell = tell
-        self._waiting: dict[tuple[str, Id], _Waiting] = {}
-        self._asked_by_servers: dict[str, tuple[Downstream, Id]] = {}
+        self._waiting: dict[tuple[str, Id], asyncio.Future[Message]] = {}
+        self._asked: dict[str, _Asked] = {}
         self._numbers = count(1)
+        self._mark = token_hex(8)
         self.gone: set[str] = set()
 
     @property
@@ -88,8 +101,8 @@ class Backends:
         return len(self.by_name) > 1
 
     def own_id(self) -> str:
-        """An id for a question of the proxy's own."""
-        return f"phasegate:{next(self._numbers)}"
+        """An id for a question of the proxy's own, which no client gives one of its by chance."""
+        return f"{self._mark}:{next(self._numbers)}"
 
     async def ask(self, server: Downstream, message: Message, exchange: Exchange) -> Message:
         """What a server answers to a request, which keeps its id.
@@ -102,7 +115,7 @@ class Backends:
             raise Cancelled
         place = server.name, message["id"]
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._waiting[place] = _Waiting(exchange, answer)
+        self._waiting[place] = answer
         exchange.asked.add(place)
         try:
             if not await self.send(server, message) and not answer.done():
@@ -135,17 +148,24 @@ class Backends:
         """Take a request of the client's back, wherever it was passed on to."""
         exchange.cancelled.set()
         for place in list(exchange.asked):
-            waiting = self._waiting.get(place)
+            answer = self._waiting.get(place)
             params = {**notification["params"], "requestId": place[1]}
             await self.send(self.by_name[place[0]], {**notification, "params": params})
-            if waiting is not None and not waiting.answer.done():
-                waiting.answer.set_exception(Cancelled())
+            if answer is not None and not answer.done():
+                answer.set_exception(Cancelled())
 
     async def answer(self, message: Message) -> None:
         """Pass an answer of the client's to the server that asked; one that nobody waits for is dropped."""
-        server, key = self._asked_by_servers.pop(str(message.get("id")), (None, None))
-        if server is not None:
-            await self.send(server, {**message, "id": key})
+        asked = self._asked.pop(str(message.get("id")), None)
+        if asked is not None:
+            await self.send(asked.server, {**message, "id": asked.id})
+
+    async def progress(self, message: Message) -> None:
+        """Pass on how far the client is with what a server asked."""
+        params = message.get("params", {})
+        asked = self._asked.get(str(params.get("progressToken")))
+        if asked is not None:
+            await self.send(asked.server, {**message, "params": {**params, "progressToken": asked.token}})
 
     # -- what servers send ------------------------------------------------------------------------------
 
@@ -156,8 +176,7 @@ class Backends:
                 try:
                     message = await server.receive()
                 except Malformed as malformed:
-                    self._tell(f"{_shown(server)}: {malformed.message}; it was not passed on")
-                    self._fail_all(server, _unreadable(server, malformed))
+                    self._unread(server, malformed)
                     continue
                 if message is None:
                     break
@@ -169,31 +188,51 @@ class Backends:
     async def _received(self, server: Downstream, message: Message) -> None:
         method, key = message.get("method"), message.get("id")
         if method is None:
-            waiting = self._waiting.get((server.name, key)) if key is not None else None
-            if waiting is not None and not waiting.answer.done():
-                waiting.answer.set_result(message)
+            answer = self._waiting.get((server.name, key)) if key is not None else None
+            if answer is not None and not answer.done():
+                answer.set_result(message)
         elif key is not None:
-            ours = f"{server.name}:{next(self._numbers)}"
-            self._asked_by_servers[ours] = server, key
-            await self._to_client({**message, "id": ours})
+            await self._asks(server, message, key)
         elif method == CANCELLED:
             await self._taken_back(server, message)
         elif method != ACKNOWLEDGED:  # the proxy has acknowledged subscriptions itself
             await self._to_client(message)
 
+    async def _asks(self, server: Downstream, message: Message, key: Id) -> None:
+        """Pass a server's request to the client by an id of its own: two servers may give the same."""
+        if len(self._asked) >= ASKED_MAX:
+            text = "the client has left too many requests unanswered"
+            await self.send(server, messages.error(key, UNAVAILABLE, text))
+            return
+        ours, params = f"{server.name}:{next(self._numbers)}", message.get("params", {})
+        meta = params.get("_meta")
+        token = meta.get("progressToken") if isinstance(meta, dict) else None
+        self._asked[ours] = _Asked(server, key, token)
+        if token is not None:
+            message = {**message, "params": {**params, "_meta": {**meta, "progressToken": ours}}}
+        await self._to_client({**message, "id": ours})
+
     async def _taken_back(self, server: Downstream, message: Message) -> None:
         """Pass on that a server takes back what it asked the client."""
         params = message.get("params", {})
-        asked = server, params.get("requestId")
-        for ours, place in list(self._asked_by_servers.items()):
-            if place == asked:
-                del self._asked_by_servers[ours]
+        for ours, asked in list(self._asked.items()):
+            if asked.server is server and asked.id == params.get("requestId"):
+                del self._asked[ours]
                 await self._to_client({**message, "params": {**params, "requestId": ours}})
 
+    def _unread(self, server: Downstream, malformed: Malformed) -> None:
+        """Whoever may wait for what cannot be read is told so: the one whose id it has, else all."""
+        self._tell(f"{_shown(server)}: {malformed.message}; it is not passed on")
+        waiting = self._waiting.get((server.name, malformed.id)) if malformed.id is not None else None
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(_unreadable(server, malformed))
+        elif malformed.meant:
+            self._fail_all(server, _unreadable(server, malformed))
+
     def _fail_all(self, server: Downstream, why: Failed) -> None:
-        for place, waiting in list(self._waiting.items()):
-            if place[0] == server.name and not waiting.answer.done():
-                waiting.answer.set_exception(why)
+        for (name, _), answer in list(self._waiting.items()):
+            if name == server.name and not answer.done():
+                answer.set_exception(why)
 
 
 def _gone(server: Downstream) -> Failed:
@@ -207,4 +246,3 @@ def _unreadable(server: Downstream, malformed: Malformed) -> Failed:
 
 def _shown(server: Downstream) -> str:
     return f"the server `{server.name}` behind the proxy" if server.name else "the server behind the proxy"
-

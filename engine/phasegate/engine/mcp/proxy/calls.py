@@ -7,14 +7,21 @@ from typing import Any, Final
 
 from phasegate.engine.app.tools import Outcome
 from phasegate.engine.mcp.proxy.backends import Backends, Cancelled, Exchange
-from phasegate.engine.mcp.proxy.downstream import Downstream
 from phasegate.engine.mcp.proxy.guard import Guard
-from phasegate.engine.mcp.proxy.merging import SEPARATOR
-from phasegate.engine.mcp.proxy.messages import Message
+from phasegate.engine.mcp.proxy.messages import VERSION_IN_META, Message
+from phasegate.engine.mcp.proxy.routing import server_of
 
-MODERN: Final = "io.modelcontextprotocol/protocolVersion"
-"""In the `_meta` of a request of the versions from 2026 on, whose results say that they are complete."""
 _JUDGED: Final = ("name", "arguments")
+_TWICE: Final = {
+    "code": "tool.malformed",
+    "message": "a field that is judged stands in the call by another spelling as well",
+    "remedy": "name each field as the protocol does, once",
+}
+_NO_SERVER: Final = {
+    "code": "tool.unknown",
+    "message": "it is a tool of none of the servers behind the proxy",
+    "remedy": "call a tool that `tools/list` shows",
+}
 
 
 class Calls:
@@ -37,20 +44,19 @@ class Calls:
             Cancelled: the client took the call back.
         """
         params = message.get("params", {})
-        double = next((key for key in params if _is_another(key)), "")
-        if double:
-            # Some readers ignore case in the names of fields: they would read this one.
-            text = f"`{double[:40]}` is another spelling of a field that is judged"
-            return refusal(_malformed(text, "name each field as the protocol does, once"), params)
         name, arguments = params.get("name"), params.get("arguments")
         arguments = {} if arguments is None else arguments
-        decision, refused = await self._guard.check(name if isinstance(name, str) else "", arguments)
+        # Some readers ignore case in the names of fields: another spelling could be what they read.
+        twice = any(key not in _JUDGED and key.casefold() in _JUDGED for key in params)
+        judged = name if isinstance(name, str) and not twice else ""
+        decision, refused = await self._guard.check(judged, arguments)
         if decision is None:
-            return refusal(refused, params)
+            return refusal(_TWICE if twice else refused, params)
         server, own = server_of(self._backends, str(name))
         if server is None:
-            text = f"`{str(name)[:80]}` is a tool of none of the servers {_names(self._backends)}"
-            return refusal(_malformed(text, "call a tool that `tools/list` shows"), params)
+            return refusal({**_NO_SERVER, "tool": decision.tool}, params)
+        if exchange.cancelled.is_set():
+            raise Cancelled
         passed_on = {**message, "params": {**params, "name": own, "arguments": arguments}}
         outcome: Outcome = "error"
         try:
@@ -67,29 +73,10 @@ class Calls:
         return answer
 
 
-def server_of(backends: Backends, name: str) -> tuple[Downstream | None, str]:
-    """The server of a prefixed name, and the name there; no server's name has the separator in it."""
-    if "" in backends.by_name:
-        return backends.by_name[""], name
-    prefix, parted, own = name.partition(SEPARATOR)
-    return (backends.by_name.get(prefix) if parted and own else None), own
-
-
 def refusal(problem: Message, params: dict[str, Any]) -> Message:
     """A refused call as the result of it."""
     text = json.dumps(problem, ensure_ascii=False)
     found = {"content": [{"type": "text", "text": text}], "structuredContent": problem, "isError": True}
     meta = params.get("_meta")
-    return {"resultType": "complete", **found} if isinstance(meta, dict) and MODERN in meta else found
-
-
-def _is_another(key: str) -> bool:
-    return key not in _JUDGED and key.casefold() in _JUDGED
-
-
-def _names(backends: Backends) -> str:
-    return ", ".join(f"`{name}`" for name in sorted(backends.by_name))
-
-
-def _malformed(message: str, remedy: str) -> Message:
-    return {"code": "tool.malformed", "message": message, "remedy": remedy}
+    modern = isinstance(meta, dict) and VERSION_IN_META in meta
+    return {"resultType": "complete", **found} if modern else found

@@ -25,10 +25,7 @@ class Downstream(ABC):
 
     Attributes:
         name: what its tools are prefixed with; empty for none.
-        remote: whether it is on the other side of HTTP.
     """
-
-    remote: bool = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -94,7 +91,7 @@ async def started(name: str, command: Sequence[str], folder: Path) -> AsyncItera
     """
     program = command[0]
     if "/" in program:
-        program = os.path.abspath(program)  # noqa: PTH100 - links are followed by the system, not here
+        program = str(Path(program).absolute())
     try:
         process = await asyncio.create_subprocess_exec(
             program,

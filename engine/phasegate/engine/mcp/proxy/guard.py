@@ -1,4 +1,4 @@
-"""What the proxy asks the engine: which tools pass now, whether a call does, and to record what came of it."""
+"""What the proxy asks the engine: which tools pass, whether a call does, and to record what came of it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from phasegate.engine.mcp.refusals import told
 from phasegate.policies.tool_names import ToolSet, is_tool_name, tool_set
 
 Answer = TypeVar("Answer")
+_BUG: Final = {"code": "internal", "message": "the engine could not decide", "remedy": "report this error"}
 _ELSEWHERE: Final = {
     "code": "proxy.elsewhere",
     "message": "the proxy was started before the task was opened, and not in the task's repository",

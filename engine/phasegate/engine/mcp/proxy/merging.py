@@ -17,7 +17,6 @@ LISTS: Final[Mapping[str, str]] = {
     "resources/templates/list": "resourceTemplates",
 }
 """Methods that list, and the field of their answer."""
-NO_TOOLS: Final = ToolSet(frozenset(), ())
 NAMED: Final = frozenset({"tools", "prompts"})
 """What has names of its own, which are prefixed; resources have URIs."""
 
@@ -52,6 +51,11 @@ def _items(answer: Message, field: str) -> list[Message]:
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
+def uris(answer: Message) -> list[str]:
+    """Where the resources of a list are."""
+    return [item["uri"] for item in _items(answer, "resources") if isinstance(item.get("uri"), str)]
+
+
 def with_items(answer: Message, field: str, items: list[Message]) -> Message:
     """An answer with other items; nobody keeps a list of tools, for the next phase has another."""
     changed = {**answer, field: items}
@@ -63,7 +67,7 @@ def with_items(answer: Message, field: str, items: list[Message]) -> Message:
 def greeting(answers: Sequence[Message]) -> Message:
     """One answer to `initialize` or `server/discover` from those of all servers.
 
-    The oldest version that one of them speaks is the one spoken.
+    Of versions, the oldest that one of them speaks is spoken, and those are told that all of them know.
     """
     first = dict(answers[0])
     capabilities: dict[str, Any] = {}
@@ -75,6 +79,11 @@ def greeting(answers: Sequence[Message]) -> Message:
     versions = [version for answer in answers if isinstance(version := answer.get("protocolVersion"), str)]
     if versions:
         first["protocolVersion"] = min(versions)
+    known = [answer.get("supportedVersions") for answer in answers]
+    if isinstance(known[0], list):
+        first["supportedVersions"] = [
+            version for version in known[0] if all(isinstance(it, list) and version in it for it in known)
+        ]
     texts = [text for answer in answers if isinstance(text := answer.get("instructions"), str) and text]
     if texts:
         first["instructions"] = "\n\n".join(texts)

@@ -1,7 +1,7 @@
 """JSON-RPC messages, one a line: read strictly, written anew.
 
-A message is parsed, checked and encoded again on its way, never passed on as bytes: what the engine decided on
-is what the other side reads, whatever a second key of one name would have meant to its parser.
+A message is parsed, checked and encoded again on its way, never passed on as bytes: what was decided on is
+what the other side reads, whatever a second key of one name would have meant to its parser.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 UNAVAILABLE: Final = -32000
+VERSION_IN_META: Final = "io.modelcontextprotocol/protocolVersion"
+"""In the `_meta` of each request of the versions from 2026 on, which have no handshake."""
 
+# As deep as a message may be without a look whether it can be written again: readers go deeper than writers.
+_SURELY_SHALLOW: Final = 100
 _REMEDY: Final = "send one JSON-RPC 2.0 message a line, as the Model Context Protocol has them"
 
 
@@ -31,13 +35,15 @@ class Malformed(Exception):
         code: JSON-RPC error code.
         message: what is wrong.
         id: of the request it was meant to be; None where nobody can tell.
+        meant: whether it was meant to be a message, as far as anybody can tell.
     """
 
-    def __init__(self, code: int, message: str, id_: str | int | None = None) -> None:
+    def __init__(self, code: int, message: str, id_: str | int | None = None, *, meant: bool = True) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.id = id_
+        self.meant = meant
 
     def answer(self) -> Message:
         """What the sender is told."""
@@ -54,12 +60,22 @@ def parsed(line: bytes) -> Message:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
-        raise Malformed(PARSE_ERROR, "a message is no JSON") from None
+        raise Malformed(PARSE_ERROR, "a message is no JSON", meant=b"jsonrpc" in line) from None
     if isinstance(value, list):
         raise Malformed(INVALID_REQUEST, "batches are not taken")
     if not isinstance(value, dict):
-        raise Malformed(INVALID_REQUEST, "a message is no object")
-    return checked(value)
+        raise Malformed(INVALID_REQUEST, "a message is no object", meant=False)
+    message = checked(value)
+    if line.count(b"{") + line.count(b"[") > _SURELY_SHALLOW:
+        _demand_writable(message)
+    return message
+
+
+def _demand_writable(message: Message) -> None:
+    try:
+        orjson.dumps(message)
+    except TypeError:
+        raise Malformed(INVALID_REQUEST, "a message is nested too deep", message.get("id")) from None
 
 
 def checked(value: Message) -> Message:
@@ -71,6 +87,8 @@ def checked(value: Message) -> Message:
         raise Malformed(INVALID_REQUEST, f"the id of a message has more than {ID_CHARS_MAX} characters")
     if value.get("jsonrpc") != "2.0":
         raise Malformed(INVALID_REQUEST, "a message is no JSON-RPC 2.0", key)
+    if key is None and "id" in value:
+        raise Malformed(INVALID_REQUEST, "the id of a message is null")
     found = {"jsonrpc": "2.0"} if key is None else {"jsonrpc": "2.0", "id": key}
     return found | (_asked(value, key) if "method" in value else _answered(value, key))
 
@@ -113,3 +131,9 @@ def error(key: object, code: int, message: str, data: Message | None = None) -> 
     if data is not None:
         body["data"] = data
     return {"jsonrpc": "2.0", "id": key, "error": body}
+
+
+def notification(method: str, params: Message | None = None) -> Message:
+    """A message that wants no answer."""
+    found: Message = {"jsonrpc": "2.0", "method": method}
+    return found if params is None else {**found, "params": params}

@@ -1,27 +1,36 @@
-"""A server at a URL, over streamable HTTP by the SDK's transport."""
+"""A server behind the proxy that is reached at a URL, over streamable HTTP by the SDK's transport."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 import anyio
+import httpx2
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.message import SessionMessage
+from mcp.shared import inbound
+from mcp.shared.message import ClientMessageMetadata, SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
 from phasegate.engine.mcp.proxy.downstream import Downstream
-from phasegate.engine.mcp.proxy.messages import Message, checked
+from phasegate.engine.mcp.proxy.messages import VERSION_IN_META, Message, checked
 
 if TYPE_CHECKING:
-    from mcp.shared._stream_protocols import ReadStream, WriteStream
+    from mcp.client._transport import ReadStream, WriteStream
+
+TIMEOUT_S: Final = 30.0
+READ_TIMEOUT_S: Final = 300.0
 
 
 class Remote(Downstream):
-    """A server at a URL."""
+    """A server at a URL.
 
-    remote = True
+    Args:
+        name: what its tools are prefixed with; empty for none.
+        incoming: what it sends.
+        outgoing: takes what is sent to it.
+    """
 
     def __init__(
         self,
@@ -32,27 +41,58 @@ class Remote(Downstream):
         super().__init__(name)
         self._incoming = incoming
         self._outgoing = outgoing
+        self._version = ""
 
     async def send(self, message: Message) -> None:
         """Send a message."""
+        metadata = ClientMessageMetadata(headers=self._headers(message))
+        sent = SessionMessage(jsonrpc_message_adapter.validate_python(message), metadata)
         try:
-            await self._outgoing.send(SessionMessage(jsonrpc_message_adapter.validate_python(message)))
+            await self._outgoing.send(sent)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             raise BrokenPipeError from None
 
     async def receive(self) -> Message | None:
-        """The next message; what the transport could not read is left out."""
+        """The next message; what is none the transport itself answers, and it is left out here."""
         while True:
             try:
-                found: Any = await self._incoming.receive()
+                found = await self._incoming.receive()
             except (anyio.EndOfStream, anyio.ClosedResourceError):
                 return None
             if not isinstance(found, Exception):
-                return checked(found.message.model_dump(mode="json", by_alias=True, exclude_unset=True))
+                message = checked(found.message.model_dump(mode="json", by_alias=True, exclude_unset=True))
+                version = message.get("result", {}).get("protocolVersion")
+                self._version = version if isinstance(version, str) else self._version
+                return message
+
+    def _headers(self, message: Message) -> dict[str, str]:
+        """What HTTP repeats in headers: the version, and since 2026-07-28 method and name as well."""
+        params = message.get("params") or {}
+        meta = params.get("_meta")
+        version = meta.get(VERSION_IN_META) if isinstance(meta, dict) else None
+        if not isinstance(version, str):
+            return {inbound.MCP_PROTOCOL_VERSION_HEADER: self._version} if self._version else {}
+        method = str(message.get("method"))
+        found = {inbound.MCP_PROTOCOL_VERSION_HEADER: version, inbound.MCP_METHOD_HEADER: method}
+        name = params.get(inbound.NAME_BEARING_METHODS.get(method, ""))
+        if isinstance(name, str):
+            found[inbound.MCP_NAME_HEADER] = inbound.encode_header_value(name)
+        return found
 
 
 @asynccontextmanager
-async def remote(name: str, url: str) -> AsyncIterator[Remote]:
-    """Connect to a server."""
-    async with streamable_http_client(url) as (incoming, outgoing):
+async def remote(name: str, url: str, token: str) -> AsyncIterator[Remote]:
+    """Connect to a server.
+
+    Args:
+        name: what its tools are prefixed with; empty for none.
+        url: where it is.
+        token: bearer token it wants; empty for none.
+    """
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    timeout = httpx2.Timeout(TIMEOUT_S, read=READ_TIMEOUT_S)
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=timeout) as client,
+        streamable_http_client(url, http_client=client) as (incoming, outgoing),
+    ):
         yield Remote(name, incoming, outgoing)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.mcp.proxy.backends import Backends, Send, Tell
@@ -18,6 +20,9 @@ from phasegate.engine.mcp.proxy.guard import Guard
 from phasegate.engine.mcp.proxy.lines import read_message
 from phasegate.engine.mcp.proxy.messages import MESSAGE_BYTES_MAX, Malformed, Message, encoded
 from phasegate.engine.mcp.proxy.relay import Relay
+
+FINISH_S: Final = 2.0
+"""How long requests that are under way may take when the client has gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +33,13 @@ class Behind:
         name: prefix of its tools; empty for the only one.
         command: command that starts it; empty for a remote one.
         url: where it is; empty for one that is started.
+        token: bearer token that a remote one wants; empty for none.
     """
 
     name: str
     command: tuple[str, ...] = ()
     url: str = ""
+    token: str = field(default="", repr=False)
 
 
 def run_proxy(guard: Guard, behind: Sequence[Behind], tell: Tell) -> bool:
@@ -67,7 +74,7 @@ async def _entered(stack: AsyncExitStack, one: Behind, folder: Path) -> Downstre
     if one.url:
         from phasegate.engine.mcp.proxy.remote import remote  # noqa: PLC0415 - it needs the SDK
 
-        return await stack.enter_async_context(remote(one.name, one.url))
+        return await stack.enter_async_context(remote(one.name, one.url, one.token))
     return await stack.enter_async_context(started(one.name, one.command, folder))
 
 
@@ -88,17 +95,36 @@ async def serve_client(
     """
     backends = Backends(servers, send, tell)
     relay = Relay(guard, backends, send)
-    tasks = [asyncio.create_task(backends.follow(server)) for server in servers]
-    tasks.append(asyncio.create_task(relay.tell_of_changes()))
+    reading = asyncio.create_task(_read(relay, reader, send))
+    stopped = asyncio.create_task(_signal())
+    beside = [asyncio.create_task(backends.follow(server)) for server in servers]
+    beside.append(asyncio.create_task(relay.changes.tell()))
     try:
-        await _read(relay, reader, send)
+        await asyncio.wait((reading, stopped), return_when=asyncio.FIRST_COMPLETED)
         whole = not backends.gone
-        await relay.finish()
+        await relay.finish(0 if stopped.done() else FINISH_S)
     finally:
-        for task in tasks:
+        for task in (reading, stopped, *beside):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        found = await asyncio.gather(reading, stopped, *beside, return_exceptions=True)
+    for one in found:
+        if isinstance(one, Exception):
+            raise one
     return whole
+
+
+async def _signal() -> None:
+    """Wait until a signal says to stop: servers are in groups of their own, and would stay behind."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, told.set)
+    try:
+        await told.wait()
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
 
 
 async def _read(relay: Relay, reader: asyncio.StreamReader, send: Send) -> None:

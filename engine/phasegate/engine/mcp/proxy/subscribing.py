@@ -1,85 +1,70 @@
-"""Telling the client that other tools pass: unasked since its handshake, or where it subscribed to that.
-
-Since protocol 2026-07-28 there is no handshake, and a client hears of changes by `subscriptions/listen` alone.
-A server need not have that: the proxy then keeps the subscription itself.
-"""
+"""Telling the client that other tools pass: to clients that greeted, and on each stream that wants it."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Sequence
 from typing import Final
 
-from phasegate.engine.mcp.proxy import framing
-from phasegate.engine.mcp.proxy.downstream import Downstream
-from phasegate.engine.mcp.proxy.exchange import (
-    ACKNOWLEDGED,
-    SUBSCRIPTION,
-    ClientRequest,
-    Exchange,
-    Failed,
-    TakenBack,
-)
-from phasegate.engine.mcp.proxy.framing import Message
+from phasegate.engine.mcp.proxy.backends import ACKNOWLEDGED, Backends, Cancelled, Exchange, Send
+from phasegate.engine.mcp.proxy.guard import Guard
+from phasegate.engine.mcp.proxy.messages import Message, notification
 
+LOOK_S: Final = 0.25
+"""How soon the client is told that other tools pass."""
 LISTEN: Final = "subscriptions/listen"
 TOOLS_CHANGED: Final = "notifications/tools/list_changed"
+SUBSCRIPTION: Final = "io.modelcontextprotocol/subscriptionId"
 
 
-class Subscriptions:
-    """Who is told that other tools pass.
-
-    Attributes:
-        unasked: whether the client made the handshake, and is told unasked.
+class Changes:
+    """What the client is told of changes.
 
     Args:
-        servers: the servers, which are asked about all else.
-        exchange: asks them.
+        guard: knows which tools pass.
+        backends: the servers, whose changes are passed on as they come.
+        send: sends a message to the client.
+
+    Attributes:
+        greeted: whether the client has greeted as the versions up to 2025 do, and is told unasked.
     """
 
-    def __init__(self, servers: Sequence[Downstream], exchange: Exchange) -> None:
-        self.unasked = False
-        self._servers = servers
-        self._exchange = exchange
-        self._listening: set[ClientRequest] = set()
+    def __init__(self, guard: Guard, backends: Backends, send: Send) -> None:
+        self._guard = guard
+        self._backends = backends
+        self._send = send
+        self._listening: set[str | int] = set()
+        self.greeted = False
 
-    async def tools_changed(self) -> None:
-        """Tell the client."""
-        if self.unasked:
-            await self._exchange.send(framing.notification(TOOLS_CHANGED))
-        for request in tuple(self._listening):
-            if request.acknowledged:
-                meta = {"_meta": {SUBSCRIPTION: request.key}}
-                await self._exchange.send(framing.notification(TOOLS_CHANGED, meta))
+    async def listen(self, message: Message, exchange: Exchange) -> Message:
+        """Keep a stream open until the client ends it, which raises Cancelled; see SEP-2575.
 
-    async def listen(self, request: ClientRequest, message: Message) -> Message:
-        """Keep a subscription until all servers have ended it, or for good where it is about tools.
-
-        Raises:
-            Failed: no server keeps it, and it is not about tools.
-            TakenBack: the client ended it.
+        The proxy acknowledges it, since there may be several servers, and some that know no such
+        streams. Servers are asked under the client's id, which they stamp their notifications with.
         """
-        wanted = (message.get("params") or {}).get("notifications")
-        request.about_tools = isinstance(wanted, dict) and wanted.get("toolsListChanged") is True
-        if not request.about_tools:
-            return await self._by_servers(request, message)
-        self._listening.add(request)
+        wanted = message.get("params", {}).get("notifications")
+        wanted = wanted if isinstance(wanted, dict) else {}
+        acknowledged = {"notifications": wanted, "_meta": {SUBSCRIPTION: exchange.id}}
+        await self._guard.moved()
+        await self._send(notification(ACKNOWLEDGED, acknowledged))
+        await self._backends.send_all(message)
+        exchange.asked |= {(name, exchange.id) for name in self._backends.by_name}
+        if wanted.get("toolsListChanged") is True:
+            self._listening.add(exchange.id)
         try:
-            with contextlib.suppress(Failed):
-                await self._by_servers(request, message)
-            if not request.acknowledged:
-                acknowledged = request.acknowledge({"_meta": {SUBSCRIPTION: request.key}})
-                await self._exchange.send(framing.notification(ACKNOWLEDGED, acknowledged))
-            await request.ended.wait()
-            raise TakenBack
+            await exchange.cancelled.wait()
         finally:
-            self._listening.discard(request)
+            self._listening.discard(exchange.id)
+        raise Cancelled
 
-    async def _by_servers(self, request: ClientRequest, message: Message) -> Message:
-        asked = [self._exchange.ask(server, message, request) for server in self._servers]
-        found = await asyncio.gather(*asked, return_exceptions=True)
-        for one in found:
-            if isinstance(one, dict):
-                return {**one, "_meta": {SUBSCRIPTION: request.key}}
-        raise next(one for one in found if isinstance(one, BaseException))
+    async def tell(self) -> None:
+        """Tell the client whenever other tools pass, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if (self.greeted or self._listening) and await self._guard.moved():
+                await self._tell()
+
+    async def _tell(self) -> None:
+        if self.greeted:
+            await self._send(notification(TOOLS_CHANGED))
+        for key in list(self._listening):
+            await self._send(notification(TOOLS_CHANGED, {"_meta": {SUBSCRIPTION: key}}))
