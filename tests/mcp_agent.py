@@ -15,6 +15,7 @@ from autopilot_work import TASK, Work
 from mcp import Client
 
 from phasegate.engine.app.people.keys import Role
+from phasegate.engine.mcp.refusals import REFUSAL
 
 TIMEOUT_S = 120
 
@@ -32,13 +33,13 @@ class Agent:
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """What a tool answers, which must not be a refusal."""
         found = await self.client.call_tool(tool, arguments)
-        assert not found.is_error, found.structured_content
+        assert not found.is_error, found.content
         return answer_of(found)
 
     async def refused(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Why a tool refuses, which it must do with a remedy."""
         found = await self.client.call_tool(tool, arguments)
-        assert found.is_error, found.structured_content
+        assert found.is_error, found.content
         told = answer_of(found)
         assert told["code"]
         assert told["message"]
@@ -56,9 +57,14 @@ class Agent:
 
 
 def answer_of(found: Any) -> dict[str, Any]:
-    """The structured content, which is what the text says as well."""
-    assert found.structured_content == json.loads(found.content[0].text)
-    return found.structured_content
+    """The answer's object, for programs, which is what the text says as well.
+
+    That of a refusal is not the structured content, which clients check by the tool's output schema.
+    """
+    told = found.meta[REFUSAL] if found.is_error else found.structured_content
+    assert told == json.loads(found.content[0].text)
+    assert not (found.is_error and found.structured_content)
+    return told
 
 
 async def do(agent: Agent, work: Work) -> None:

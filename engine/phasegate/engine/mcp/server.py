@@ -21,7 +21,7 @@ from mcp.shared.exceptions import MCPError
 from phasegate.engine.mcp import reading
 from phasegate.engine.mcp.caller import Caller
 from phasegate.engine.mcp.doing import Declined
-from phasegate.engine.mcp.refusals import refused, told
+from phasegate.engine.mcp.refusals import REFUSAL, refused, told
 from phasegate.engine.mcp.toolbox import BY_NAME, TOOLS, Instrument
 
 CALLS_AT_ONCE: Final = 16
@@ -187,7 +187,12 @@ class Serving:
 
 
 def _failed(problem: dict[str, Any]) -> types.CallToolResult:
-    return types.CallToolResult(content=[_text(problem)], structured_content=problem, is_error=True)
+    """A refusal as a result.
+
+    Its object stands in `_meta`, not as structured content: that has the shape of the tool's output schema, by
+    which clients check it even of an error, and where it has another they show their own complaint instead.
+    """
+    return types.CallToolResult(content=[_text(problem)], is_error=True, _meta={REFUSAL: problem})
 
 
 def _text(value: dict[str, Any]) -> types.TextContent:

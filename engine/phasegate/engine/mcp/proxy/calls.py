@@ -10,6 +10,7 @@ from phasegate.engine.mcp.proxy.backends import Backends, Cancelled, Exchange
 from phasegate.engine.mcp.proxy.guard import Guard
 from phasegate.engine.mcp.proxy.messages import VERSION_IN_META, Message
 from phasegate.engine.mcp.proxy.routing import server_of
+from phasegate.engine.mcp.refusals import REFUSAL
 
 _JUDGED: Final = ("name", "arguments")
 _TWICE: Final = {
@@ -76,7 +77,7 @@ class Calls:
 def refusal(problem: Message, params: dict[str, Any]) -> Message:
     """A refused call as the result of it."""
     text = json.dumps(problem, ensure_ascii=False)
-    found = {"content": [{"type": "text", "text": text}], "structuredContent": problem, "isError": True}
+    found = {"content": [{"type": "text", "text": text}], "isError": True, "_meta": {REFUSAL: problem}}
     meta = params.get("_meta")
     modern = isinstance(meta, dict) and VERSION_IN_META in meta
     return {"resultType": "complete", **found} if modern else found
