@@ -189,8 +189,8 @@ class Serving:
 def _failed(problem: dict[str, Any]) -> types.CallToolResult:
     """A refusal as a result.
 
-    Its object stands in `_meta`, not as structured content: that has the shape of the tool's output schema, by
-    which clients check it even of an error, and where it has another they show their own complaint instead.
+    Its object stands in `_meta`, not as structured content: by the tool's output schema clients check that even
+    of an error, and where it has another shape they show a complaint of their own instead.
     """
     return types.CallToolResult(content=[_text(problem)], is_error=True, _meta={REFUSAL: problem})
 
