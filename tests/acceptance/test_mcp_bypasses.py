@@ -16,6 +16,7 @@ from proxied import Client, Scripted, process, proxied, repository_of, run
 from phasegate.engine.app.people.deciding import Decision
 from phasegate.engine.app.people.keys import Role
 from phasegate.engine.mcp.proxy.guard import Guard
+from phasegate.engine.mcp.refusals import REFUSAL
 
 pytestmark = pytest.mark.attack
 
@@ -148,7 +149,7 @@ def remedied(answer: dict[str, Any]) -> str:
         told = answer["error"]["data"]
     else:
         assert answer["result"]["isError"] is True, answer
-        told = answer["result"]["structuredContent"]
+        told = answer["result"]["_meta"][REFUSAL]
         assert json.loads(answer["result"]["content"][0]["text"]) == told
     assert told["remedy"], told
     return told["code"]

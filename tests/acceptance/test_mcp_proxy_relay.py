@@ -14,6 +14,7 @@ from proxied import Client, Scripted, process, proxied, repository_of, run
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.mcp.proxy.guard import Guard
 from phasegate.engine.mcp.proxy.messages import Malformed
+from phasegate.engine.mcp.refusals import REFUSAL
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +171,8 @@ def test_a_call_that_cannot_be_recorded_is_told_as_such(
         async with proxied(Guard(engine, TASK), server) as client:
             told = await client.call("read_file")
             assert told["isError"]
-            assert "not recorded" in told["structuredContent"]["message"]
-            assert told["structuredContent"]["remedy"]
+            assert "not recorded" in told["_meta"][REFUSAL]["message"]
+            assert told["_meta"][REFUSAL]["remedy"]
 
     run(work)
 
