@@ -236,7 +236,9 @@ class Backends:
 
 
 def _gone(server: Downstream) -> Failed:
-    return failed(UNAVAILABLE, f"{_shown(server)} is gone", "start the proxy again")
+    why = f": {server.problem}" if server.problem else ""
+    remedy = "see what it told on standard error, and start the proxy again"
+    return failed(UNAVAILABLE, f"{_shown(server)} is gone{why}", remedy)
 
 
 def _unreadable(server: Downstream, malformed: Malformed) -> Failed:

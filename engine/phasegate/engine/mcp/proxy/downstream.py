@@ -18,6 +18,7 @@ from phasegate.engine.mcp.proxy.messages import MESSAGE_BYTES_MAX, Message, enco
 
 OURS: Final = "PHASEGATE_"
 GRACE_S: Final = 2.0
+LOOK_S: Final = 0.1
 
 
 class Downstream(ABC):
@@ -25,10 +26,12 @@ class Downstream(ABC):
 
     Attributes:
         name: what its tools are prefixed with; empty for none.
+        problem: why it is gone; empty while it is there, and where nobody can tell.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.problem = ""
 
     @abstractmethod
     async def send(self, message: Message) -> None:
@@ -48,6 +51,15 @@ class Started(Downstream):
             raise ValueError("the process needs pipes")
         self._process = process
         self._stdin, self._stdout = process.stdin, process.stdout
+        self._ended = asyncio.create_task(self._end_group())
+
+    async def _end_group(self) -> None:
+        """Once the server has ended, end what it started, which may hold its output open."""
+        # `wait` would wait for the output as well.
+        while self._process.returncode is None:  # noqa: ASYNC110 - nothing else tells of it
+            await asyncio.sleep(LOOK_S)
+        self.problem = f"it ended with {self._process.returncode}"
+        self._signal(signal.SIGKILL)
 
     async def send(self, message: Message) -> None:
         """Send a message."""
@@ -67,10 +79,8 @@ class Started(Downstream):
             if number is not None:
                 self._signal(number)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), GRACE_S)
+                await asyncio.wait_for(asyncio.shield(self._ended), GRACE_S)
                 break
-        # Whatever it started and left behind, in its group.
-        self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -89,12 +99,9 @@ async def started(name: str, command: Sequence[str], folder: Path) -> AsyncItera
     Raises:
         BadInput: it cannot be started.
     """
-    program = command[0]
-    if "/" in program:
-        program = str(Path(program).absolute())
     try:
         process = await asyncio.create_subprocess_exec(
-            program,
+            _from_here(command[0]),
             *command[1:],
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -111,6 +118,11 @@ async def started(name: str, command: Sequence[str], folder: Path) -> AsyncItera
         yield server
     finally:
         await server.end()
+
+
+def _from_here(program: str) -> str:
+    """A program that is named by a path, wherever it is started; others are looked for by the system."""
+    return str(Path(program).absolute()) if "/" in program else program
 
 
 def without_ours(environ: Mapping[str, str]) -> dict[str, str]:

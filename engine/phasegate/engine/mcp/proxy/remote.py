@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from mcp.shared import inbound
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
+from phasegate.engine.core.errors import BadInput
 from phasegate.engine.mcp.proxy.downstream import Downstream
 from phasegate.engine.mcp.proxy.messages import VERSION_IN_META, Message, checked
 
@@ -89,10 +91,37 @@ async def remote(name: str, url: str, token: str) -> AsyncIterator[Remote]:
         url: where it is.
         token: bearer token it wants; empty for none.
     """
+    connected: asyncio.Future[Remote] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+    # In a task of its own: a connection that fails ends the task of whoever holds the transport.
+    holding = asyncio.create_task(_hold(name, url, token, connected, over))
+    try:
+        yield await connected
+    finally:
+        over.set()
+        await holding
+
+
+async def _hold(
+    name: str, url: str, token: str, connected: asyncio.Future[Remote], over: asyncio.Event
+) -> None:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     timeout = httpx2.Timeout(TIMEOUT_S, read=READ_TIMEOUT_S)
-    async with (
-        httpx2.AsyncClient(headers=headers, timeout=timeout) as client,
-        streamable_http_client(url, http_client=client) as (incoming, outgoing),
-    ):
-        yield Remote(name, incoming, outgoing)
+    try:
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=timeout) as client,
+            streamable_http_client(url, http_client=client) as (incoming, outgoing),
+        ):
+            connected.set_result(Remote(name, incoming, outgoing))
+            await over.wait()
+    except Exception as error:  # noqa: BLE001 - whatever it was, the server is not reached any more
+        if not connected.done():
+            connected.set_exception(BadInput(_told(error), f"see whether `{url}` is a server"))
+            return
+        connected.result().problem = _told(error)
+
+
+def _told(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
