@@ -177,6 +177,22 @@ def test_a_call_that_cannot_be_recorded_is_told_as_such(
     run(work)
 
 
+def test_a_fault_of_the_proxy_itself_is_an_answer_and_no_call(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Scripted("", ["read_file"])
+    monkeypatch.setattr("phasegate.engine.mcp.proxy.calls.server_of", lambda *_: 1 / 0)
+
+    async def work() -> None:
+        async with proxied(Guard(engine, TASK), server) as client:
+            error = (await client.ask("tools/call", name="read_file"))["error"]
+            assert (error["code"], error["data"]["code"]) == (-32603, "internal")
+            assert error["data"]["remedy"]
+
+    run(work)
+    assert server.got == []
+
+
 def test_one_id_is_one_request(engine: Engine) -> None:
     server = Scripted("", ["read_file"], silent=["tools/call"])
 

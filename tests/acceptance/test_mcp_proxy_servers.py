@@ -19,6 +19,7 @@ from proxied import Client, process, proxied, repository_of, run
 from phasegate.engine.cli.mcp_proxy import servers_behind
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.mcp.proxy.guard import Guard
+from phasegate.engine.mcp.refusals import REFUSAL
 
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -215,7 +216,7 @@ def test_a_remote_server_is_guarded_as_one_that_is_started(home: Guarded, site: 
                 answer = (await client.ask("tools/call", **call))["result"]
                 assert answer["structuredContent"]["tasks"][0]["phase"] == "A"
                 refused = (await client.ask("tools/call", **{**call, "name": "advance"}))["result"]
-                assert refused["structuredContent"]["code"] == "tool.out_of_phase"
+                assert refused["_meta"][REFUSAL]["code"] == "tool.out_of_phase"
                 assert ("resultType" in refused) == (how == "server/discover")
                 assert (await client.ask("prompts/list", **more))["result"]["prompts"]
 

@@ -189,8 +189,8 @@ class Serving:
 def _failed(problem: dict[str, Any]) -> types.CallToolResult:
     """A refusal as a result.
 
-    Its object stands in `_meta`, not as structured content: by the tool's output schema clients check that even
-    of an error, and where it has another shape they show a complaint of their own instead.
+    Its object stands in `_meta`, not as structured content: clients check that by the tool's output schema
+    even of an error, and where it has another shape they show a complaint of their own instead.
     """
     return types.CallToolResult(content=[_text(problem)], is_error=True, _meta={REFUSAL: problem})
 

@@ -19,6 +19,7 @@ METHOD_CHARS_MAX: Final = 128
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
+INTERNAL_ERROR: Final = -32603
 UNAVAILABLE: Final = -32000
 VERSION_IN_META: Final = "io.modelcontextprotocol/protocolVersion"
 """In the `_meta` of each request of the versions from 2026 on, which have no handshake."""
@@ -109,10 +110,18 @@ def _asked(value: Message, key: str | int | None) -> Message:
 
 def _answered(value: Message, key: str | int | None) -> Message:
     """What an answer has beside its id."""
-    for field in ("result", "error"):
-        if isinstance(value.get(field), dict) and len({"result", "error"} & value.keys()) == 1:
-            return {field: value[field]}
+    found, told = value.get("result"), value.get("error")
+    if isinstance(found, dict) and "error" not in value:
+        return {"result": found}
+    if "result" not in value and _is_error(told):
+        return {"error": told}
     raise Malformed(INVALID_REQUEST, "a message neither asks nor answers", key)
+
+
+def _is_error(value: object) -> bool:
+    return (
+        isinstance(value, dict) and type(value.get("code")) is int and isinstance(value.get("message"), str)
+    )
 
 
 def encoded(message: Message) -> bytes:

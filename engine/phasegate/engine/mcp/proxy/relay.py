@@ -17,12 +17,19 @@ from phasegate.engine.mcp.proxy.backends import (
     Failed,
     Id,
     Send,
+    Tell,
     failed,
 )
 from phasegate.engine.mcp.proxy.calls import Calls
 from phasegate.engine.mcp.proxy.downstream import Downstream
 from phasegate.engine.mcp.proxy.guard import Guard
-from phasegate.engine.mcp.proxy.messages import INVALID_REQUEST, METHOD_NOT_FOUND, Message, notification
+from phasegate.engine.mcp.proxy.messages import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    Message,
+    notification,
+)
 from phasegate.engine.mcp.proxy.routing import Routing
 from phasegate.engine.mcp.proxy.subscribing import LISTEN, Changes
 
@@ -43,12 +50,14 @@ class Relay:
         guard: the engine's leave.
         backends: the servers.
         send: sends a message to the client.
+        tell: told what a person should know.
 
     Attributes:
         changes: tells the client of changes.
     """
 
-    def __init__(self, guard: Guard, backends: Backends, send: Send) -> None:
+    def __init__(self, guard: Guard, backends: Backends, send: Send, tell: Tell) -> None:
+        self._tell = tell
         self._guard = guard
         self._backends = backends
         self._calls = Calls(guard, backends)
@@ -113,6 +122,10 @@ class Relay:
             answer = {"jsonrpc": "2.0", "id": key, "error": error.error}
         except Cancelled:
             return
+        except Exception as error:  # noqa: BLE001 - whoever waits is answered; what could not be decided did not pass
+            self._tell(f"internal error: {error!r}; report this with what you did")
+            data = {"code": "internal", "remedy": "report this with what you did"}
+            answer = messages.error(key, INTERNAL_ERROR, "the proxy failed at the request", data)
         finally:
             del self._exchanges[key]
             exchange.over.set()

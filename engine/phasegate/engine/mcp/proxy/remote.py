@@ -13,6 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared import inbound
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
 from mcp_types import jsonrpc_message_adapter
+from pydantic import ValidationError
 
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.mcp.proxy.downstream import Downstream
@@ -48,10 +49,13 @@ class Remote(Downstream):
     async def send(self, message: Message) -> None:
         """Send a message."""
         metadata = ClientMessageMetadata(headers=self._headers(message))
-        sent = SessionMessage(jsonrpc_message_adapter.validate_python(message), metadata)
         try:
+            sent = SessionMessage(jsonrpc_message_adapter.validate_python(message), metadata)
             await self._outgoing.send(sent)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            raise BrokenPipeError from None
+        except ValidationError as error:
+            self.problem = f"the transport does not take the message: {error.errors()[0]['msg']}"
             raise BrokenPipeError from None
 
     async def receive(self) -> Message | None:

@@ -94,7 +94,7 @@ async def serve_client(
         whether every server was there until then.
     """
     backends = Backends(servers, send, tell)
-    relay = Relay(guard, backends, send)
+    relay = Relay(guard, backends, send, tell)
     reading = asyncio.create_task(_read(relay, reader, send))
     stopped = asyncio.create_task(_signal())
     beside = [asyncio.create_task(backends.follow(server)) for server in servers]
