@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 from autopilot_work import TASK, Work
 from mcp import Client
+from small_repository import CHANGED, CHANGED_TESTS
 
 from phasegate.engine.app.people.keys import Role
 from phasegate.engine.mcp.refusals import REFUSAL
@@ -46,6 +47,11 @@ class Agent:
         assert told["remedy"], told
         return told
 
+    async def write(self, path: str, content: str) -> None:
+        """Write a file by `write_file`, which must not be refused."""
+        found = await self.client.call_tool("write_file", {"path": path, "content": content})
+        assert not found.is_error, found.content
+
     async def phase(self) -> str:
         """The phase the task is in."""
         return await self.phase_of(TASK)
@@ -67,12 +73,21 @@ def answer_of(found: Any) -> dict[str, Any]:
     return told
 
 
-async def do(agent: Agent, work: Work) -> None:
-    """Do honestly what the phase needs, through MCP alone."""
+async def do(agent: Agent, work: Work, hands: Agent | None = None) -> None:
+    """Do honestly what the phase needs, through MCP alone.
+
+    Args:
+        agent: a client of the engine.
+        work: the work.
+        hands: a client of a server with `write_file`, which everything is written by; without it the test writes.
+    """
     phase = await agent.phase()
     assert (await agent.call("prompt", task=TASK))["phase"] == phase
-    if phase == "IMPLEMENT":
+    if phase == "IMPLEMENT" and hands is None:
         work.repository.change()
+    if phase == "IMPLEMENT" and hands is not None:
+        for path, content in (("src/means.py", CHANGED), ("test_means.py", CHANGED_TESTS)):
+            await hands.write(path, content)
     if phase == "VERIFY":
         command = work.repository.check_command()
         reports = {"junit": "build/junit.xml", "coverage": "build/coverage.json"}
@@ -81,14 +96,19 @@ async def do(agent: Agent, work: Work) -> None:
         return
     if phase == "PR":
         work.repository.commit("A mean of nothing")
-    files = [str(file.relative_to(work.repository.root)) for file in work.files(phase)]
+    made = work.files(phase)
+    if hands is not None:
+        for file in made:
+            await hands.write(f".phasegate/{file.name}", file.read_text())
+        made = [work.repository.root / ".phasegate" / file.name for file in made]
+    files = [str(file.relative_to(work.repository.root)) for file in made]
     await agent.call("evidence_add", task=TASK, files=files)
 
 
-async def complete(agent: Agent, work: Work) -> dict[str, Any]:
+async def complete(agent: Agent, work: Work, hands: Agent | None = None) -> dict[str, Any]:
     """Take the task from where it stands to the end; a reviewer signs when the agent asks."""
     while True:
-        await do(agent, work)
+        await do(agent, work, hands)
         phase = await agent.phase()
         if phase == "REVIEW":
             asked = await agent.call("ask_approval", task=TASK, why="the change is ready")
