@@ -29,6 +29,7 @@ SUITES = {
     "attestation.py": (["--blocks", "24"], ["--blocks", "4"]),
     "tool_check.py": (["--blocks", "24"], ["--blocks", "4"]),
     "hook_time.py": (["--runs", "40"], ["--runs", "5", "--entries", "2000"]),
+    "mcp_proxy.py": (["--blocks", "20"], ["--blocks", "2"]),
     "gate.py": (["--rounds", "30"], ["--rounds", "5"]),
     "help_time.py": (["--runs", "25"], ["--runs", "5"]),
     "sandbox_throughput.py": ([str(RECORDED)], [str(RECORDED), "--block", "60", "--blocks", "1"]),

@@ -22,6 +22,8 @@ from phasegate.engine.mcp.caller import Caller
 from phasegate.engine.mcp.server import Serving
 from phasegate.engine.mcp.toolbox import TOOLS
 
+FILES_SERVER = Path(__file__).parent.parent / "mcp_files_server.py"
+
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
@@ -47,26 +49,39 @@ def with_agent(engine: Engine, work: Any) -> Any:
 def test_given_a_real_repository_then_an_agent_that_speaks_only_mcp_takes_it_to_the_end(
     tmp_path: Path,
 ) -> None:
+    """Through the server for the engine, and for its files through the proxy before a server that has them."""
     work = Work(tmp_path)
-    server = StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "phasegate.engine.cli", "mcp", "serve", "--home", str(work.home)],
-        cwd=str(tmp_path),
-    )
+    (work.repository.root / ".phasegate").mkdir()
+
+    def command(*words: str) -> StdioServerParameters:
+        args = ["-m", "phasegate.engine.cli", "mcp", words[0], "--home", str(work.home), *words[1:]]
+        return StdioServerParameters(command=sys.executable, args=args, cwd=str(tmp_path))
 
     async def walk() -> dict[str, Any]:
-        async with connected(server, mode="legacy") as agent:
+        async with connected(command("serve"), mode="legacy") as agent:
             opened = await agent.call("open", task=TASK, repository=str(work.repository.root), title="A mean")
             assert opened["phase"] == "STRATEGIZE"
             told = await agent.refused("advance", task=TASK, to="IMPLEMENT")
             assert (told["code"], told["phase"]) == ("out_of_sequence", "STRATEGIZE")
-            return await complete(agent, work)
+            files = command("proxy", "--task", TASK, "--", sys.executable, str(FILES_SERVER))
+            async with connected(files, mode="legacy") as hands:
+                told = await hands.refused("write_file", path="src/means.py", content="too soon")
+                assert (told["code"], told["phase"]) == ("tool.argument_refused", "STRATEGIZE")
+                done = await complete(agent, work, hands)
+                assert (await hands.refused("write_file", path=".phasegate/a.md", content="too late"))[
+                    "remedy"
+                ]
+                return done
 
     assert run(walk)["status"] == "completed"
     with Engine.open(work.home, readonly=True) as engine:
         assert engine.state(TASK).status == "completed"
         witnessed = {item.name for item in engine.state(TASK).evidence.values() if item.origin == "witnessed"}
+        written = [entry.phase for entry in engine.store.entries(task=TASK, type="tool.called")]
     assert witnessed >= {"test_results.json", "build_output.log", "coverage_report.json"}
+    assert written[0] == "STRATEGIZE"
+    assert written[-1] == "MONITOR"
+    assert len(written) > len(set(written)) == 8  # every phase but VERIFY, where nothing is written
 
 
 def test_every_tool_says_what_it_takes_gives_and_is_for(engine: Engine) -> None:

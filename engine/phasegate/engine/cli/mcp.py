@@ -20,7 +20,7 @@ _PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{0,32}", re.ASCII)
 def serve_stdio(home: Path | None, prefix: str) -> None:
     """Serve the local user until the client goes."""
     _check_prefix(prefix)
-    with _extra():
+    with extra():
         from phasegate.engine.mcp.serving import serve_stdio as serve
     with session(home) as engine:
         serve(engine, prefix)
@@ -38,7 +38,7 @@ def serve_http(
 ) -> None:
     """Serve holders of tokens until a signal says to stop."""
     _check_prefix(prefix)
-    with _extra():
+    with extra():
         from phasegate.engine.mcp.caller import Offered
         from phasegate.engine.mcp.serving import serve_http as serve
     if not _is_here(host):
@@ -67,7 +67,7 @@ def _check_prefix(prefix: str) -> None:
 
 
 @contextmanager
-def _extra() -> Iterator[None]:
+def extra() -> Iterator[None]:
     """Say what to install where the SDK is not."""
     try:
         yield

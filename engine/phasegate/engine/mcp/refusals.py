@@ -14,6 +14,8 @@ from phasegate.ledger.errors import LedgerError
 from phasegate.policies.errors import PolicyError
 from phasegate.validators.interface import Finding
 
+REFUSAL: Final = "phasegate/refusal"
+"""Where a refused result has the refusal in its `_meta`, for programs."""
 _SHOWN_MAX: Final = 20
 _CODES: Final[tuple[tuple[type[EngineError], str], ...]] = (
     (TokenRefused, "token_refused"),

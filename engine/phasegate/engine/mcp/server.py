@@ -21,7 +21,7 @@ from mcp.shared.exceptions import MCPError
 from phasegate.engine.mcp import reading
 from phasegate.engine.mcp.caller import Caller
 from phasegate.engine.mcp.doing import Declined
-from phasegate.engine.mcp.refusals import refused, told
+from phasegate.engine.mcp.refusals import REFUSAL, refused, told
 from phasegate.engine.mcp.toolbox import TOOLS, Instrument
 
 CALLS_AT_ONCE: Final = 16
@@ -195,7 +195,12 @@ class Serving:
 
 
 def _failed(problem: dict[str, Any]) -> types.CallToolResult:
-    return types.CallToolResult(content=[_text(problem)], structured_content=problem, is_error=True)
+    """A refusal as a result.
+
+    Its object stands in `_meta`, not as structured content: clients check that by the tool's output schema
+    even of an error, and where it has another shape they show a complaint of their own instead.
+    """
+    return types.CallToolResult(content=[_text(problem)], is_error=True, _meta={REFUSAL: problem})
 
 
 def _text(value: dict[str, Any]) -> types.TextContent:

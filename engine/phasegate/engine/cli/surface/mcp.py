@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from phasegate.engine.cli.options import HomeOption
+from phasegate.engine.cli.options import HomeOption, LeaseOption
+from phasegate.engine.cli.surface.tools import PersonaOption
 
 group = typer.Typer(help="Meet agents over the Model Context Protocol.", no_args_is_help=True)
 
@@ -59,3 +60,40 @@ def serve(
     commands.serve_http(
         home, host, port, prefix, tuple(process or ()), tuple(repositories or ()), witness=witness
     )
+
+
+@group.command("proxy")
+def proxy(
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- COMMAND...]", help="Command that starts the server.")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option("--task", "-t", metavar="TASK", help="Task; without one only read-only tools pass."),
+    ] = None,
+    persona: PersonaOption = None,
+    server: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--server", metavar="NAME=COMMAND", help="One of several servers; its tools become NAME__TOOL."
+        ),
+    ] = None,
+    url: Annotated[
+        list[str] | None,
+        typer.Option("--url", metavar="[NAME=]URL", help="A server over streamable HTTP."),
+    ] = None,
+    bearer: Annotated[
+        str | None,
+        typer.Option("--bearer", metavar="VARIABLE", help="Environment variable with the token for --url."),
+    ] = None,
+    lease: LeaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Stand before MCP servers by stdio: tools are listed and called only as the task's phase allows.
+
+    For instance `engine mcp proxy --task IMP-27 -- npx @modelcontextprotocol/server-filesystem .`. A call is
+    judged with its arguments, and recorded with its outcome. Servers run in the task's repository.
+    """
+    from phasegate.engine.cli import mcp_proxy as commands
+
+    commands.proxy(home, task, persona, lease, command or [], server or [], url or [], bearer)
