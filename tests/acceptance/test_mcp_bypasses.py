@@ -125,6 +125,11 @@ BYPASSES: dict[str, tuple[Callable[[Client], Awaitable[Any]], str]] = {
     "no JSON": (raw(b"{"), "message.malformed"),
     "another encoding": (raw(json.dumps({"method": "tools/call"}).encode("utf-16")), "message.malformed"),
     "too deep": (raw(b'{"a":' * 5000), "message.malformed"),
+    "too deep to be written again": (
+        raw(REQUEST % ('{"name":"read_file","arguments":' + '{"a":' * 300 + "1" + "}" * 301)),
+        "message.malformed",
+    ),
+    "an answer that is none": (raw('{"jsonrpc":"2.0","id":1,"error":{}}'), "message.malformed"),
     "a batch": (raw("[" + REQUEST % '{"name":"Bash"}' + "]"), "message.malformed"),
     "params as a list": (raw(REQUEST % '["Bash",{}]'), "message.malformed"),
     "asking and answering": (raw('{"jsonrpc":"2.0","id":1,"method":"tools/call","result":{}}'), "message.malformed"),

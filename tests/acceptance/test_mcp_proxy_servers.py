@@ -92,6 +92,18 @@ def test_the_command_ends_before_it_starts_a_server(
     assert (ran.code, said in ran.err, "remedy" in ran.err) == (code, True, True), ran
 
 
+def test_without_a_client_nothing_is_started(home: Guarded, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "phasegate.engine.cli", "mcp", "proxy", "--home", str(home.root), "--"]
+    with Path(os.devnull).open("rb") as file:
+        ran = subprocess.run(
+            [*command, "touch", str(tmp_path / "x")], stdin=file, capture_output=True, timeout=60
+        )
+    assert (ran.returncode, ran.stdout) == (2, b"")
+    assert b"Traceback" not in ran.stderr
+    assert b"remedy" in ran.stderr
+    assert not (tmp_path / "x").exists()
+
+
 SERVER = """
 import json, os, subprocess, sys
 child = subprocess.Popen(["sleep", "600"])

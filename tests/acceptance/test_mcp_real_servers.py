@@ -36,7 +36,7 @@ title: Tools of servers that others wrote
 phases:
   - name: WORK
     purpose: to work
-    tools: [read_text_file, write_file, git_status, files__read_text_file, files__write_file, git__git_status, all__echo,
+    tools: [read_text_file, write_file, files__read_text_file, files__write_file, git__git_status, all__echo,
             all__trigger-long-running-operation, all__trigger-sampling-request,
             all__trigger-elicitation-request, all__get-roots-list]
     evidence: [{name: notes.md}]
@@ -47,7 +47,7 @@ phases:
 forward: {WORK: [AFTER]}
 argument_rules:
   - {id: written, kind: path_in_allowlist, tools: [write_file, files__write_file], arguments: [path], allow: ["docs/**"]}
-  - {id: here, kind: one_of, tools: [git_status, git__git_status], arguments: [repo_path], values: ["."]}
+  - {id: here, kind: one_of, tools: [git__git_status], arguments: [repo_path], values: ["."]}
 """
 
 
@@ -113,12 +113,9 @@ def call(tool: str, **arguments: str) -> list[str]:
 
 
 def test_given_the_inspector_then_it_sees_and_calls_what_the_phase_allows(place: Place) -> None:
-    pytest.importorskip("mcp_server_git", reason="needs `mcp-server-git`")
     files = [*program("@modelcontextprotocol/server-filesystem"), str(place.repository)]
-    listed, elsewhere, status = place.inspect(
-        (files, ["--method", "tools/list"]),
-        (files, call("write_file", path="src/a.py", content="a")),
-        ([sys.executable, "-m", "mcp_server_git"], call("git_status", repo_path=".")),
+    listed, elsewhere = place.inspect(
+        (files, ["--method", "tools/list"]), (files, call("write_file", path="src/a.py", content="a"))
     )
     assert {tool["name"] for tool in listed["tools"]} == {"read_text_file", "write_file"}
     assert elsewhere["isError"] is True
@@ -126,8 +123,7 @@ def test_given_the_inspector_then_it_sees_and_calls_what_the_phase_allows(place:
     assert json.loads(elsewhere["content"][0]["text"]) == told
     assert (told["code"], told["rule"]) == ("tool.argument_refused", "written")
     assert told["remedy"]
-    assert "On branch" in status["content"][0]["text"]
-    assert place.calls() == [("git_status", "ok")]
+    assert not place.calls()
 
 
 class Person:

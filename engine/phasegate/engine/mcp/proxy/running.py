@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import stat
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -141,15 +142,19 @@ async def _read(relay: Relay, reader: asyncio.StreamReader, send: Send) -> None:
 
 async def _standard_streams() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Standard input and output as streams; whatever else is printed goes to standard error."""
+    if not (_is_stream(0) and _is_stream(1)):
+        text = "standard input and output are no pipes to a client"
+        raise BadInput(text, "let an MCP client start this command")
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=MESSAGE_BYTES_MAX)
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
-    try:
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(0), "rb"))
-        transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, output)
-    except (OSError, ValueError):
-        text = "standard input and output are no pipes to a client"
-        raise BadInput(text, "let an MCP client start this command") from None
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(0), "rb"))
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, output)
     return reader, asyncio.StreamWriter(transport, protocol, None, loop)
+
+
+def _is_stream(number: int) -> bool:
+    mode = os.fstat(number).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(number)
