@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from autopilot_work import TASK, Work
 from engine_drivers import Ran, cli, entries
 from onboarded_repositories import written
 from small_repository import SmallRepository
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +212,15 @@ def test_it_is_asked_about_a_task_or_a_repository(work: Work, repository: Path) 
         assert (refused.code, "remedy: " in refused.err) == (2, True), args
 
 
+def test_a_plan_is_read_from_standard_input(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = io.BytesIO(b'{"files": [{"path": "src/means.py"}, {"path": "test_means.py"}]}')
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(given))
+
+    found = discover("--repository", repository, "--file-map", "-")
+
+    assert [row["change"] for row in found.json["touches"]] == ["modify", "modify"]
+
+
 @pytest.mark.parametrize("format_", ["table", "jsonl"])
 def test_it_is_printed_as_a_table_and_as_lines(work: Work, format_: str) -> None:
     shown = cli("policy", "discover", TASK, "--home", str(work.home), "--format", format_)
@@ -217,3 +230,13 @@ def test_it_is_printed_as_a_table_and_as_lines(work: Work, format_: str) -> None
     if format_ == "jsonl":
         kinds = {json.loads(line)["about"] for line in shown.out.splitlines()}
         assert kinds == {"touches", "bounds", "evidence", "findings"}
+
+
+def test_every_code_of_its_own_is_in_the_docs() -> None:
+    sources = (ROOT / "engine/phasegate/engine/app/discovery").glob("*.py")
+    own = {code for path in sources for code in re.findall(r'"(discover\.[a-z_]+)"', path.read_text())}
+
+    told = (ROOT / "docs/discovery.md").read_text()
+
+    assert len(own) == 5
+    assert [code for code in sorted(own) if f"`{code}`" not in told] == []

@@ -221,6 +221,17 @@ def test_given_a_trial_then_it_finds_programs_where_the_command_did(tmp_path) ->
     assert kept[-1] == b"/bin:/usr/bin\n"
 
 
+def test_a_bare_name_is_told_where_it_lies_so_that_a_process_can_name_that_very_file(tmp_path: Path) -> None:
+    own = tmp_path / "bin" / "cargo"
+    own.parent.mkdir()
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o755)
+    places = Places(tmp_path, tmp_path, {"PATH": f"/nowhere:{own.parent}"}, lambda _path: False)
+
+    assert list(places.unknown(("cargo", "test"))) == [str(own)]
+    assert list(places.unknown(("no-such-program", "bin/cargo"))) == ["no-such-program"]
+
+
 def test_a_runner_that_is_found_in_another_place_is_told_with_what_to_do(tmp_path: Path) -> None:
     for folder in ("own", "system"):
         (tmp_path / folder).mkdir()

@@ -95,6 +95,34 @@ def test_what_is_no_percentage_is_no_threshold(text: str) -> None:
     assert one.threshold is None
 
 
+def test_tests_that_stand_in_sources_are_told_of_and_files_of_tests_are_not() -> None:
+    def codes(files: Mapping[str, str]) -> set[str]:
+        return {finding.code for finding in detected(files).findings}
+
+    assert "onboard.tests_in_sources" in codes(repositories.RUST_ALONE)
+    apart = {**repositories.RUST_ALONE, "tests/cart.rs": "#[test]\nfn total() {}\n"}
+    assert "onboard.tests_in_sources" not in codes(apart)
+    for files in (
+        repositories.PYTHON,
+        repositories.NODE,
+        repositories.GO,
+        repositories.MAVEN,
+        repositories.GRADLE,
+    ):
+        assert "onboard.tests_in_sources" not in codes(files)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [({}, 1), ({"Cargo.lock": ""}, 0), ({".gitignore": "/target\n/Cargo.lock\n"}, 0)],
+    ids=["missing", "there", "ignored"],
+)
+def test_a_lock_file_that_the_commands_would_write_is_told_of(more: Mapping[str, str], told: int) -> None:
+    found = detected({**repositories.RUST_ALONE, **more})
+
+    assert [finding.code for finding in found.findings].count("onboard.no_lock_file") == told
+
+
 def test_the_documentation_names_every_tool_and_every_finding() -> None:
     text = (ROOT / "docs/onboarding.md").read_text()
     sources = "".join(path.read_text() for path in (ROOT / ONBOARDING).rglob("*.py"))

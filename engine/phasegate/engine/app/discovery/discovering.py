@@ -7,7 +7,8 @@ and only the bounds are told: what each phase lets anyone touch.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,7 +32,7 @@ from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.state import TaskState
 from phasegate.policies.model import Process
 from phasegate.validators.change_scope import is_safe_path
-from phasegate.validators.globs import globs
+from phasegate.validators.globs import Globs, alternation, globs
 from phasegate.validators.interface import Finding, Severity
 
 PLANNED_MAX: Final = 5_000
@@ -63,9 +64,9 @@ class Bound:
 
     Attributes:
         phase: the phase.
-        may: number of files that may be changed; of those that may not come or go, see `kept`.
+        may: number of files that may be changed.
         may_not: number of files that may not.
-        kept: number of the former that may be changed, and not taken away.
+        kept: number of the former that may not be taken away.
         rules: name of the process's rules; empty where the repository is not looked at.
     """
 
@@ -213,14 +214,24 @@ def _too_large(process: Process, phases: Sequence[str], touches: Sequence[Touch]
 
 
 def _bounds(process: Process, phases: Sequence[str], paths: Sequence[str]) -> tuple[Bound, ...]:
-    found = []
+    """The bounds of each phase; rules that several phases share are put to the files once."""
+    counted: dict[str, tuple[int, int]] = {}
     for phase in phases:
         rules, name = process.git_rules(phase), process.phase(phase).git
-        if rules is None or name is None:
-            found.append(Bound(phase, len(paths), 0, 0, ""))
-            continue
-        allow, deny, keep = (globs(rules, part) for part in ("allow", "deny", "keep"))
-        may = [path for path in paths if allow.matches(path) and not deny.matches(path)]
-        kept = sum(keep.matches(path) for path in may)
-        found.append(Bound(phase, len(may), len(paths) - len(may), kept, name))
-    return tuple(found)
+        if rules is not None and name is not None and name not in counted:
+            allow, deny, keep = (_matcher(globs(rules, part)) for part in ("allow", "deny", "keep"))
+            may = [path for path in paths if allow(path) and not deny(path)]
+            counted[name] = len(may), sum(1 for path in may if keep(path))
+    return tuple(_bound(phase, process.phase(phase).git or "", counted, len(paths)) for phase in phases)
+
+
+def _bound(phase: str, name: str, counted: Mapping[str, tuple[int, int]], files: int) -> Bound:
+    may, kept = counted.get(name, (files, 0))
+    return Bound(phase, may, files - may, kept, name)
+
+
+def _matcher(patterns: Globs) -> Callable[[str], object]:
+    """Whether any pattern matches, as one expression: there may be very many files."""
+    if not patterns:
+        return lambda _path: None
+    return re.compile("|".join(alternation(patterns.patterns)), re.DOTALL).fullmatch

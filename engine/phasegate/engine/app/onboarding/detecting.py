@@ -12,10 +12,15 @@ from phasegate.engine.app.onboarding.listing import Listing
 from phasegate.engine.app.onboarding.manifests import Place
 from phasegate.engine.app.onboarding.surroundings import CI, OWNERS
 from phasegate.engine.app.onboarding.tables import Language, Recipe, Sign, Sources
+from phasegate.validators.change_tests import DEFAULT_TESTS
+from phasegate.validators.globs import Globs
 from phasegate.validators.interface import Finding, Severity
 from phasegate.validators.quoting import quoted
 
 PERCENT_MAX: Final = 100
+IGNORES: Final = ".gitignore"
+TESTS: Final = Globs(DEFAULT_TESTS)
+"""What the gate of IMPLEMENT takes for tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ def wanted(languages: Sequence[Language]) -> tuple[str, ...]:
         for one in language.thresholds
         for pattern in one.inside
     ]
-    return tuple(dict.fromkeys([*manifests, *limits, *surroundings, *tables]))
+    return tuple(dict.fromkeys([*manifests, *limits, *surroundings, *tables, IGNORES]))
 
 
 def local_files(languages: Sequence[Language]) -> tuple[str, ...]:
@@ -123,7 +128,7 @@ def detect(listing: Listing, languages: Sequence[Language]) -> Detection:
         *_about_listing(listing),
         *(finding for one in components for finding in _broken(one)),
         *_too_many(components),
-        *(finding for one in kept for finding in _lacking(one)),
+        *(finding for one in kept for finding in (*_lacking(one), *_unwitnessed(one, listing))),
         *_around(ci),
     ]
     return Detection(
@@ -226,6 +231,33 @@ def _lacking(one: Found) -> Iterator[Finding]:
         message = f"no coverage tool for {one.language.name} in {place} whose report can be read{there}"
         remedy = f"{one.language.advice}; or leave coverage out: `engine onboard --without-coverage`"
         yield _warning("onboard.no_coverage_tool", place, message, remedy)
+
+
+def _unwitnessed(one: Found, listing: Listing) -> Iterator[Finding]:
+    """Why a gate will not take what the tests say, although they run."""
+    language, own = one.language, one.component.sources.paths
+    place = quoted(one.component.folder or ".")
+    if one.recipe is not None and not any(TESTS.matches(one.component.sources.below(path)) for path in own):
+        message = f"no file of {place} is known as a test, so nothing shows that {language.name} tests change"
+        remedy = "put tests into files of their own, such as in `tests/`; else IMPLEMENT and VERIFY stay shut"
+        yield _warning("onboard.tests_in_sources", place, message, remedy)
+    if (
+        language.lock
+        and language.lock not in own
+        and not _is_ignored(one.component.folder, language.lock, listing)
+    ):
+        message = (
+            f"{place} has no {quoted(language.lock)}, and the commands write one, which no patch tells of"
+        )
+        remedy = f"commit {quoted(language.lock)} before a task is opened, or let git ignore it"
+        yield _warning("onboard.no_lock_file", place, message, remedy)
+
+
+def _is_ignored(folder: str, name: str, listing: Listing) -> bool:
+    """Whether a plain line of the ignore rules of a folder, or of the root, names a file of it."""
+    known = {name, f"/{name}", f"**/{name}"}
+    rules = listing.texts.get(str(PurePosixPath(folder, IGNORES)), "").splitlines()
+    return not known.isdisjoint(rules) or name in listing.texts.get(IGNORES, "").splitlines()
 
 
 def _around(ci: Sequence[Fact]) -> Iterator[Finding]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 from phasegate.engine.app.onboarding.listing import Listing
 from phasegate.engine.app.witnessing.programs import Places, ordered_path
@@ -40,10 +38,9 @@ def _about(phase: PhaseRule, command: WitnessCommand, listing: Listing) -> Itera
     folder = listing.root / command.folder
     places = Places(listing.root, folder, {"PATH": path}, frozenset(listing.paths).__contains__)
     for name in places.unknown(command.run):
-        at = str(folder / name) if "/" in name else shutil.which(name, path=path)
-        if not programs.matches(name):
-            told = _elsewhere(phase, name, at) if at and Path(at).exists() else _missing(phase, name)
-            yield name, told
+        if not programs.matches(name.lstrip("/")):
+            there = "/" in name and (folder / name).exists()
+            yield name, _elsewhere(phase, str(folder / name)) if there else _missing(phase, name)
 
 
 def _missing(phase: PhaseRule, name: str) -> Finding:
@@ -52,8 +49,8 @@ def _missing(phase: PhaseRule, name: str) -> Finding:
     return Finding("onboard.no_program", "", phase.name, message, remedy, Severity.WARNING)
 
 
-def _elsewhere(phase: PhaseRule, name: str, at: str) -> Finding:
-    message = f"{quoted(name)} is {quoted(at)}, in no folder of the system, so {CHECK} takes it for anybody's"
+def _elsewhere(phase: PhaseRule, at: str) -> Finding:
+    message = f"{quoted(at)} lies in no folder of the system, so {CHECK} takes it for anybody's"
     remedy = (
         f"install it for the system; or, if no agent can write there, add {quoted(at.lstrip('/'))} to "
         f"`programs` of {CHECK} in {phase.name}"

@@ -107,6 +107,7 @@ class Language:
         thresholds: where a least coverage stands.
         tests: patterns of its tests, which may change and not go.
         configuration: patterns of what decides how the tests run, likewise.
+        lock: a file that the commands write where the component has none.
         unites: whether a component inside another of the language is always part of it.
         bare: whether its sources alone make the root a component, where there is no manifest.
         advice: what to do where no coverage tool was found.
@@ -129,6 +130,7 @@ class Language:
     thresholds: tuple[Threshold, ...] = ()
     unread: tuple[Sign, ...] = ()
     configuration: tuple[str, ...] = ()
+    lock: str = ""
     unites: bool = False
     bare: bool = False
 

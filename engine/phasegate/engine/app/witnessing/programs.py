@@ -46,11 +46,14 @@ class Places:
     is_at_base: Callable[[str], bool]
 
     def unknown(self, argv: tuple[str, ...]) -> Iterator[str]:
-        """The programs that the command starts and that are not known, as it names them."""
+        """The programs that the command starts and that are not known: as it names them, or where they lie.
+
+        Of a bare name it is told where `PATH` leads, so that a process can name that very file as known.
+        """
         paths = _python_path(argv)
         for program in programs_of(argv):
             if not self._is_known(program, paths):
-                yield f"-m {program.name}" if program.kind == "module" else program.name
+                yield self._told(program)
 
     def files(self, argv: tuple[str, ...]) -> Iterator[str]:
         """Paths, from the root, of the files in the working tree that the command runs."""
@@ -92,6 +95,13 @@ class Places:
         for own in ("$PWD", "${PWD}"):
             path = path.replace(own, str(self.cwd)) if path.startswith(own) else path
         return path
+
+    def _told(self, program: Program) -> str:
+        if program.kind == "module":
+            return f"-m {program.name}"
+        if program.kind != "command" or "/" in program.name:
+            return program.name
+        return shutil.which(program.name, path=self._path()) or program.name
 
     def _at(self, program: Program) -> Path:
         return Path(os.path.normpath(self.cwd / self._plain(program.folder)))

@@ -38,6 +38,7 @@ RUST: Final = Language(
     builds=(Sign("cargo build", files=("/Cargo.toml",), says="cargo build --workspace --all-targets"),),
     tests=("tests/*.rs",),
     configuration=("Cargo.toml", "Cargo.lock", ".cargo/config.toml"),
+    lock="Cargo.lock",
     unites=True,
     advice="use `cargo llvm-cov` in a Makefile, justfile or the CI, and install it",
 )  # fmt: skip
