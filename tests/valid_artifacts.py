@@ -242,6 +242,12 @@ COMPANIONS = {
     "statistics.json": STATISTICS, "pack:paths": json.loads(load_pack("paths").document),
 }  # fmt: skip
 
+GATE_REPORT = {
+    "schema": "phasegate/gate-report/v1", "gate": 3, "bundle": "b" * 64, "task": "IMP-27", "phase": "IMPLEMENT",
+    "attempt": 1, "tree": "89abcdef" * 5, "documents": {}, "not_evaluated": [],
+    "checks": [{"rule": "change.tests", "use": "validator", "mode": "enforce", "status": "passed", "configuration": "c" * 64,
+                "findings": [], "count": 0, "reason": "", "remedy": ""}],
+}  # fmt: skip
 PROTECTED = {
     "schema": "phasegate/protected-checks/v1",
     "base": "0123456789abcdef" * 2 + "01234567",
@@ -316,6 +322,8 @@ VALID = {
         Valid("ci_commit", "ci_results.json", {"status": "success", "commit": HEAD}),
         Valid("kpis", "deployment_status.json", DEPLOYED, {"also": ["smoke_test_results.json"]}),
         Valid("policy_pack", "git_diff.patch", PATCH, {"pack": "paths", "data": {"allow": ["**"]}}),
+        Valid("gate_bundle", "gate_3.json", GATE_REPORT,
+              {"gate": 3, "bundle": "b" * 64, "rules": {"change.tests": "enforce"}}),
         Valid("contract", "plan.json", CONTRACT_PLAN, {"name": "Plan"}),
         Valid("evaluation.strategy", "strategy.json", STRATEGY),
         Valid("evaluation.targets", "targets.json", TARGETS),

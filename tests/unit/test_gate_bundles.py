@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from valid_artifacts import GATE_REPORT
 
 from phasegate.engine.app.gates.checks import CHECKS
 from phasegate.engine.core.gate import flag_names
@@ -89,12 +90,12 @@ def test_what_names_nothing_is_refused(changes: dict[str, Any], said: str) -> No
         parsed(**changes)
 
 
-REPORT = {
-    "schema": "phasegate/gate-report/v1", "gate": 3, "bundle": "b" * 64, "task": "IMP-27", "phase": "IMPLEMENT",
-    "attempt": 1, "tree": "a" * 40, "documents": {"plan.md": hashlib.sha256(b"plan").hexdigest()}, "not_evaluated": [],
-    "checks": [{"rule": "r", "use": "sbom", "mode": "enforce", "status": "passed", "configuration": "c" * 64,
-                "findings": [], "count": 0, "reason": "", "remedy": ""}],
-}  # fmt: skip
+REPORT: dict[str, Any] = {
+    **GATE_REPORT,
+    "tree": "a" * 40,
+    "documents": {"plan.md": hashlib.sha256(b"plan").hexdigest()},
+    "checks": [{**GATE_REPORT["checks"][0], "rule": "r"}],
+}
 
 
 def judged(report: dict[str, Any], mode: str = "enforce", **companions: bytes) -> list[tuple[str, Severity]]:
@@ -109,7 +110,7 @@ def judged(report: dict[str, Any], mode: str = "enforce", **companions: bytes) -
 
 def checked(**changes: Any) -> dict[str, Any]:
     """The report with changes in its only check."""
-    return {**REPORT, "checks": [{**REPORT["checks"][0], **changes}]}  # type: ignore[index,dict-item]
+    return {**REPORT, "checks": [{**REPORT["checks"][0], **changes}]}
 
 
 def test_a_report_that_holds_and_passes_has_no_finding() -> None:
