@@ -193,6 +193,9 @@ def test_the_module_takes_the_same_options(tiles: Path) -> None:
         ["taken"],
         ["--format", "jsonl", "taken"],
         ["--format", "sqlite", "taken"],
+        ["--format", "bundle", "taken"],
+        ["--format", "bundle", "."],
+        ["--format", "bundle", "/"],
     ],
 )
 def test_an_export_that_cannot_be_is_refused_with_a_remedy_and_leaves_nothing(
