@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from phasegate.ledger.note_keys import Algorithm, parse_verifier_key, signed_not
 from phasegate.ledger.note_signers import SeedSigner
 from phasegate.ledger.notes import Note, parse_note
 from phasegate.ledger.offline.archive import unpack
-from phasegate.ledger.offline.bundle_format import CHECKPOINT, CHECKPOINT_KEY, SUMS, VKEY
+from phasegate.ledger.offline.bundle_format import CHECKPOINT, CHECKPOINT_KEY, HEAD, SUMS, VKEY
 from phasegate.ledger.offline.report import Report
 from phasegate.ledger.offline.terms import Terms
 from phasegate.ledger.offline.verifying import verify_path
@@ -84,6 +85,29 @@ def test_given_one_byte_changed_in_any_member_then_it_is_found_or_told_as_not_co
         else:
             assert report.exit_code == 4, (name, place)
     assert passed == {"README.md"}
+
+
+def test_given_the_signed_head_spelled_in_another_way_then_it_is_found(
+    work: CheckpointWork, tmp_path: Path
+) -> None:
+    members = unpack(work.bundle.read_bytes())
+    head = members[HEAD]
+    (at,) = (found.start() for found in re.finditer(rb'.=="\}', head))
+    spare = [head[:at] + bytes([head[at] ^ bit]) + head[at + 1 :] for bit in (1, 2, 4, 8)]
+    signature = json.loads(head)["signatures"][0]
+    again = json.dumps(signature, separators=(",", ":")).encode()
+    others = [head + b"\n", head.replace(b",", b", ", 1), head.replace(b"}]}", b'}],"x":1}')]
+    others += [
+        head.replace(b"}]}", b"}," + more + b"]}") for more in (again, again.replace(b"phasegate", b"x"))
+    ]
+    for changed in (*spare, *others):
+        assert changed != head
+        report = report_of(
+            repacked({**members, HEAD: changed}), tmp_path, keys=(parse_verifier_key(work.vkey),)
+        )
+        assert (report.exit_code, report.chain.problem and report.chain.problem.code) == (4, "bad_head"), (
+            changed
+        )
 
 
 def test_given_a_member_swapped_for_a_good_one_then_it_is_found(
@@ -249,7 +273,10 @@ def test_given_a_checkpoint_key_that_is_not_the_engines_then_both_sign_and_both_
     with Engine.open(tmp_path / "home", readonly=True) as plain:
         data = export_bundle(Engine(plain.home, plain.store, note_signer=lambda: far), TASK)
     assert SUMS in unpack(data)
-    for vkey in (work.vkey, far.public_vkey):
-        keys = (parse_verifier_key(work.vkey), parse_verifier_key(far.public_vkey))
-        report = report_of(data, tmp_path, keys=keys if vkey == far.public_vkey else keys[:1])
+    keys = (parse_verifier_key(work.vkey), parse_verifier_key(far.public_vkey))
+    for given in (keys, keys[:1], keys[1:]):
+        report = report_of(data, tmp_path, keys=given)
         assert report.ok, json.dumps(report.to_json(), indent=2)
+        # The head is signed by the engine alone, so that the other key says nothing of it.
+        unsaid = any(line.startswith("the signature on the head") for line in report.not_checked)
+        assert unsaid == (given == keys[1:])

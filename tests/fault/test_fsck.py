@@ -302,6 +302,19 @@ def test_given_a_sound_home_then_a_repair_changes_nothing(whole: Path, tmp_path:
     assert _leaves(home) == leaves
 
 
+def test_a_name_adds_no_line_to_what_is_printed(whole: Path, tmp_path: Path) -> None:
+    home = copy_of(whole, tmp_path)
+    lie = "x\nno difference: all of it"
+    (home / PLAN).with_name(lie).touch()
+    sql(f'CREATE TABLE "{lie}" (a)')(home)
+
+    ran = RUN.invoke(app, ["ledger", "fsck", "--home", str(home)])
+
+    assert ran.exit_code == 4
+    assert ran.output.count("x\\nno difference") == 2
+    assert not any(line.startswith("no difference") for line in ran.output.splitlines())
+
+
 def _killed(_home: Home) -> int:
     raise KeyboardInterrupt
 

@@ -10,6 +10,7 @@ checked, 4 a problem was found.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from phasegate.ledger.errors import LedgerError, StoreFailed
+from phasegate.ledger.offline.report import one_line
 from phasegate.ledger.offline.terms import terms_of
 from phasegate.ledger.offline.verifying import verify_path
 
@@ -35,13 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found = _verify(chosen)
     except LedgerError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {one_line(str(error))}\n")
         return EXIT_NOT_EVALUATED if isinstance(error, StoreFailed) else EXIT_USAGE
     except ModuleNotFoundError as error:
         sys.stderr.write(f"error: a ledger file needs `{error.name}`; install it, or verify an export\n")
         return EXIT_USAGE
-    sys.stdout.write(_as_json(found) if chosen.json else "\n".join(found.lines()) + "\n")
-    return found.exit_code
+    return _told(found, _as_json(found) if chosen.json else "\n".join(found.lines()) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,6 +78,24 @@ def _verify(chosen: argparse.Namespace) -> Report:
         quorum=chosen.quorum,
     )
     return verify_path(chosen.path, terms)
+
+
+def _told(found: Report, text: str) -> int:
+    """Print a report and return its exit code, which is never 0 for one that nobody got."""
+    out = sys.stdout
+    if out is None:  # closed before the start
+        return found.exit_code or EXIT_NOT_EVALUATED
+    # The encoding of the terminal may lack a letter of a ledger's name.
+    encoding = out.encoding or "utf-8"
+    try:
+        out.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        out.flush()
+    except OSError as error:
+        # What is left in the buffer would fail once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        sys.stderr.write(f"error: the report cannot be written: {error.strerror}\n")
+        return found.exit_code or EXIT_NOT_EVALUATED
+    return found.exit_code
 
 
 def _as_json(found: Report) -> str:

@@ -158,7 +158,7 @@ def fields_of(value: Mapping[str, JSON]) -> Fields:
         raise EntryError(f"the field `{error.args[0]}` is missing; every entry has it") from None
     if len(value) != len(FIELDS):
         extra = min(set(value) - set(FIELDS))
-        raise EntryError(f"`{extra}` is not a field of an entry; put it into the payload")
+        raise EntryError(f"`{ascii(extra)[1:-1][:40]}` is not a field of an entry; put it into the payload")
     check_fields(fields)
     return fields
 
@@ -268,4 +268,4 @@ def _bounds_message(fields: Fields) -> str:
         return f"entry version {version} is not known; this release reads version {ENTRY_VERSION}"
     if _is_hash(prev) is None:
         return "the field `prev` is not 64 lower-case hex digits; pass the hash of the entry before"
-    return f"the field `at` is `{at[:40]}`; write a UTC time as YYYY-MM-DDTHH:MM:SS.ffffffZ"
+    return f"the field `at` is `{ascii(at)[1:-1][:40]}`; write a UTC time as YYYY-MM-DDTHH:MM:SS.ffffffZ"

@@ -25,6 +25,7 @@ from phasegate.engine.cli import ledger_verify
 from phasegate.engine.cli.checkpoints import read_file, steps_in, verifier_key
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_document, print_rows
+from phasegate.engine.cli.plain_console import one_line
 from phasegate.engine.cli.session import session
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.ledger.checkpoint import parse_checkpoint
@@ -133,7 +134,7 @@ def _print(child: Child, depth: int) -> None:
     line = Text("  " * depth + f"{child.ledger}: ")
     line.append(str(child.standing), _STYLES.get(child.standing, "bold red"))
     line.append(f", {child.held} of {child.entries} entries held")
-    line.append(f"; {child.detail}" if child.detail else "")
+    line.append(f"; {one_line(child.detail)}" if child.detail else "")
     console().print(line)
     for one in child.children:
         _print(one, depth + 1)

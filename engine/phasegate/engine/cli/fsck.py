@@ -14,6 +14,7 @@ from phasegate.engine.app.fsck.checking import Checked, check_home, repair_home
 from phasegate.engine.app.home import find_home
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_document, say
+from phasegate.engine.cli.plain_console import one_line
 from phasegate.ledger.fsck.finding import Finding, Level
 
 _STYLES: Final = {Level.DAMAGE: "bold red", Level.DERIVED: "yellow", Level.LEFTOVER: "dim"}
@@ -44,17 +45,17 @@ def _print(found: Checked) -> None:
     _print_findings("repaired", found.repaired)
     _print_findings("", found.findings)
     for line in found.unchecked:
-        out.print(Text(f"not checked: {line}", "magenta"))
+        out.print(Text(one_line(f"not checked: {line}"), "magenta"))
 
 
 def _print_findings(word: str, findings: Sequence[Finding]) -> None:
     out = console()
     for item in findings:
         line = Text(f"{word or item.level} ", "green" if word else _STYLES[item.level])
-        line.append(f"{item.code}  {item.place}\n", "bold")
+        line.append(f"{item.code}  {one_line(item.place)}\n", "bold")
         line.append(f"    expected: {_short(item.expected)}\n    found: {_short(item.found)}")
         if not word:
-            line.append(f"\n    remedy: {item.remedy}")
+            line.append(f"\n    remedy: {one_line(item.remedy)}")
         out.print(line)
 
 

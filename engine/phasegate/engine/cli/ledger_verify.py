@@ -12,6 +12,7 @@ from rich.text import Text
 from phasegate.engine.app.results import TRUST_EMBEDDED
 from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_document
+from phasegate.engine.cli.plain_console import one_line
 from phasegate.ledger.offline.report import Report
 from phasegate.ledger.offline.terms import Terms
 
@@ -57,13 +58,14 @@ def _tell(report: Report, elapsed_s: float, *, is_home: bool) -> None:
     )
     if chain.problem:
         place = f"entry {chain.problem.seq}" if chain.problem.seq else "the ledger"
-        out.print(Text(f"first bad: {place} ({chain.problem.code}): {chain.problem.message}", "red"))
+        told = f"first bad: {place} ({chain.problem.code}): {chain.problem.message}"
+        out.print(Text(one_line(told), "red"))
     for item in report.not_evaluated:
-        out.print(Text(f"not evaluated: {item}", "yellow"))
+        out.print(Text(one_line(f"not evaluated: {item}"), "yellow"))
     for item in report.checked:
-        out.print(Text(f"checked: {item}", "dim"))
+        out.print(Text(one_line(f"checked: {item}"), "dim"))
     for item in report.not_checked:
-        out.print(Text(f"not checked: {item}", "dim"))
+        out.print(Text(one_line(f"not checked: {item}"), "dim"))
     out.print(Text(f"not ruled out: {'; '.join(report.not_ruled_out) or 'nothing'}", "dim"))
     if is_home:
         out.print(Text(f"trust: {TRUST_EMBEDDED}", "dim"))

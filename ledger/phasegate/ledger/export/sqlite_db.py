@@ -13,6 +13,7 @@ brings it, into a new file: the ledger's own file is read by its own library, ne
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,14 +72,12 @@ def export_sqlite(store: Store, target: Path) -> Verification:
     from sqlite_utils import Database  # noqa: PLC0415 - 150 ms that no other command needs
 
     with new_file(target) as draft:
-        connection = sqlite3.connect(draft, isolation_level=None)
         try:
-            return _filled(Database(connection), store)
+            with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+                return _filled(Database(connection), store)
         except sqlite3.Error as error:
             message = f"cannot write `{target}`: {str(error).lower()}"
             raise ExportError("not_written", f"{message}; check disk and folder") from None
-        finally:
-            connection.close()
 
 
 def _filled(database: Database, store: Store) -> Verification:

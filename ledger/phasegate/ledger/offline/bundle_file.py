@@ -29,6 +29,7 @@ from phasegate.ledger.offline.bundle_members import (
     check_named,
     check_proofs,
     check_statements,
+    is_engine_known,
     missing_words,
 )
 from phasegate.ledger.offline.found import Content, Found, failed
@@ -47,7 +48,7 @@ UNCHECKED: Final = (
     "the tasks themselves, their evidence and statements against their process: `validate_checkpoint` does",
     f"`{README}`: nobody signed it",
 )
-UNSIGNED: Final = "the signature on the head of the ledger: no key was given"
+UNSIGNED: Final = "the signature on the head of the ledger: no key was given that the engine signs with"
 
 
 def read_bundle(
@@ -115,7 +116,8 @@ def _content(
     followed, size = follow_keys(chain, keys), stated.checkpoint.size
     # What was signed first: it tells what was done, where a member that no entry names only shows it.
     signed, words = 0, list[str]()
-    if HEAD in members and keys:
+    has_head, can_check = HEAD in members, bool(keys) and is_engine_known(members, followed)
+    if has_head and can_check:
         signed = check_head(members[HEAD], chain, followed.every, entries.task)
         words.append(f"the signed head: it is that of entry {signed}")
     check_content(stated, chain)
@@ -123,7 +125,7 @@ def _content(
     strange = check_keys_named(members, followed)
     proofs = check_proofs(members, entries, chain, size)
     statements, unsigned = check_statements(members, entries, followed)
-    unchecked = [UNSIGNED] if HEAD in members and not keys else []
+    unchecked = [UNSIGNED] if has_head and not can_check else []
     if size < chain.entries:
         unchecked.append(f"proofs of the entries after entry {size}: the checkpoint does not cover them")
     return Content(

@@ -166,6 +166,13 @@ def check_keys_named(members: Mapping[str, bytes], keys: LedgerKeys) -> tuple[st
     return (f"whose keys {' and '.join(strange)} are: they were not given",) if strange else ()
 
 
+def is_engine_known(members: Mapping[str, bytes], keys: LedgerKeys) -> bool:
+    """Tell whether what the engine signs can be checked: not with the key of checkpoints alone."""
+    known = {f"{key.text}\n".encode() for key in keys.every}
+    engine, signer = (members.get(f"{name}{VKEY}") for name in (ENGINE_KEY, CHECKPOINT_KEY))
+    return engine in known or signer not in known
+
+
 def _named(entries: Entries) -> set[str]:
     """Digests of what the bundle should have."""
     named, states = set[str](), dict[str, str]()

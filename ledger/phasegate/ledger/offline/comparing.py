@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from phasegate.ledger.errors import ExportError
 from phasegate.ledger.offline.doubts import Covered
 from phasegate.ledger.offline.found import Content
 from phasegate.ledger.offline.ledger_keys import LedgerKeys
@@ -80,7 +81,9 @@ def compare(content: Content, terms: Terms, keys: LedgerKeys, stated: Stated) ->
 
     Raises:
         Found: Something signed is not about these entries, or not signed as demanded.
+        ExportError: ``same_key``: a witness is the ledger itself, by a key that a rotation leads to.
     """
+    _check_apart(terms, keys)
     own, latest = stated.own, stated.latest
     if own is not None:
         check_content(own, content.chain)
@@ -108,6 +111,15 @@ def compare(content: Content, terms: Terms, keys: LedgerKeys, stated: Stated) ->
         signed_by,
         cosigned,
     )
+
+
+def _check_apart(terms: Terms, keys: LedgerKeys) -> None:
+    """Refuse witnesses that are the ledger under a second name; of the keys given, `terms_of` did."""
+    own = {key.public for key in keys.every}
+    for witness in terms.witnesses:
+        if witness.public in own:
+            message = f"the witness `{witness.name}` has a key of the ledger"
+            raise ExportError("same_key", f"{message}; a quorum counts different parties")
 
 
 def _covered(content: Content, terms: Terms, stated: Stated, *, is_witnessed: bool) -> Covered:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +12,7 @@ from phasegate.ledger.note_keys import VerifierKey
 from phasegate.ledger.offline.found import Found
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
+_TO_STANDARD: Final = str.maketrans("-_", "+/")
 
 
 class Envelope(NamedTuple):
@@ -39,6 +39,15 @@ class Envelope(NamedTuple):
                 raise Found("bad_signature", f"the signature of `{key.name}` on {what} does not hold")
         return tuple(key.key_id for key, _ in mine)
 
+    def encoded(self) -> bytes:
+        """The envelope as the engine writes it: canonical JSON, standard base64."""
+        signatures = [
+            {"keyid": name, "sig": base64.b64encode(signature).decode()}
+            for name, signature in self.signatures.items()
+        ]
+        payload = base64.b64encode(self.payload).decode()
+        return orjson.dumps({"payload": payload, "payloadType": PAYLOAD_TYPE, "signatures": signatures})
+
 
 def read_envelope(data: bytes, what: str, code: str) -> Envelope:
     """Read an envelope.
@@ -54,12 +63,19 @@ def read_envelope(data: bytes, what: str, code: str) -> Envelope:
     try:
         value: Any = orjson.loads(data)
         kind = value["payloadType"]
-        signatures = {
-            one["keyid"]: base64.b64decode(one["sig"], validate=True) for one in value["signatures"]
-        }
-        envelope = Envelope(base64.b64decode(value["payload"], validate=True), signatures)
-    except (ValueError, KeyError, TypeError, binascii.Error):
+        signatures = {one["keyid"]: _decoded(one["sig"]) for one in value["signatures"]}
+        envelope = Envelope(_decoded(value["payload"]), signatures)
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise Found(code, f"{what} cannot be read: it is no envelope") from None
     if kind != PAYLOAD_TYPE:
         raise Found(code, f"{what} cannot be read: its payload has another type")
     return envelope
+
+
+def _decoded(text: str) -> bytes:
+    """Standard or URL-safe base64, as DSSE demands of verifiers, in its one padded spelling."""
+    standard = text.translate(_TO_STANDARD)
+    data = base64.b64decode(standard, validate=True)
+    if base64.b64encode(data).decode() != standard:
+        raise ValueError(text)
+    return data

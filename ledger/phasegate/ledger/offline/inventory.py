@@ -127,4 +127,4 @@ def _index(text: str) -> int:
 
 
 def _shown(name: str) -> str:
-    return name.encode("ascii", "backslashreplace").decode()[:200]
+    return ascii(name)[1:-1][:200]

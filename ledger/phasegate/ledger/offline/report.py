@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -57,7 +58,7 @@ class Report(NamedTuple):
         chain = self.chain
         return {
             "ok": self.ok,
-            "path": self.path,
+            "path": os.fsencode(self.path).decode(errors="backslashreplace"),
             "kind": self.kind,
             "ledger": chain.ledger,
             "entries": chain.entries,
@@ -86,7 +87,7 @@ class Report(NamedTuple):
         }
 
     def lines(self) -> list[str]:
-        """The report as lines for people."""
+        """The report as lines for people, each of one line whatever the export was named or held."""
         chain = self.chain
         lines = [f"entries  {chain.entries} good", f"head     {chain.head.hash}"]
         if chain.root is not None:
@@ -100,7 +101,14 @@ class Report(NamedTuple):
         lines.extend(f"not checked    {item}" for item in self.not_checked)
         lines.extend(f"not evaluated  {item}" for item in self.not_evaluated)
         lines.extend(f"not ruled out  {item}" for item in self.not_ruled_out)
-        return lines
+        return [one_line(line) for line in lines]
+
+
+def one_line(text: str) -> str:
+    """Return text with what does not print as escapes: no name in an export adds a line, or hides one."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def cosigned_words(cosigned: tuple[Cosigned, ...]) -> str:

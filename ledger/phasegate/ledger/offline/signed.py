@@ -97,16 +97,14 @@ def check_keys(signed: Signed, keys: LedgerKeys) -> tuple[str, ...]:
 
     Raises:
         Found: ``wrong_key`` (none of the keys in force at its size signed it), ``bad_signature`` (a
-            signature that names one of them does not hold).
+            signature that names one of the keys, whenever it is in force, does not hold).
     """
     what, note, checkpoint, seq = signed
     body = note.text.encode()
-    names = []
-    for key in keys.at(checkpoint.size):
-        signatures = key.signatures_on(note)
-        if not all(key.verify(signature, body) for signature in signatures):
+    for key in keys.every:
+        if not all(key.verify(signature, body) for signature in key.signatures_on(note)):
             raise Found("bad_signature", f"the signature of `{key.name}` does not hold over {what}", seq)
-        names += [key.name] if signatures else []
+    names = [key.name for key in keys.at(checkpoint.size) if key.signatures_on(note)]
     if keys.chains and not names:
         whose = keys.chains[0].wrong(note, checkpoint.size)
         message = f"none of the keys given has signed {what}: {whose}"

@@ -32,6 +32,9 @@ def check_head(data: bytes, chain: Verification, keys: Sequence[VerifierKey], ta
             another chain or task).
     """
     envelope = read_envelope(data, _WHAT, "bad_head")
+    # No entry has the digest of this envelope, so there is one way to write it.
+    if envelope.encoded() != data or len(envelope.signatures) != 1:
+        raise Found("bad_head", f"{_WHAT} is not in its one form; {_REMEDY}")
     if not envelope.signers({key.key_id: key for key in keys}, _WHAT):
         raise Found("wrong_key", f"none of the keys given has signed the head of the ledger; {_REMEDY}")
     try:

@@ -144,7 +144,7 @@ class _Reading:
             name = tile_path(level, index, widths[-1])
             raise Found("wrong_width", f"`{name}` says that there are more hashes than entries")
         if self._surplus:
-            shown = self._surplus[0].encode("ascii", "backslashreplace").decode()[:200]
+            shown = ascii(self._surplus[0])[1:-1][:200]
             raise Found("surplus_file", f"`{shown}` does not belong into an export; take it out")
 
     def _bundle(self, index: int, widths: list[int]) -> list[bytes]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -113,12 +115,17 @@ def place_bundle(content: bytes, file: Path) -> str:
     Raises:
         BadInput: the file cannot be written.
     """
-    temporary = file.with_name(f".{file.name}.new")
+    if file.is_dir():
+        raise BadInput(f"cannot write `{file}`: it is a folder", "name a file in a folder you can write to")
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.new")
     try:
-        temporary.write_bytes(content)
+        # Never through a link, and never into what another process is writing.
+        with temporary.open("xb") as draft:
+            draft.write(content)
         temporary.replace(file)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise BadInput(
             f"cannot write `{file}`: {error.strerror}", "name a file in a folder you can write to"
         ) from error

@@ -115,7 +115,12 @@ def read_roots(pem: bytes) -> list[Certificate]:
 
 
 def _about(given: TimeStampResponse, data: bytes) -> None:
-    if given.tst_info.message_imprint.message != hashlib.sha256(data).digest():
+    try:
+        # What stands in the token is read only now, and may be no token.
+        imprint = given.tst_info.message_imprint.message
+    except ValueError as error:
+        raise _no_answer() from error
+    if imprint != hashlib.sha256(data).digest():
         text = "the timestamp is of other bytes"
         raise IntegrityError(text, "give the checkpoint it was asked for, unchanged")
 
@@ -126,11 +131,15 @@ def _decoded(token: bytes) -> TimeStampResponse:
         given: TimeStampResponse = client.decode_timestamp_response(token)
         granted = given.status in {client.PKIStatus.GRANTED, client.PKIStatus.GRANTED_WITH_MODS}
     except ValueError as error:
-        raise BadInput("this is no answer of a timestamp authority", "give the file it sent, DER") from error
+        raise _no_answer() from error
     if not granted:
         said = "; ".join(given.status_string) or f"status {given.status}"
         raise NotEvaluated(f"the authority gave no timestamp: {said}", "ask it again, or another")
     return given
+
+
+def _no_answer() -> BadInput:
+    return BadInput("this is no answer of a timestamp authority", "give the file it sent, DER")
 
 
 def _written(at: datetime) -> str:
