@@ -12,6 +12,7 @@ from phasegate.engine.app.people.keys import Role
 # Put together here, so that no scanner takes this file for what it looks for.
 KEY = "AKIA" + "IOSFODNN7" + "ABCDEFG"
 SHELL = "import subprocess\n\n\ndef listing(name):\n    return subprocess.run(name, " + "shell=True)\n"
+BROKEN = "import os\nos.system(name\ndef listing(:\n"
 LABELS = "pr_template_filled.md"
 
 
@@ -66,6 +67,11 @@ def _affected(task: Gated) -> None:
     task.base["requirements.txt"] = "packaging==25.9\n"
 
 
+def _excused(task: Gated) -> None:
+    task.licence("GPL-3.0-only")
+    task.change["pyproject.toml"] = '[tool.pip-licenses]\nignore-packages = ["means-helper"]\n'
+
+
 def _set(**attributes: object) -> Callable[[Gated], object]:
     return lambda task: vars(task).update(attributes)
 
@@ -105,11 +111,14 @@ FAULTS = (
     Fault("static.semgrep", "a shell, with all that could hide it",
           lambda task: task.change.update({"src/listing.py": SHELL.replace("True)", "True)  # nosemgrep"),
                                            ".semgrepignore": "src/\n"}), "src/listing.py:5"),
+    Fault("static.bandit", "a file that cannot be parsed", _changed("src/broken.py", BROKEN), "src/broken.py"),
+    Fault("static.semgrep", "a file that cannot be parsed", _changed("src/broken.py", BROKEN), "src/broken.py"),
     Fault("ci.hermetic", "tests with network", _set(hermetic=False), "witness"),
     Fault("coverage.kept", "coverage fell", _set(covered=80), "coverage_report.json"),
     Fault("supply.sbom", "an open version", _based("requirements.txt", "packaging\n"), "packaging"),
     Fault("supply.vulnerabilities", "an affected version", _affected, "packaging"),
     Fault("supply.licences", "a licence that is not allowed", lambda task: task.licence("GPL-3.0-only"), "means-helper"),
+    Fault("supply.licences", "the change excuses the package", _excused, "means-helper"),
     Fault("supply.licences", "no licence", lambda task: task.licence(""), "means-helper"),
     Fault("consent.code_owners", "nobody approved", _signed(), "src/means.py"),
     Fault("consent.code_owners", "no owner approved", _signed(sam=Role.SUPERVISOR), "src/means.py"),

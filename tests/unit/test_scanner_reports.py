@@ -140,7 +140,7 @@ SAMPLES: tuple[tuple[str, Any, Found, Any], ...] = (
 
 # Reports of a tool that did not finish, or of something else: empty of findings, and no pass.
 BROKEN: tuple[tuple[str, Any], ...] = (
-    ("bandit", {"errors": [{"filename": "a.py", "reason": "syntax error"}], "results": []}),
+    ("bandit", {"errors": [{"filename": "", "reason": "no plugin"}], "results": []}),
     ("semgrep", {"errors": [{"level": "warn", "message": "timeout"}], "results": []}),
     ("semgrep", {"results": []}),
     ("trivy", {"SchemaVersion": 1, "Results": []}),

@@ -2,7 +2,7 @@
 
 GitHub's syntax ("About code owners", "CODEOWNERS syntax"): one pattern a line, then its owners; the last
 line that matches a path decides, and one without owners takes them away. Patterns follow gitignore without
-`!`, `[ ]` and backslashes; lines with those are not guessed at.
+`!`, `[ ]` and backslashes; lines with those are not guessed at, sections as GitLab has them among them.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def read_owners(text: str) -> tuple[tuple[OwnerRule, ...], tuple[str, ...]]:
     problems: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
         said = re.sub(r"(^|\s)#.*", "", line).strip()
-        if not said or re.fullmatch(r"\^?\[[^\]]+\](?:\[\d+\])?.*", said):
-            continue  # a comment, or a section as GitLab has them
+        if not said:
+            continue
         pattern, *owners = said.split()
         wrong = [owner for owner in owners if not _OWNER.fullmatch(owner)]
         if wrong or pattern.startswith("!") or "[" in pattern or "\\" in pattern:

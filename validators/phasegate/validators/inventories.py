@@ -77,7 +77,7 @@ def read_inventory(name: str, report: bytes) -> tuple[Component, ...]:
 def _cyclonedx(report: Any) -> Iterator[Component]:
     if report["bomFormat"] != "CycloneDX":
         raise ValueError("`bomFormat` is not CycloneDX")
-    for one in _list(report.get("components") or []):
+    for one in _nested(report.get("components") or []):
         if one["type"] == "file":
             continue
         named = component_of(one["purl"]) if one.get("purl") else None
@@ -87,6 +87,15 @@ def _cyclonedx(report: Any) -> Iterator[Component]:
             yield Component(_name(one), version, "", licences)
         else:
             yield named._replace(version=named.version or version, licences=licences)
+
+
+def _nested(components: Any) -> Iterator[Any]:
+    """Components, and those that they are made of (CycloneDX, `component.components`)."""
+    waiting = list(reversed(_list(components)))
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting += reversed(_list(one.get("components") or []))
 
 
 def _cyclonedx_licences(listed: Any) -> Iterator[str]:

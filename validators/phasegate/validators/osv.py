@@ -72,29 +72,38 @@ def _is_about(item: Mapping[str, Any], component: Component) -> bool:
 
 
 def _affected(item: Mapping[str, Any], component: Component) -> bool:
-    if component.version in (item.get("versions") or []):
+    listed, ranges = item.get("versions") or [], item.get("ranges") or []
+    if component.version in listed:
         return True
-    ranges = [one for one in item.get("ranges") or [] if one.get("type") in {"SEMVER", "ECOSYSTEM"}]
-    if not ranges:
-        return False
-    order = order_of(component.ecosystem)
     try:
+        compared = [one for one in ranges if one["type"] in {"SEMVER", "ECOSYSTEM"}]
+        if ranges and not compared and not listed:
+            raise NotComparable("a record names commits alone, which no version can be compared with")
+        if not compared and not listed:
+            # Nothing is said of versions, so it is said of all.
+            return True
+        order = order_of(component.ecosystem)
         version = order(component.version)
-        same = any(order(listed) == version for listed in item.get("versions") or [])
-        return same or any(_in_range(one.get("events") or [], version, order) for one in ranges)
-    except (TypeError, AttributeError) as error:
+        same = any(order(one) == version for one in listed)
+        return same or any(_in_range(one["events"], version, order) for one in compared)
+    except (KeyError, TypeError, AttributeError) as error:
         raise MalformedReportError(f"a range cannot be read: {quoted(str(error))}", _REMEDY) from error
 
 
 def _in_range(events: list[Mapping[str, str]], version: Any, order: Order) -> bool:
-    """The schema's own algorithm: the events in order, each opening or closing what is affected."""
+    """The schema's own algorithm: the events in order, each opening or closing what is affected.
+
+    Where one range ends at the version at which the next begins, that version is affected.
+    """
+    if not any("introduced" in event for event in events):
+        raise TypeError("it begins nowhere")
     limits = [event["limit"] for event in events if "limit" in event]
     if limits and not any(limit == "*" or version < order(limit) for limit in limits):
         return False
     steps = sorted(
         (order("" if (kind, event[kind]) == ("introduced", "0") else event[kind]), rank, kind)
         for event in events
-        for rank, kind in enumerate(("introduced", "fixed", "last_affected"))
+        for rank, kind in enumerate(("fixed", "last_affected", "introduced"))
         if event.get(kind) is not None
     )
     vulnerable = False

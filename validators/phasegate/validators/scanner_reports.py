@@ -20,6 +20,8 @@ from phasegate.validators.strict_json import parse
 
 SEVERITIES: Final = ("unknown", "low", "medium", "high", "critical")
 """From the least; what a tool does not rate counts as much as its worst, see `at_least`."""
+NOT_SCANNED: Final = "not-scanned"
+"""Rule of a file that the tool could not look at, or not at all of it."""
 _REMEDY = "let the tool write its json report and hand it on unchanged"
 _LEVELS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -67,7 +69,7 @@ def read_report(name: str, report: bytes) -> tuple[Found, ...]:
 
     Raises:
         MalformedReportError: there is no such format, it is not what that format demands, or the tool says
-            in it that it did not finish.
+            in it that it did not finish, and not at which file.
     """
     reader = FORMATS.get(name)
     if reader is None:
@@ -124,14 +126,12 @@ def _detect_secrets(report: Any) -> Iterator[Found]:
 
 
 def _bandit(report: Any) -> Iterator[Found]:
-    errors = _listed(report["errors"], "errors")
-    if errors:
-        _refuse(f"bandit could not look at all: {quoted(str(errors[0].get('reason', errors[0])))}")
+    for one in _listed(report["errors"], "errors"):
+        yield _not_scanned("bandit", one["filename"], one["reason"])
     for one in _listed(report["results"], "results"):
-        level = _severity(one["issue_severity"])
         yield Found(
             _text(one["test_id"]),
-            level,
+            _severity(one["issue_severity"]),
             _text(one["filename"]),
             _line(one["line_number"]),
             _text(one["issue_text"]),
@@ -139,9 +139,9 @@ def _bandit(report: Any) -> Iterator[Found]:
 
 
 def _semgrep(report: Any) -> Iterator[Found]:
-    errors = _listed(report["errors"], "errors")
-    if errors:
-        _refuse(f"semgrep could not look at all: {quoted(str(errors[0].get('message', errors[0])))}")
+    for one in _listed(report["errors"], "errors"):
+        # A timeout or a part that it cannot parse is a warning to semgrep; nobody looked there all the same.
+        yield _not_scanned("semgrep", one.get("path"), one.get("message", one))
     for one in _listed(report["results"], "results"):
         extra = one["extra"]
         yield Found(
@@ -149,6 +149,14 @@ def _semgrep(report: Any) -> Iterator[Found]:
             _line(one["start"]["line"]),
             _text(extra["message"]),
         )  # fmt: skip
+
+
+def _not_scanned(tool: str, path: Any, reason: Any) -> Found:
+    """What a tool says it could not look at: a finding about that file; without one it did not finish."""
+    if not isinstance(path, str) or not path:
+        _refuse(f"{tool} did not finish: {quoted(str(reason))}")
+    message = f"{tool} could not look at all of it: {quoted(str(reason))}"
+    return Found(NOT_SCANNED, "unknown", path, 0, message)
 
 
 def _gitleaks(report: Any) -> Iterator[Found]:
@@ -173,7 +181,7 @@ def _trivy(report: Any) -> Iterator[Found]:
             yield Found(name, _severity(one["Severity"]), path, 0, message)
         for one in result.get("Licenses") or []:
             name = _text(one["Name"])
-            yield Found(name, _severity(one["Severity"]), path, 0, f"{one['PkgName']} has {name}")
+            yield Found(name, _severity(one["Severity"]), path, 0, f"{one.get('PkgName') or path} has {name}")
         yield from _trivy_lines(result, path)
 
 

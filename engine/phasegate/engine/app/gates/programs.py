@@ -17,7 +17,7 @@ from phasegate.engine.app.gates.subject import Subject
 from phasegate.engine.app.witnessing.environment import passed_on
 from phasegate.engine.app.witnessing.running import Order, Ran, run
 from phasegate.engine.core.errors import BadInput, NotEvaluated
-from phasegate.validators.parameters import count, strings
+from phasegate.validators.parameters import count, strings, text_parameter
 from phasegate.validators.quoting import quoted
 
 LIMIT_S: Final = 300
@@ -29,10 +29,10 @@ DISTRIBUTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "detect-secrets": "detect-secrets",
         "diff-cover": "diff-cover",
         "pip-licenses": "pip-licenses",
-        "semgrep": "semgrep",
     }
 )
-"""Programs of the extra `gates` (and `semgrep`), and the distribution that has each."""
+"""Programs of the extra `gates`, and the distribution that has each."""
+SEMGREP: Final = "semgrep"
 
 
 class Reported(NamedTuple):
@@ -62,12 +62,11 @@ def found(program: str) -> str:
     beside = Path(sys.executable).parent / program
     place = str(beside) if beside.is_file() and "/" not in program else shutil.which(program)
     if place is None:
-        extra = "semgrep" if program == "semgrep" else "gates"
-        remedy = (
-            f"install it: `pip install 'phasegate[{extra}]'`"
-            if program in DISTRIBUTIONS
-            else f"install {quoted(program)}, or hand its report in"
-        )
+        remedy = f"install {quoted(program)}, or hand its report in"
+        if program == SEMGREP:
+            remedy = "install it apart from the engine, whose pins it contradicts: `pipx install semgrep`"
+        elif program in DISTRIBUTIONS:
+            remedy = "install it: `pip install 'phasegate[gates]'`"
         raise Unable(f"{quoted(program)} is not installed", remedy)
     return place
 
@@ -78,7 +77,8 @@ def report_of(subject: Subject, params: Mapping[str, Any], argv: Sequence[str], 
     Args:
         subject: what it looks at.
         params: `limit_s`, seconds after which it is killed (default 300); `exits`, exit codes that mean
-            that it finished (default 0 and 1).
+            that it finished (default 0 and 1); `at`, where it runs: `tree`, the copy, or `scratch`, for one
+            that would take its settings from the change.
         argv: the command.
         report: the file it writes; where there is none afterwards, what it printed is the report.
 
@@ -102,7 +102,7 @@ def _run(subject: Subject, params: Mapping[str, Any], argv: Sequence[str]) -> Ra
     # A program writes its settings and caches into the scratch folder, and none of the caller's are read.
     environ |= {f"XDG_{kind}_HOME": str(subject.scratch) for kind in ("CONFIG", "CACHE", "DATA", "STATE")}
     try:
-        ran = run(Order((found(argv[0]), *argv[1:]), subject.tree, environ, limit_s=limit))
+        ran = run(Order((found(argv[0]), *argv[1:]), _place(subject, params), environ, limit_s=limit))
     except (BadInput, NotEvaluated) as error:
         raise Unable(str(error), error.remedy) from error
     if ran.timed_out:
@@ -110,6 +110,14 @@ def _run(subject: Subject, params: Mapping[str, Any], argv: Sequence[str]) -> Ra
             f"{quoted(argv[0])} did not end within {limit} s", "look at less, or raise `limit_s` of the rule"
         )
     return ran
+
+
+def _place(subject: Subject, params: Mapping[str, Any]) -> Path:
+    at = text_parameter(params, "at", "tree")
+    places = {"tree": subject.tree, "scratch": subject.scratch}
+    if at not in places:
+        raise Unable(f"`at` is {quoted(at)}", f"use one of {', '.join(places)}")
+    return places[at]
 
 
 def _exits(params: Mapping[str, Any]) -> frozenset[int]:
