@@ -93,6 +93,8 @@ FAULTS = (
           _changed("src/keys.py", f"KEY = '{KEY}'  # pragma: allowlist secret\n"), "src/keys.py:1"),
     Fault("policy.simulation", "CI is to change", _documented("spec.md", "Change `.github/workflows/ci.yml`.\n"), "spec.md:1"),
     Fault("citations.resolve", "no such file", _documented("edge_cases.md", "See `src/none.py:3` and `src/means.py:4`.\n"), "edge_cases.md:1"),
+    Fault("citations.resolve", "a file outside the repository",
+          _documented("edge_cases.md", "See `../base/src/means.py:4`.\n"), "edge_cases.md:1"),
     Fault("citations.resolve", "no such line", _documented("edge_cases.md", "See `src/means.py:4-600`.\n"), "edge_cases.md:1"),
     Fault("citations.reach", "the change is not cited", _documented("edge_cases.md", "See `tests/test_means.py:1`.\n"), "file_map.json"),
     Fault("reward.score", "a low score", lambda task: task.scorer("0.2"), "score"),

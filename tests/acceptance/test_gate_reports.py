@@ -66,6 +66,9 @@ def python(code: str) -> list[str]:
         ({"command": python("import time; time.sleep(60)"), "limit_s": 1}, "did not end within 1 s"),
         ({"command": []}, "neither `command` nor `report`"),
         ({"report": "none.json"}, "there is no file"),
+        # The working tree has it: a change brings no report of its own.
+        ({"report": "pyproject.toml"}, "there is no file"),
+        ({"at": "home"}, "use one of tree, scratch"),
         ({"format": "none"}, "there is no format"),
         ({"least": "bad"}, "`least`"),
         ({"documents": "yes"}, "true or false"),

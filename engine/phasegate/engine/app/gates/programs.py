@@ -116,7 +116,7 @@ def _place(subject: Subject, params: Mapping[str, Any]) -> Path:
     at = text_parameter(params, "at", "tree")
     places = {"tree": subject.tree, "scratch": subject.scratch}
     if at not in places:
-        raise Unable(f"`at` is {quoted(at)}", f"use one of {', '.join(places)}")
+        raise Unable(f"`at` is {quoted(at)}: use one of {', '.join(places)}", "correct the rule")
     return places[at]
 
 

@@ -195,7 +195,8 @@ def citations(subject: Subject, params: Mapping[str, Any]) -> Outcome:
 
 
 def _unresolved(subject: Subject, name: str, cited: Citation) -> Iterator[Problem]:
-    place, text = f"{name}:{cited.at}", subject.text(cited.path)
+    place = f"{name}:{cited.at}"
+    text = None if ".." in cited.path.split("/") else subject.text(cited.path)
     if text is None:
         if cited.first or cited.path not in planned(subject):
             yield Problem(

@@ -28,7 +28,7 @@ def scanner(subject: Subject, params: Mapping[str, Any]) -> Outcome:
 
     Parameters: `format`, a key of `scanner_reports.FORMATS`; `command`, run in a copy of the working tree,
     with `{report}` for a file it writes and `{rules}` for the folder of the rules that come with the
-    engine; or `report`, a file of the working tree or of the home that the scanner wrote elsewhere;
+    engine; or `report`, a file below the home or by its whole path that the scanner wrote elsewhere;
     `least`, the severity from which a finding counts (default `low`); `all`, true where findings outside
     the changed lines count as well (default for the formats of `OF_DEPENDENCIES`);
     `documents`, true where it looks at the task's documents too; `excused`, patterns of files whose
@@ -78,14 +78,13 @@ def _handed_in(subject: Subject, params: Mapping[str, Any]) -> Reported:
 
 
 def read_outside(subject: Subject, name: str, most: int) -> bytes:
-    """A file that policy names: of the working tree, else of the home.
+    """A file that policy names: below the home, or by its whole path.
+
+    Never one that the working tree has under that name: a change would bring its own report.
 
     Raises:
         Unable: there is none, or it is too large.
     """
-    content = None if Path(name).is_absolute() else subject.checkouts.as_it_stands(name)
-    if content is not None:
-        return content
     try:
         with subject.outside(name).open("rb") as file:
             content = file.read(most + 1)
