@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import subprocess
 import tarfile
@@ -85,6 +86,20 @@ def test_a_bundle_can_be_checked_with_tar_and_sha256sum_alone(engine, tmp_path) 
         previous = hashlib.sha256(line).hexdigest()
     assert previous.encode() in (folder / MANIFEST).read_bytes()
     assert previous in (folder / "README.md").read_text()
+
+
+def test_a_bundle_is_written_through_no_link_and_into_no_file_of_another(engine, tmp_path) -> None:
+    mine, file = tmp_path / "mine", tmp_path / "t.bundle"
+    mine.write_text("mine")
+    (tmp_path / ".t.bundle.new").symlink_to(mine)
+    write_bundle(engine, "T-1", file)
+    whole = file.read_bytes()
+    (tmp_path / f".t.bundle.{os.getpid()}.new").symlink_to(mine)
+
+    with pytest.raises(BadInput):
+        write_bundle(engine, "T-2", file)
+
+    assert (mine.read_text(), file.read_bytes()) == ("mine", whole)
 
 
 def test_a_bundle_holds_no_evidence_of_another_task(engine) -> None:
