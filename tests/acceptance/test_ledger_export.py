@@ -190,15 +190,11 @@ def test_the_module_takes_the_same_options(tiles: Path) -> None:
         ["new", "--checkpoint", "none"],
         ["new", "--checkpoint", "note", "--proof", "0"],
         ["no/such/folder/new"],
-        ["--format", "jsonl", "no/such/folder/new"],
         ["--format", "sqlite", "no/such/folder/new"],
-        ["--format", "bundle", "no/such/folder/new"],
         ["taken"],
         ["--format", "jsonl", "taken"],
         ["--format", "sqlite", "taken"],
-        ["--format", "bundle", "taken"],
         ["--format", "bundle", "."],
-        ["--format", "bundle", "/"],
     ],
 )
 def test_an_export_that_cannot_be_is_refused_with_a_remedy_and_leaves_nothing(

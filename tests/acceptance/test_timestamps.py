@@ -157,14 +157,14 @@ def test_a_token_with_a_byte_changed_anywhere_holds_as_it_was_or_is_named(
     roots = read_roots(authority.root.read_bytes())
     said = check_timestamp(data, token, roots)
     refused = 0
-    for place in range(0, len(token), 3):
+    for place in range(0, len(token), 7):
         changed = token[:place] + bytes([token[place] ^ 4]) + token[place + 1 :]
         try:
             # Some bytes of a token are signed by nobody; what it says stays as it was.
             assert check_timestamp(data, changed, roots) == said
         except (BadInput, IntegrityError, NotEvaluated):
             refused += 1
-    assert refused > len(token) // 4
+    assert refused > len(token) // 8
 
 
 def test_an_old_answer_to_a_new_request_is_refused(note: Path, url: str, authority: Authority) -> None:
