@@ -402,6 +402,10 @@ def test_the_ledger_s_own_witness_command_takes_proof_or_home(home, tmp_path):
     assert ran.code == 0, ran
     assert [item.name for item in parse_note(ran.out.encode()).signatures][-1] == "w.example"
     assert cli("ledger", "witness", str(note), *at).code == 0
+    # A key that did not sign it is refused, and not remembered.
+    other = SeedSigner.from_seed(vkey.partition("+")[0], bytes(32)).public_vkey
+    assert cli("ledger", "witness", str(note), *at, "--log", other).code == 4
+    assert cli("ledger", "witness", str(note), *at).code == 0
     # The key is replaced: its successor is followed through the ledger, or has to be named.
     with Engine.open(home) as engine:
         engine.rotating.rotate()

@@ -20,9 +20,9 @@ from phasegate.engine.cli.session import session
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.ledger.checkpoint import Checkpoint, parse_checkpoint
 from phasegate.ledger.errors import NoteError, WitnessRefused
-from phasegate.ledger.note_keys import VerifierKey, parse_verifier_key
+from phasegate.ledger.note_keys import VerifierKey, check_signed, parse_verifier_key
 from phasegate.ledger.note_signers import SeedSigner
-from phasegate.ledger.notes import parse_note
+from phasegate.ledger.notes import Note, parse_note
 from phasegate.ledger.witness import Remembered, Witness
 
 
@@ -102,7 +102,7 @@ def witness(asked: Cosigning) -> None:
     note = parse_note(read_file(asked.file))
     said = parse_checkpoint(note.text)
     if asked.log is not None:
-        who.trust(said.origin, verifier_key(asked.log))
+        who.trust(said.origin, _that_signed(note, verifier_key(asked.log)))
     known = who.remembered(said.origin)
     if known is None:
         raise WitnessRefused(
@@ -112,6 +112,15 @@ def witness(asked: Cosigning) -> None:
         known = _with_rotations(asked.home, who, known, said)
     signature = who.cosign(note, _proof(asked, known.size, said.size))
     sys.stdout.write(note.signed((signature,)).encoded())
+
+
+def _that_signed(note: Note, log: VerifierKey) -> VerifierKey:
+    """The key, if it signed the checkpoint: one that was named by mistake is not trusted from now on."""
+    try:
+        check_signed(note, log)
+    except NoteError as error:
+        raise WitnessRefused("not_signed", str(error)) from None
+    return log
 
 
 def _with_rotations(home: Path, who: Witness, known: Remembered, said: Checkpoint) -> Remembered:
