@@ -157,10 +157,12 @@ def test_a_client_that_goes_leaves_no_call_unrecorded(
     assert outcomes(engine, "read_four") == ["cancelled"]
 
 
+@pytest.mark.parametrize("answer", [{"result": {}}, {"error": {"code": -32000, "message": "no"}}])
 def test_a_call_that_cannot_be_recorded_is_told_as_such(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
 ) -> None:
     server = Scripted("", ["read_file"])
+    server.answer_with("tools/call", lambda _: answer)
 
     def full(*_args: Any, **_more: Any) -> None:
         raise OSError(28, "No space left on device")

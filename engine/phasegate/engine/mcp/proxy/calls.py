@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from phasegate.engine.app.tools import Outcome
-from phasegate.engine.mcp.proxy.backends import Backends, Cancelled, Exchange
+from phasegate.engine.mcp.proxy.backends import Backends, Cancelled, Exchange, Failed
 from phasegate.engine.mcp.proxy.guard import Guard
 from phasegate.engine.mcp.proxy.messages import VERSION_IN_META, Message
 from phasegate.engine.mcp.proxy.routing import server_of
@@ -59,19 +59,27 @@ class Calls:
         if exchange.cancelled.is_set():
             raise Cancelled
         passed_on = {**message, "params": {**params, "name": own, "arguments": arguments}}
-        outcome: Outcome = "error"
+        answer: Message | Failed | None = None
         try:
             answer = await self._backends.ask(server, passed_on, exchange)
-            outcome = "error" if answer.get("isError") is True else "ok"
-        except Cancelled:
-            outcome = "cancelled"
-            raise
+        except Failed as error:
+            answer = error
         finally:
+            outcome = _outcome(answer, exchange)
             unrecorded = await self._guard.called(decision, arguments, outcome, server.name)
         if unrecorded:
             text = f"the call was made, and not recorded: {unrecorded['message']}"
             return refusal({**unrecorded, "message": text}, params)
+        if isinstance(answer, Failed):
+            raise answer
         return answer
+
+
+def _outcome(answer: Message | Failed | None, exchange: Exchange) -> Outcome:
+    """How a call ended; without an answer it was taken back, or the proxy itself failed."""
+    if isinstance(answer, dict):
+        return "error" if answer.get("isError") is True else "ok"
+    return "cancelled" if answer is None and exchange.cancelled.is_set() else "error"
 
 
 def refusal(problem: Message, params: dict[str, Any]) -> Message:
