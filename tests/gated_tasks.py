@@ -93,6 +93,7 @@ class Gated:
         risk: risk class of the task.
         signers: who approves.
         off: rules that are switched off.
+        own: checks of a bundle of its own, instead of the shipped one's.
         keys: folder of the private keys of three people.
         covered: lines of a hundred that the witnessed tests run.
         hermetic: whether they run without network.
@@ -105,6 +106,7 @@ class Gated:
         self.documents = dict(_documents(gate))
         self.params: dict[str, dict[str, Any]] = {}
         self.off: set[str] = set()
+        self.own: list[dict[str, Any]] = []
         self.risk = "low"
         self.signers = {"rita": Role.REVIEWER}
         self.covered, self.hermetic = 95, True
@@ -113,7 +115,7 @@ class Gated:
         self.snapshot(RECORD)
         self.scorer("0.9")
         self.cover()
-        self.licence("MIT License")
+        self.licences(helper="MIT License")
         self.params["coverage.kept"] = {"baseline": "90"}
 
     def scorer(self, score: str) -> None:
@@ -135,12 +137,22 @@ class Gated:
         digest = hashlib.sha256(place.read_bytes()).hexdigest()
         self.params["supply.vulnerabilities"] = {"snapshot": str(place), "sha256": digest}
 
-    def licence(self, name: str) -> None:
-        """A virtual environment beside the working tree with one package under a licence."""
+    def inventory(self, version: str) -> None:
+        """A bill of materials that was made elsewhere, of one package; empty for no version."""
+        purl = f"pkg:pypi/packaging{version and '@'}{version}"
+        bom = {
+            "bomFormat": "CycloneDX",
+            "components": [{"type": "library", "name": "packaging", "purl": purl}],
+        }
+        _write(self.folder / "bom.json", json.dumps(bom))
+        self.params["supply.vulnerabilities"]["report"] = str(self.folder / "bom.json")
+
+    def licences(self, **names: str) -> None:
+        """A virtual environment beside the working tree, with packages under these licences."""
         packages = self.folder / "repository/.venv/lib/python/site-packages"
-        metadata = packages / "means_helper-1.0.dist-info/METADATA"
-        metadata.parent.mkdir(parents=True, exist_ok=True)
-        metadata.write_text(f"Metadata-Version: 2.1\nName: means-helper\nVersion: 1.0\nLicense: {name}\n")
+        for package, licence in names.items():
+            metadata = f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\nLicense: {licence}\n"
+            _write(packages / f"{package}-1.0.dist-info/METADATA", metadata)
         script = f'#!/bin/sh\nPYTHONPATH={packages} exec {sys.executable} -S "$@"\n'
         python = self.folder / "repository/.venv/bin/python"
         python.parent.mkdir(parents=True, exist_ok=True)
@@ -163,7 +175,7 @@ class Gated:
         definition = {
             "process": "gated", "version": 1, "title": "One gate", "risks": ["low", "medium", "high"],
             "repository": {"change": {"allow": ["**"], "deny": [".github/**"]}},
-            "gates": [{"use": NAMES[self.gate], "set": changes}],
+            "gates": [self._own() if self.own else {"use": NAMES[self.gate], "set": changes}],
             "phases": [
                 {"name": self.bundle.leaving, "purpose": "to be left", "git": "change", "evidence": evidence},
                 {"name": "LATER", "purpose": "to be reached", "git": "change", "implements": True},
@@ -171,6 +183,9 @@ class Gated:
             "forward": {self.bundle.leaving: ["LATER"]},
         }  # fmt: skip
         return parse_process(json.dumps(definition).encode(), "gated.yaml")
+
+    def _own(self) -> dict[str, Any]:
+        return {"gate": self.gate, "title": "Own", "leaving": self.bundle.leaving, "checks": self.own}
 
     def open(self, only: str = "") -> Engine:
         """The engine, with the task at its gate; close it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,28 +26,31 @@ from phasegate.validators.interface import Severity
 
 pytestmark = pytest.mark.attack
 
-SCANNER = "secrets.detect-secrets"
-
 
 def codes(engine: Engine) -> set[str]:
     """Codes of what shuts the gate."""
     return {finding.code for finding in engine.gate(TASK).findings if finding.blocks}
 
 
-def scanned(folder: Path, params: Mapping[str, Any], gate: int = 1, rule: str = SCANNER) -> tuple[str, str]:
-    """Status and reason of one rule, with these parameters instead of its own."""
-    task = Gated(folder, gate)
-    task.params[rule] = {**task.params.get(rule, {}), **params}
-    with task.open(only=rule) as engine:
-        run = engine.gates.run(TASK)
+def checked(
+    folder: Path, use: str, variants: Sequence[Mapping[str, Any]], common: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """What a gate reports of rules that differ in their parameters, numbered from 0."""
+    task = Gated(folder, 1)
+    task.own = [
+        {"rule": f"r{number}", "use": use, "params": {**common, **params}}
+        for number, params in enumerate(variants)
+    ]
+    with task.open() as engine:
+        report = engine.gates.run(TASK).report
         refused = engine.advance(TASK)
-    (check,) = run.report["checks"]
-    assert refused.accepted == (check["status"] == "passed")
-    if check["status"] == "not_evaluated":
-        assert {(one.code, one.severity) for one in refused.findings} == {(rule, Severity.NOT_EVALUATED)}
-        assert run.report["not_evaluated"] == [rule]
-        assert check["remedy"]
-    return check["status"], check["reason"]
+    shut = {one["rule"] for one in report["checks"] if one["status"] != "passed"}
+    assert refused.accepted is not bool(shut)
+    assert {finding.code for finding in refused.findings} == shut
+    unable = [one["rule"] for one in report["checks"] if one["status"] == "not_evaluated"]
+    assert report["not_evaluated"] == unable
+    assert unable == [one.code for one in refused.findings if one.severity is Severity.NOT_EVALUATED]
+    return list(report["checks"])
 
 
 def python(code: str) -> list[str]:
@@ -55,31 +58,30 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", code]
 
 
-@pytest.mark.parametrize(
-    ("params", "said"),
-    [
-        ({"command": ["no-such-scanner"]}, "is not installed"),
-        ({"command": python("raise SystemExit(3)")}, "exit code 3"),
-        ({"command": python("import os; os.kill(os.getpid(), 9)")}, "exit code -9"),
-        ({"command": python("print('all is well')")}, "cannot be used"),
-        ({"command": python("pass")}, "cannot be used"),
-        ({"command": python("import time; time.sleep(60)"), "limit_s": 1}, "did not end within 1 s"),
-        ({"command": []}, "neither `command` nor `report`"),
-        ({"report": "none.json"}, "there is no file"),
-        # The working tree has it: a change brings no report of its own.
-        ({"report": "pyproject.toml"}, "there is no file"),
-        ({"at": "home"}, "use one of tree, scratch"),
-        ({"format": "none"}, "there is no format"),
-        ({"least": "bad"}, "`least`"),
-        ({"documents": "yes"}, "true or false"),
-    ],
+UNABLE: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"command": ["no-such-scanner"]}, "is not installed"),
+    ({"command": python("raise SystemExit(3)")}, "exit code 3"),
+    ({"command": python("import os; os.kill(os.getpid(), 9)")}, "exit code -9"),
+    ({"command": python("print('all is well')")}, "cannot be used"),
+    ({"command": python("pass")}, "cannot be used"),
+    ({"command": python("import time; time.sleep(60)"), "limit_s": 1}, "did not end within 1 s"),
+    ({"command": []}, "neither `command` nor `report`"),
+    ({"report": "none.json"}, "there is no file"),
+    # The working tree has it: a change brings no report of its own.
+    ({"report": "pyproject.toml"}, "there is no file"),
+    ({"at": "home", "command": python("pass")}, "use one of tree, scratch"),
+    ({"command": python("print('{}')"), "format": "none"}, "there is no format"),
+    ({"least": "bad"}, "`least`"),
+    ({"documents": "yes", "command": python("pass")}, "true or false"),
 )
-def test_a_scanner_that_is_missing_or_fails_is_not_evaluated(
-    tmp_path: Path, params: dict[str, Any], said: str
-) -> None:
-    status, reason = scanned(tmp_path, {"exits": [0], **params})
-    assert status == "not_evaluated"
-    assert said in reason
+
+
+def test_a_scanner_that_is_missing_or_fails_is_not_evaluated(tmp_path: Path) -> None:
+    common = {"exits": [0], "format": "detect-secrets"}
+    checks = checked(tmp_path, "scanner", [params for params, _ in UNABLE], common)
+    for check, (_, said) in zip(checks, UNABLE, strict=True):
+        assert (check["status"], said in check["reason"]) == ("not_evaluated", True), check
+        assert check["remedy"]
 
 
 GRYPE = {
@@ -88,40 +90,42 @@ GRYPE = {
 }
 
 
-@pytest.mark.parametrize("matches", [[GRYPE], []])
-def test_the_report_of_a_scanner_that_ran_elsewhere_is_read(tmp_path: Path, matches: list[Any]) -> None:
-    report = tmp_path / "grype.json"
-    report.write_text(json.dumps({"matches": matches}))
-    status, _ = scanned(tmp_path, {"format": "grype", "report": str(report)})
-    assert status == ("failed" if matches else "passed")
+def test_the_report_of_a_scanner_that_ran_elsewhere_is_read(tmp_path: Path) -> None:
+    for name, matches in (("dirty", [GRYPE]), ("clean", [])):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"matches": matches}))
+    variants = [{"report": str(tmp_path / f"{name}.json")} for name in ("dirty", "clean")]
+    found = checked(tmp_path, "scanner", variants, {"format": "grype"})
+    assert [check["status"] for check in found] == ["failed", "passed"]
+    assert "GHSA-1" in found[0]["findings"][0]["message"]
 
 
-@pytest.mark.parametrize(
-    ("content", "pinned", "said"),
-    [
-        (json.dumps([RECORD]), "", "another is pinned"),
-        ("[]", None, "no record about a package"),
-        ("PK not a zip", None, "cannot be read"),
-        ('[{"id": 3}]', None, "cannot be read"),
-    ],
+SNAPSHOTS = (
+    (json.dumps([RECORD]), "0" * 64, "another is pinned"),
+    ("[]", "", "no record about a package"),
+    ("PK not a zip", "", "cannot be read"),
+    ('[{"id": 3}]', "", "cannot be read"),
 )
-def test_vulnerabilities_are_looked_up_in_the_pinned_snapshot_alone(
-    tmp_path: Path, content: str, pinned: str | None, said: str
-) -> None:
-    place = tmp_path / "records.json"
-    place.write_text(content)
-    digest = hashlib.sha256(content.encode()).hexdigest() if pinned is None else "0" * 64
-    params = {"snapshot": str(place), "sha256": digest}
-    status, reason = scanned(tmp_path, params, 4, "supply.vulnerabilities")
-    assert (status, said in reason) == ("not_evaluated", True), reason
 
 
-def test_a_version_that_cannot_be_compared_is_not_evaluated(tmp_path: Path) -> None:
+def test_vulnerabilities_are_looked_up_in_the_pinned_snapshot_alone(tmp_path: Path) -> None:
+    variants: list[dict[str, Any]] = [{}]
+    for number, (content, pinned, _) in enumerate(SNAPSHOTS):
+        place = tmp_path / f"{number}.json"
+        place.write_text(content)
+        digest = pinned or hashlib.sha256(content.encode()).hexdigest()
+        variants.append({"snapshot": str(place), "sha256": digest})
+    checks = checked(tmp_path, "vulnerabilities", variants, {"command": ["cyclonedx-py"]})
+    reasons = ["no snapshot of OSV records is pinned", *(said for *_, said in SNAPSHOTS)]
+    for check, said in zip(checks, reasons, strict=True):
+        assert (check["status"], said in check["reason"]) == ("not_evaluated", True), check
+
+
+def test_a_version_that_is_not_pinned_is_not_evaluated(tmp_path: Path) -> None:
     task = Gated(tmp_path, 4)
-    task.base["requirements.txt"] = "packaging\n"
+    task.inventory("")
     with task.open(only="supply.vulnerabilities") as engine:
-        run = engine.gates.run(TASK)
-    assert run.status == "not_evaluated"
+        (check,) = engine.gates.run(TASK).report["checks"]
+    assert (check["status"], check["reason"]) == ("not_evaluated", "`packaging` has no version")
 
 
 def test_nobody_hands_in_a_report_of_their_own(tmp_path: Path) -> None:
@@ -202,7 +206,7 @@ def test_what_is_no_gate_is_bad_input(tmp_path: Path) -> None:
 def test_a_broken_rule_is_not_evaluated_and_the_others_still_run(tmp_path: Path) -> None:
     task = Gated(tmp_path, 1)
     task.params["moderation.harm"] = {"refuse": ["("]}
-    task.off = {SCANNER}
+    task.off = {"secrets.detect-secrets"}
     with task.open() as engine:
         run = engine.gates.run(TASK)
         assert codes(engine) == {"moderation.harm"}
