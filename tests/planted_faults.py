@@ -74,8 +74,9 @@ def _uncovered(task: Gated) -> None:
 
 def _unlicensed(task: Gated) -> None:
     task.licences(helper="GPL-3.0-only", other="")
-    task.change["pyproject.toml"] = '[tool.pip-licenses]\nignore-packages = ["helper"]\n'
-
+    task.base["pyproject.toml"] += "[tool.pip-licenses]\nignore-packages = ['helper']\n"
+    task.change["pyproject.toml"] = task.base["pyproject.toml"].replace("]\n", ", 'other']\n")
+    task.change["pyproject.toml"] = task.base["pyproject.toml"].replace("'helper'", "'helper', 'other'")
 
 def _merged_alone(task: Gated) -> None:
     task.documents["pr_template_filled.md"] = TEMPLATE.format(labels="auto-merge")
@@ -116,7 +117,7 @@ FAULTS = (
     Fault("coverage.kept", "it fell", _set(covered=80), ("coverage_report.json",)),
     Fault("supply.sbom", "an open version", _based("requirements.txt", "packaging\n"), ("packaging",)),
     Fault("supply.vulnerabilities", "an affected version", lambda task: task.inventory("25.9"), ("packaging",)),
-    Fault("supply.licences", "one not allowed that the change excuses, and none", _unlicensed, ("helper", "other")),
+    Fault("supply.licences", "not allowed, and none, with settings that leave them out", _unlicensed, ("helper", "other")),
     Fault("consent.code_owners", "no owner approved", _signed(sam=Role.SUPERVISOR), ("src/means.py", "tests/test_means.py")),
     Fault("consent.labels", "none that is wanted, and one that keeps it open", _documented(TEMPLATE.format(labels="WIP")),
           ("pr_template_filled.md",)),

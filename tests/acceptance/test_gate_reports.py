@@ -69,7 +69,6 @@ UNABLE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"report": "none.json"}, "there is no file"),
     # The working tree has it: a change brings no report of its own.
     ({"report": "pyproject.toml"}, "there is no file"),
-    ({"at": "home", "command": python("pass")}, "use one of tree, scratch"),
     ({"command": python("print('{}')"), "format": "none"}, "there is no format"),
     ({"least": "bad"}, "`least`"),
     ({"documents": "yes", "command": python("pass")}, "true or false"),

@@ -30,8 +30,10 @@ _OPERATORS = re.compile(r"\s+(?:OR|AND|WITH)\s+|[()]", re.IGNORECASE)
 def inventory(subject: Subject, params: Mapping[str, Any]) -> tuple[tuple[Component, ...], ToolRun]:
     """The components that a tool lists.
 
-    Parameters of every check here: `format`, a key of `inventories.INVENTORIES`; `command`, run in the
-    working tree's copy, or `report`, a file that was made elsewhere.
+    Parameters of every check here: `format`, a key of `inventories.INVENTORIES`; `command`, or `report`, a
+    file that was made elsewhere. The command runs in an empty folder, for settings that lie in the working
+    tree could leave packages out; `{tree}` is the copy of the tree, `{root}` the tree itself, `{report}` a
+    file it writes.
 
     Raises:
         Unable: the tool did not run, or its report cannot be read.
@@ -43,11 +45,14 @@ def inventory(subject: Subject, params: Mapping[str, Any]) -> tuple[tuple[Compon
     else:
         report = subject.scratch / "inventory"
         report.unlink(missing_ok=True)
-        argv = command_of(params, "command", {"report": str(report), "root": str(subject.checkouts.root)})
+        places = {"report": report, "root": subject.checkouts.root, "tree": subject.tree}
+        argv = command_of(params, "command", {name: str(place) for name, place in places.items()})
         if not argv:
             raise Unable("neither `command` nor `report` is set", "set one of them at the rule")
         if argv not in subject.reports:
-            subject.reports[argv] = report_of(subject, {"exits": [0], **params}, argv, report)
+            empty = subject.scratch / "empty"
+            empty.mkdir(exist_ok=True)
+            subject.reports[argv] = report_of(subject, {"exits": [0], **params}, argv, report, empty)
         content, tool = subject.reports[argv]
     try:
         return read_inventory(kind, content), tool

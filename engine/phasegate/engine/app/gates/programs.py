@@ -17,7 +17,7 @@ from phasegate.engine.app.gates.subject import Subject
 from phasegate.engine.app.witnessing.environment import passed_on
 from phasegate.engine.app.witnessing.running import Order, Ran, run
 from phasegate.engine.core.errors import BadInput, NotEvaluated
-from phasegate.validators.parameters import count, strings, text_parameter
+from phasegate.validators.parameters import count, strings
 from phasegate.validators.quoting import quoted
 
 LIMIT_S: Final = 300
@@ -71,21 +71,23 @@ def found(program: str) -> str:
     return place
 
 
-def report_of(subject: Subject, params: Mapping[str, Any], argv: Sequence[str], report: Path) -> Reported:
-    """Run a program in the copy of the working tree and return its report.
+def report_of(
+    subject: Subject, params: Mapping[str, Any], argv: Sequence[str], report: Path, cwd: Path | None = None
+) -> Reported:
+    """Run a program and return its report.
 
     Args:
         subject: what it looks at.
         params: `limit_s`, seconds after which it is killed (default 300); `exits`, exit codes that mean
-            that it finished (default 0 and 1); `at`, where it runs: `tree`, the copy, or `scratch`, for one
-            that would take its settings from the change.
+            that it finished (default 0 and 1).
         argv: the command.
         report: the file it writes; where there is none afterwards, what it printed is the report.
+        cwd: its working directory; the copy of the working tree by default.
 
     Raises:
         Unable: it is not there, did not end in time, or ended otherwise.
     """
-    ran = _run(subject, params, argv)
+    ran = _run(subject, params, argv, cwd or subject.tree)
     said = quoted((ran.stderr.decode("utf-8", "replace").strip().splitlines() or [""])[-1][:SAID_CHARS])
     if ran.exit_code not in _exits(params):
         raise Unable(
@@ -96,13 +98,13 @@ def report_of(subject: Subject, params: Mapping[str, Any], argv: Sequence[str], 
     return Reported(content, ToolRun(Path(argv[0]).name, _version(argv[0]), digest))
 
 
-def _run(subject: Subject, params: Mapping[str, Any], argv: Sequence[str]) -> Ran:
+def _run(subject: Subject, params: Mapping[str, Any], argv: Sequence[str], cwd: Path) -> Ran:
     limit = count(params, "limit_s", LIMIT_S)
     environ = {**passed_on(os.environ)[0], "HOME": str(subject.scratch), "SEMGREP_SEND_METRICS": "off"}
     # A program writes its settings and caches into the scratch folder, and none of the caller's are read.
     environ |= {f"XDG_{kind}_HOME": str(subject.scratch) for kind in ("CONFIG", "CACHE", "DATA", "STATE")}
     try:
-        ran = run(Order((found(argv[0]), *argv[1:]), _place(subject, params), environ, limit_s=limit))
+        ran = run(Order((found(argv[0]), *argv[1:]), cwd, environ, limit_s=limit))
     except (BadInput, NotEvaluated) as error:
         raise Unable(str(error), error.remedy) from error
     if ran.timed_out:
@@ -110,14 +112,6 @@ def _run(subject: Subject, params: Mapping[str, Any], argv: Sequence[str]) -> Ra
             f"{quoted(argv[0])} did not end within {limit} s", "look at less, or raise `limit_s` of the rule"
         )
     return ran
-
-
-def _place(subject: Subject, params: Mapping[str, Any]) -> Path:
-    at = text_parameter(params, "at", "tree")
-    places = {"tree": subject.tree, "scratch": subject.scratch}
-    if at not in places:
-        raise Unable(f"`at` is {quoted(at)}: use one of {', '.join(places)}", "correct the rule")
-    return places[at]
 
 
 def _exits(params: Mapping[str, Any]) -> frozenset[int]:

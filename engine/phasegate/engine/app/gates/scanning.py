@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +22,8 @@ from phasegate.validators.parameters import flag, text_parameter
 from phasegate.validators.quoting import printable, quoted
 from phasegate.validators.scanner_reports import OF_DEPENDENCIES, SEVERITIES, Found, at_least, read_report
 
-DOCUMENTS: Final = ".phasegate-documents"
-"""Folder of the copy in which a scanner finds the task's documents."""
+DOCUMENTS: Final = ".phasegate-documents-"
+"""How the folder of the copy begins in which a scanner finds the task's documents."""
 
 
 def scanner(subject: Subject, params: Mapping[str, Any]) -> Outcome:
@@ -61,13 +64,12 @@ def scanner(subject: Subject, params: Mapping[str, Any]) -> Outcome:
 def _run(subject: Subject, params: Mapping[str, Any]) -> Reported:
     report = subject.scratch / "report"
     report.unlink(missing_ok=True)
-    if flag(params, "documents"):
-        _lay_out(subject)
     places = {"report": str(report), "rules": str(rules_folder()), "scratch": str(subject.scratch)}
     argv = command_of(params, "command", places)
     if not argv:
         raise Unable("neither `command` nor `report` is set", "set one of them at the rule")
-    return report_of(subject, params, argv, report)
+    with _laid_out(subject) if flag(params, "documents") else nullcontext():
+        return report_of(subject, params, argv, report)
 
 
 def _handed_in(subject: Subject, params: Mapping[str, Any]) -> Reported:
@@ -102,11 +104,16 @@ def rules_folder() -> Path:
     return Path(str(resources.files("phasegate.policies") / "gates" / "rules"))
 
 
-def _lay_out(subject: Subject) -> None:
-    folder = subject.tree / DOCUMENTS
-    folder.mkdir(exist_ok=True)
-    for name, content in subject.documents.items():
-        (folder / name).write_bytes(content)
+@contextmanager
+def _laid_out(subject: Subject) -> Iterator[None]:
+    """The documents in a folder of the copy, as long as it is scanned; its name is none that the tree has."""
+    folder = Path(tempfile.mkdtemp(prefix=DOCUMENTS, dir=subject.tree))
+    try:
+        for name, content in subject.documents.items():
+            (folder / name).write_bytes(content)
+        yield
+    finally:
+        shutil.rmtree(folder)
 
 
 def _plain(subject: Subject, path: str) -> str:
@@ -121,16 +128,17 @@ def _plain(subject: Subject, path: str) -> str:
 
 def _is_of_change(subject: Subject, found: Found) -> bool:
     """Whether a finding is of what the task changed; without a file it is of all."""
-    if not found.path or found.path.startswith(f"{DOCUMENTS}/"):
+    if not found.path or found.path.startswith(DOCUMENTS):
         return True
     lines = subject.changed_lines.get(found.path)
     return lines is not None and (not found.line or found.line in lines)
 
 
 def _problem(found: Found) -> Problem:
-    place = f"{found.path}:{found.line}" if found.line else found.path or "report"
+    path = found.path.partition("/")[2] if found.path.startswith(DOCUMENTS) else found.path
+    place = f"{path}:{found.line}" if found.line else path or "report"
     return Problem(
-        printable(place.removeprefix(f"{DOCUMENTS}/")),
+        printable(place),
         f"{printable(found.message)} ({printable(found.rule)}, {found.severity})",
         "correct it, or let whoever owns the policy excuse it",
     )
