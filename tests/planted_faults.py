@@ -70,13 +70,14 @@ def _secrets(task: Gated) -> None:
 def _uncovered(task: Gated) -> None:
     task.cover(6, 7, 8)
     task.change["src/more.py"] = "MORE = 1\n"
+    task.change["src/means.py"] += "OLD = mean  # pragma: no cover\n"
 
 
 def _unlicensed(task: Gated) -> None:
     task.licences(helper="GPL-3.0-only", other="")
     task.base["pyproject.toml"] += "[tool.pip-licenses]\nignore-packages = ['helper']\n"
-    task.change["pyproject.toml"] = task.base["pyproject.toml"].replace("]\n", ", 'other']\n")
     task.change["pyproject.toml"] = task.base["pyproject.toml"].replace("'helper'", "'helper', 'other'")
+
 
 def _merged_alone(task: Gated) -> None:
     task.documents["pr_template_filled.md"] = TEMPLATE.format(labels="auto-merge")
@@ -102,7 +103,8 @@ FAULTS = (
     Fault("citations.reach", "the change is not cited", _documented("See `tests/test_means.py:1`.\n"), ("file_map.json",)),
     Fault("reward.score", "a low score", lambda task: task.scorer("0.2"), ("score",)),
     Fault("change.tests", "none", lambda task: task.change.pop("tests/test_means.py"), ("git_diff.patch:`src/means.py`",)),
-    Fault("change.coverage", "lines that no test runs, a source not measured", _uncovered, ("change", "src/means.py", "src/more.py")),
+    Fault("change.coverage", "lines that no test runs, a source not measured, a mark that hides one", _uncovered,
+          ("change", "src/means.py", "src/means.py:10", "src/more.py")),
     Fault("change.migrations", "a table and a column are dropped",
           _changed(sql="DROP TABLE means;\n", alembic="op.drop_column('means', 'last')\n"), ("migrations/2.sql:1", "alembic/versions/2.py:1")),
     Fault("change.flags", "on from the start", _changed(flags="mean_of_nothing:\n  default: true\n"), ("flags.yaml:2",)),

@@ -24,7 +24,7 @@ DEFAULT_PATCH = "git_diff.patch"
 
 _SCHEMA = "coverage_report"
 _SHOWN_RANGES = 5
-_EXCLUDING = re.compile(
+EXCLUDING = re.compile(
     r"#\s*pragma[:\s]?\s*no\s*(?:cover|branch)|(?:istanbul|c8|v8)\s+ignore|LCOV_EXCL|:nocov:|#\s*nocov"
     r"|(?-i:\bTYPE_CHECKING[ \t]*(?::[^=\n]{0,80})?:?=(?!=)|\bas[ \t]+TYPE_CHECKING\b)"
     r"|tarpaulin_include|coverage\s*\(\s*off\s*\)|@(?:[A-Za-z.]*)?(?:Generated|ExcludeFromCodeCoverage)\b",
@@ -138,7 +138,7 @@ def _unmeasured(
 def _excluded(artifact: str, changed: tuple[FileChange, ...]) -> Iterator[Finding]:
     for file in changed:
         for line, text in file.added:
-            if _EXCLUDING.search(text):
+            if EXCLUDING.search(text):
                 message = f"line {line} of {quoted(file.path)} takes lines out of the measurement"
                 remedy = "test these lines, or have the process excuse the file"
                 yield Finding("changed_coverage.excluded", artifact, quoted(file.path), message, remedy)

@@ -45,8 +45,7 @@ def inventory(subject: Subject, params: Mapping[str, Any]) -> tuple[tuple[Compon
     else:
         report = subject.scratch / "inventory"
         report.unlink(missing_ok=True)
-        places = {"report": report, "root": subject.checkouts.root, "tree": subject.tree}
-        argv = command_of(params, "command", {name: str(place) for name, place in places.items()})
+        argv = command_of(subject, params, report=report)
         if not argv:
             raise Unable("neither `command` nor `report` is set", "set one of them at the rule")
         if argv not in subject.reports:

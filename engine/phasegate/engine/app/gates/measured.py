@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from phasegate.engine.app.gates.scanning import read_outside
 from phasegate.engine.app.gates.subject import Subject
 from phasegate.engine.app.git.running import GitUnavailable, run_git
 from phasegate.policies.model import Witness
+from phasegate.validators.changed_coverage import EXCLUDING
 from phasegate.validators.decimals import checked, shown
 from phasegate.validators.errors import MalformedJsonError
 from phasegate.validators.globs import globs
@@ -51,7 +52,7 @@ def changed_coverage(subject: Subject, params: Mapping[str, Any]) -> Outcome:
         raise Unable(f"what diff-cover reports cannot be read: {quoted(str(error))}", "report it") from error
     tools = tuple(one.tool for one in (tests, reported) if one is not None)
     notes = (f"{shown(percent, 2)} % of {lines} changed lines",)
-    unmeasured = _unmeasured(subject, params, measured)
+    unmeasured = [*_unmeasured(subject, params, measured), *_taken_out(subject, measured)]
     if percent >= least and not unmeasured:
         return Outcome(tools=tools, notes=notes)
     message = f"{shown(percent, 2)} % of the changed lines are run, {shown(least)} % must be"
@@ -87,13 +88,23 @@ def _unmeasured(subject: Subject, params: Mapping[str, Any], measured: Mapping[s
     ]
 
 
+def _taken_out(subject: Subject, measured: Mapping[str, Any]) -> Iterator[Problem]:
+    """Changed lines that take themselves or others out of the measurement."""
+    for path in measured:
+        text = (subject.text(path) or "").splitlines()
+        for line in sorted(subject.changed_lines.get(path, ())):
+            if line <= len(text) and EXCLUDING.search(text[line - 1]):
+                message = f"line {line} takes itself or others out of the measurement"
+                yield Problem(f"{printable(path)}:{line}", message, "take the mark out, and test what it hid")
+
+
 def _measure(subject: Subject, params: Mapping[str, Any], coverage: Path) -> Reported | None:
     if "report" in params:
         coverage.write_bytes(
             read_outside(subject, text_parameter(params, "report", ""), LIMITS.max_report_bytes)
         )
         return None
-    argv = command_of(params, "command", {"report": str(coverage)}) if "command" in params else ()
+    argv = command_of(subject, params, report=coverage)
     if not argv:
         remedy = "set `command`, which runs the tests and writes coverage to `{report}`"
         raise Unable("no command measures the coverage", remedy)
@@ -167,7 +178,7 @@ def reward(subject: Subject, params: Mapping[str, Any]) -> Outcome:
     """
     least = number(params, "least")
     folder = subject.scratch / "documents"
-    argv = command_of(params, "command", {"documents": str(folder)}) if "command" in params else ()
+    argv = command_of(subject, params, documents=folder)
     if not argv:
         return Outcome(notes=("no scorer is configured",))
     folder.mkdir(exist_ok=True)

@@ -42,13 +42,20 @@ class Reported(NamedTuple):
     tool: ToolRun
 
 
-def command_of(params: Mapping[str, Any], name: str, places: Mapping[str, str]) -> tuple[str, ...]:
-    """A command as policy writes it, with `{report}`, `{rules}` and other places filled in."""
+def command_of(subject: Subject, params: Mapping[str, Any], **places: Path) -> tuple[str, ...]:
+    """The `command` of a rule with its places filled in; empty without one.
+
+    Args:
+        subject: gives `{root}`, the working tree, `{tree}`, its copy, and `{scratch}`.
+        params: the rule's parameters.
+        places: what else the rule may name, such as `{report}`.
+    """
+    known = {"root": subject.checkouts.root, "tree": subject.tree, "scratch": subject.scratch, **places}
     filled = []
-    for argument in strings(params, name):
+    for argument in strings(params, "command") if params.get("command") else ():
         text = argument
-        for place, value in places.items():
-            text = text.replace(f"{{{place}}}", value)
+        for place, path in known.items():
+            text = text.replace(f"{{{place}}}", str(path))
         filled.append(text)
     return tuple(filled)
 

@@ -64,8 +64,7 @@ def scanner(subject: Subject, params: Mapping[str, Any]) -> Outcome:
 def _run(subject: Subject, params: Mapping[str, Any]) -> Reported:
     report = subject.scratch / "report"
     report.unlink(missing_ok=True)
-    places = {"report": str(report), "rules": str(rules_folder()), "scratch": str(subject.scratch)}
-    argv = command_of(params, "command", places)
+    argv = command_of(subject, params, report=report, rules=rules_folder())
     if not argv:
         raise Unable("neither `command` nor `report` is set", "set one of them at the rule")
     with _laid_out(subject) if flag(params, "documents") else nullcontext():
