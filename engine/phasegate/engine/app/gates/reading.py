@@ -9,6 +9,7 @@ from phasegate.engine.app.gates.outcome import Outcome, Problem, Unable
 from phasegate.engine.app.gates.subject import Subject
 from phasegate.policies.errors import PolicyError
 from phasegate.policies.loader import parse_process
+from phasegate.policies.rego.pack import FOLDER, folder_reader
 from phasegate.validators.citations import Citation, citations_in
 from phasegate.validators.errors import MalformedJsonError
 from phasegate.validators.globs import Globs, globs
@@ -53,7 +54,7 @@ def _profile(subject: Subject, path: str) -> Iterator[Problem]:
         yield Problem(path, f"the base commit has no process {quoted(path)}", remedy)
         return
     try:
-        parse_process(content, path)
+        parse_process(content, path, folder_reader((subject.checkouts.base / path).parent / FOLDER))
     except PolicyError as error:
         yield Problem(path, f"the process cannot be used: {error}", error.remedy or remedy)
 
