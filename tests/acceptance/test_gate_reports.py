@@ -119,6 +119,16 @@ def test_vulnerabilities_are_looked_up_in_the_pinned_snapshot_alone(tmp_path: Pa
         assert (check["status"], said in check["reason"]) == ("not_evaluated", True), check
 
 
+def test_an_inventory_of_no_tree_is_not_evaluated(tmp_path: Path) -> None:
+    listing = python("print('[]')")
+    found = checked(
+        tmp_path, "sbom", [{"command": [*listing, "."]}, {"command": [*listing, "{tree}"]}],
+        {"format": "pip-licenses"},
+    )  # fmt: skip
+    assert [check["status"] for check in found] == ["not_evaluated", "passed"]
+    assert "empty folder" in found[0]["reason"]
+
+
 def test_a_version_that_is_not_pinned_is_not_evaluated(tmp_path: Path) -> None:
     task = Gated(tmp_path, 4)
     task.inventory("")

@@ -6,7 +6,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from phasegate.engine.app.gates.outcome import Outcome, Problem, ToolRun, Unable
@@ -36,7 +36,7 @@ def inventory(subject: Subject, params: Mapping[str, Any]) -> tuple[tuple[Compon
     file it writes.
 
     Raises:
-        Unable: the tool did not run, or its report cannot be read.
+        Unable: the tool did not run, its report cannot be read, or it lists nothing and was told no tree.
     """
     kind = text_parameter(params, "format", "cyclonedx")
     if "report" in params:
@@ -54,9 +54,16 @@ def inventory(subject: Subject, params: Mapping[str, Any]) -> tuple[tuple[Compon
             subject.reports[argv] = report_of(subject, {"exits": [0], **params}, argv, report, empty)
         content, tool = subject.reports[argv]
     try:
-        return read_inventory(kind, content), tool
+        components = read_inventory(kind, content)
     except MalformedReportError as error:
         raise Unable(f"the inventory cannot be used: {error}", error.remedy) from error
+    if not components and "report" not in params and not _names_a_tree(strings(params, "command")):
+        raise Unable("the tool ran in an empty folder, and found nothing", "name `{tree}` in the `command`")
+    return components, tool
+
+
+def _names_a_tree(command: Sequence[str]) -> bool:
+    return any(place in argument for argument in command for place in ("{tree}", "{root}"))
 
 
 def sbom(subject: Subject, params: Mapping[str, Any]) -> Outcome:
