@@ -312,3 +312,33 @@ def test_a_change_of_the_phase_is_told_to_whoever_greeted(tmp_path: Path) -> Non
                 assert names(await client.ask("tools/list")) == ["fs__read_file", "git__log"]
 
     run(work)
+
+
+@pytest.mark.parametrize(
+    "method", ["tasks/call", "prompts/call", "resources/tools/call", "completion/tool", "tasks/run"]
+)
+def test_a_method_that_the_protocol_does_not_have_reaches_no_server(engine: Engine, method: str) -> None:
+    server = Scripted("", ["read_file"])
+    server.answer_with(method, lambda _: {"result": {"content": []}})
+
+    async def work() -> Any:
+        async with proxied(Guard(engine, TASK), server) as client:
+            client.write({"jsonrpc": "2.0", "method": "notifications/call", "params": {"name": "Bash"}})
+            assert (await client.next())["error"]["data"]["remedy"]
+            return await client.ask(method, name="Bash", arguments={})
+
+    assert run(work)["error"]["data"]["code"] == "method.unknown"
+    assert server.got == []
+
+
+def test_an_answer_whose_number_became_a_text_is_no_lost_answer(engine: Engine) -> None:
+    server = Scripted("", ["read_file"], silent=["tools/call"])
+
+    async def work() -> Any:
+        async with proxied(Guard(engine, TASK), server) as client:
+            asked = asyncio.create_task(client.ask("tools/call", 7, name="read_file"))
+            await server.reached("tools/call")
+            server.says({"jsonrpc": "2.0", "id": "7", "result": {"content": []}})
+            return await asked
+
+    assert run(work) == {"jsonrpc": "2.0", "id": 7, "result": {"content": []}}

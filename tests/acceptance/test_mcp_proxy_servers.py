@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from proxied import Client, process, proxied, repository_of, run
 
 from phasegate.engine.cli.mcp_proxy import servers_behind
 from phasegate.engine.core.errors import BadInput
+from phasegate.engine.mcp.proxy.downstream import started
 from phasegate.engine.mcp.proxy.guard import Guard
 from phasegate.engine.mcp.refusals import REFUSAL
 
@@ -180,6 +182,29 @@ def test_a_server_that_ends_is_told_of_and_so_is_that_the_command_failed(
     assert proxy.returncode == 1
     assert b"not passed on" in said
     assert not is_there(child)
+
+
+DAEMON = """
+import os, subprocess, sys
+sys.stdin.readline()
+child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+print('{"jsonrpc":"2.0","method":"notifications/message","params":{"child":%d}}' % child.pid, flush=True)
+os._exit(3)
+"""
+
+
+def test_a_server_that_ends_is_gone_even_if_what_it_detached_keeps_its_output(tmp_path: Path) -> None:
+    async def work() -> tuple[Any, str]:
+        async with started("", [sys.executable, "-c", DAEMON], tmp_path) as server:
+            await server.send({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+            said, end = await server.receive(), await server.receive()
+            os.kill(said["params"]["child"], signal.SIGKILL)
+            await asyncio.sleep(0.2)  # until the loop has seen the pipe shut
+            return end, server.problem
+
+    end, problem = run(work)
+    assert end is None
+    assert problem == "it ended with 3"
 
 
 # -- remote servers -------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import count
 from secrets import token_hex
@@ -17,6 +18,8 @@ CANCELLED: Final = "notifications/cancelled"
 PROGRESS: Final = "notifications/progress"
 ASKED_MAX: Final = 1024
 """Requests of servers that the client may leave unanswered."""
+
+_NUMBER: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 Send = Callable[[Message], Awaitable[None]]
 Tell = Callable[[str], None]
@@ -188,7 +191,7 @@ class Backends:
     async def _received(self, server: Downstream, message: Message) -> None:
         method, key = message.get("method"), message.get("id")
         if method is None:
-            answer = self._waiting.get((server.name, key)) if key is not None else None
+            answer = self._waiting_for(server, key) if key is not None else None
             if answer is not None and not answer.done():
                 answer.set_result(message)
         elif key is not None:
@@ -197,6 +200,13 @@ class Backends:
             await self._taken_back(server, message)
         elif method != ACKNOWLEDGED:  # the proxy has acknowledged subscriptions itself
             await self._to_client(message)
+
+    def _waiting_for(self, server: Downstream, key: Id) -> asyncio.Future[Message] | None:
+        """Who waits for an answer; some servers make a text of a number."""
+        found = self._waiting.get((server.name, key))
+        if found is None and isinstance(key, str) and _NUMBER.fullmatch(key):
+            found = self._waiting.get((server.name, int(key)))
+        return found
 
     async def _asks(self, server: Downstream, message: Message, key: Id) -> None:
         """Pass a server's request to the client by an id of its own: two servers may give the same."""

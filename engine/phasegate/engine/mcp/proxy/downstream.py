@@ -54,12 +54,16 @@ class Started(Downstream):
         self._ended = asyncio.create_task(self._end_group())
 
     async def _end_group(self) -> None:
-        """Once the server has ended, end what it started, which may hold its output open."""
+        """Once the server has ended, end what it started, which may hold its output open.
+
+        What put itself into a session of its own is not reached so; its output is not waited for.
+        """
         # `wait` would wait for the output as well.
         while self._process.returncode is None:  # noqa: ASYNC110 - nothing else tells of it
             await asyncio.sleep(LOOK_S)
         self.problem = f"it ended with {self._process.returncode}"
         self._signal(signal.SIGKILL)
+        asyncio.get_running_loop().call_later(GRACE_S, self._stdout.set_exception, BrokenPipeError())
 
     async def send(self, message: Message) -> None:
         """Send a message."""
@@ -70,7 +74,10 @@ class Started(Downstream):
 
     async def receive(self) -> Message | None:
         """The next message."""
-        return await read_message(self._stdout)
+        try:
+            return await read_message(self._stdout)
+        except BrokenPipeError:
+            return None
 
     async def end(self) -> None:
         """Close its input, and end it if it does not go by itself."""

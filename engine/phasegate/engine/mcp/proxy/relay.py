@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -38,8 +37,30 @@ UNDER_WAY_MAX: Final = 1024
 GREETINGS: Final = frozenset({"initialize", "server/discover"})
 TO_ALL: Final = frozenset({"ping", "logging/setLevel"})
 # What is not of the protocol is not passed on: it could call a tool by another method.
-_PASSED_ON: Final = re.compile(r"(?:resources|prompts|completion|tasks)/[A-Za-z/]+")
-_NOTIFIED: Final = re.compile(r"notifications/(?!tools/)[A-Za-z_/]+")
+PASSED_ON: Final = frozenset(
+    {
+        "completion/complete",
+        "prompts/get",
+        "resources/read",
+        "resources/subscribe",
+        "resources/unsubscribe",
+        "tasks/cancel",
+        "tasks/get",
+        "tasks/list",
+        "tasks/result",
+        "tasks/update",
+    }
+)
+NOTIFIED: Final = frozenset(
+    {
+        CANCELLED,
+        PROGRESS,
+        "notifications/initialized",
+        "notifications/roots/list_changed",
+        "notifications/tasks",
+        "notifications/tasks/status",
+    }
+)
 _NO_METHOD: Final = "call tools by `tools/call`; ask for what the protocol has"
 
 
@@ -100,7 +121,7 @@ class Relay:
     async def _notified(self, message: Message) -> None:
         """Pass a notification on. A tool that is called by one would leave no answer: it is refused."""
         method, params = message["method"], message.get("params", {})
-        if not _NOTIFIED.fullmatch(method):
+        if method not in NOTIFIED:
             data = {"code": "message.malformed", "remedy": "send a request, with an id of its own"}
             text = f"`{method[:80]}` is no notification that is passed on"
             await self._send(messages.error(None, INVALID_REQUEST, text, data))
@@ -143,7 +164,7 @@ class Relay:
             return await self.changes.listen(message, exchange)
         if method in TO_ALL:
             return await self._routing.ask_all(message, exchange)
-        if not _PASSED_ON.fullmatch(method):
+        if method not in PASSED_ON:
             text = f"the proxy does not pass `{method[:80]}` on"
             raise failed(METHOD_NOT_FOUND, text, _NO_METHOD, "method.unknown")
         return await self._routing.ask(message, exchange)
