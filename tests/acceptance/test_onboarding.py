@@ -84,6 +84,23 @@ def test_a_dry_run_shows_what_force_would_replace(tmp_path: Path) -> None:
     assert "+process: shop\n" in change["diff"]
 
 
+def test_a_dry_run_over_a_profile_without_a_last_newline_is_a_diff_that_applies(tmp_path: Path) -> None:
+    repository = written(tmp_path / "shop", {**PYTHON, ".phasegate/process.yaml": "process: mine"})
+
+    shown = cli("onboard", str(repository), "--dry-run")
+    applied = subprocess.run(
+        ["git", "apply", "-p1", "-"],
+        cwd=repository,
+        input=shown.out,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+    assert applied.stderr == ""
+    assert (repository / ".phasegate/process.yaml").read_text().startswith("# ")
+
+
 @pytest.mark.parametrize("options", [("--dry-run", "--write"), ("--force",)])
 def test_contradictions_are_refused(tmp_path: Path, options: tuple[str, ...]) -> None:
     repository = written(tmp_path / "shop", PYTHON)

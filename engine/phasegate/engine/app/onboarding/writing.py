@@ -15,6 +15,7 @@ from phasegate.engine.core.errors import BadInput
 PROFILE: Final = ".phasegate/process.yaml"
 """Where a profile is written, from the repository's root."""
 IGNORED: Final = f"{REPORTS}/.gitignore"
+_NO_NEWLINE: Final = "\\ No newline at end of file\n"
 IGNORING: Final = "*\n!.gitignore\n"
 """Reports are no part of a change; the folder itself is, so that tools find it in every checkout."""
 
@@ -45,7 +46,7 @@ class Change:
         source = f"a/{self.path}" if self.before is not None else "/dev/null"
         new = self.after.splitlines(keepends=True)
         lines = difflib.unified_diff(old, new, source, f"b/{self.path}")
-        return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+        return "".join(line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}" for line in lines)
 
 
 def changes_for(root: Path, text: str) -> tuple[Change, ...]:
