@@ -88,6 +88,7 @@ class Gated:
 
     Attributes:
         base: files of the base commit; change them before `open`.
+        encodings: encodings of files of the change that are not UTF-8.
         documents: artifacts that are handed in.
         params: parameters by rule, beside the shipped ones.
         risk: risk class of the task.
@@ -103,6 +104,7 @@ class Gated:
         self.folder, self.gate, self.bundle = folder, gate, BUNDLES[gate]
         self.base = dict(BASE)
         self.change = {"src/means.py": CHANGED, "tests/test_means.py": CHANGED_TESTS} if gate >= 3 else {}
+        self.encodings: dict[str, str] = {}
         self.documents = dict(_documents(gate))
         self.params: dict[str, dict[str, Any]] = {}
         self.off: set[str] = set()
@@ -203,7 +205,7 @@ class Gated:
         process = self.process(only)
         assert engine.open_task(TASK, process, "Means", repository=root, risk=self.risk).accepted
         for path, text in self.change.items():
-            _write(root / path, text)
+            _write(root / path, text, self.encodings.get(path, "utf-8"))
         self._hand_in(engine, repository)
         for name, role in self.signers.items() if self.gate == 5 else ():
             key = self.keys / f"{name}.key"
@@ -251,6 +253,6 @@ def _documents(gate: int) -> dict[str, str]:
     }[gate]
 
 
-def _write(place: Path, text: str) -> None:
+def _write(place: Path, text: str, encoding: str = "utf-8") -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(text)
+    place.write_text(text, encoding)

@@ -18,6 +18,7 @@ from gated_tasks import RECORD, TASK, Gated
 
 from phasegate.engine.app.audit.audit import audit
 from phasegate.engine.app.engine import Engine
+from phasegate.engine.app.gates.scanning import DOCUMENTS, TEXTS
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.events import Kind
 from phasegate.policies.loader import parse_process
@@ -254,3 +255,18 @@ def test_an_audit_reads_the_report_again(tmp_path: Path) -> None:
         (audited,) = audit(engine).tasks
     assert ({finding.code for finding in audited.findings}, audited.faults) == ({"process.not_accepted"}, ())
     assert audited.claimed == ("STRATEGIZE", "LATER")
+
+
+@pytest.mark.parametrize("folder", [DOCUMENTS, TEXTS])
+def test_a_link_of_the_change_leads_no_scanner_past_the_documents(tmp_path: Path, folder: str) -> None:
+    away = tmp_path / "away"
+    away.mkdir()
+    task = Gated(tmp_path, 1)
+    with task.open(only="secrets.detect-secrets") as engine:
+        (tmp_path / "repository" / folder).symlink_to(away)
+        run = engine.gates.run(TASK)
+        refused = engine.advance(TASK)
+    (check,) = run.report["checks"]
+    assert (check["status"], refused.accepted) == ("not_evaluated", False)
+    assert folder in check["reason"]
+    assert list(away.iterdir()) == []

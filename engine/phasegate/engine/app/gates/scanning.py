@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
+import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -22,19 +24,34 @@ from phasegate.validators.parameters import flag, text_parameter
 from phasegate.validators.quoting import printable, quoted
 from phasegate.validators.scanner_reports import OF_DEPENDENCIES, SEVERITIES, Found, at_least, read_report
 
-DOCUMENTS: Final = ".phasegate-documents-"
-"""How the folder of the copy begins in which a scanner finds the task's documents."""
+# No change can bring a folder of a name that nobody knew before.
+_TOKEN: Final = secrets.token_hex(8)
+DOCUMENTS: Final = f".phasegate-documents-{_TOKEN}"
+"""Folder of the copy in which a scanner finds the task's documents."""
+TEXTS: Final = f".phasegate-texts-{_TOKEN}"
+"""Folder of the copy with changed files as plain text, by names that say so."""
+SCRIPTS: Final = "{scripts}"
+"""Argument that stands for the changed Python programs that no ending tells of."""
+_BOMS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SHEBANG: Final = re.compile(rb"#!.*\bpython")
 
 
 def scanner(subject: Subject, params: Mapping[str, Any]) -> Outcome:
     """What a scanner reports of the change.
 
     Parameters: `format`, a key of `scanner_reports.FORMATS`; `command`, run in a copy of the working tree,
-    with `{report}` for a file it writes and `{rules}` for the folder of the rules that come with the
-    engine; or `report`, a file below the home or by its whole path that the scanner wrote elsewhere;
+    with `{report}` for a file it writes, `{rules}` for the folder of the rules that come with the engine,
+    `{scripts}` as an argument for the changed Python programs that no ending tells of; or `report`, a file
+    below the home or by its whole path that the scanner wrote elsewhere;
     `least`, the severity from which a finding counts (default `low`); `all`, true where findings outside
     the changed lines count as well (default for the formats of `OF_DEPENDENCIES`);
-    `documents`, true where it looks at the task's documents too; `excused`, patterns of files whose
+    `documents`, true where it looks at the task's documents too; `texts`, true where it looks at every
+    changed text, whatever its name and encoding; `excused`, patterns of files whose
     findings do not count; `limit_s` and `exits` as `programs.report_of` has them.
 
     Raises:
@@ -58,7 +75,7 @@ def scanner(subject: Subject, params: Mapping[str, Any]) -> Outcome:
         and not excused.matches(found.path)
         and (everything or _is_of_change(subject, found))
     ]
-    return Outcome(tuple(problems), tools=(reported.tool,))
+    return Outcome(tuple(dict.fromkeys(problems)), tools=(reported.tool,))
 
 
 def _run(subject: Subject, params: Mapping[str, Any]) -> Reported:
@@ -67,8 +84,43 @@ def _run(subject: Subject, params: Mapping[str, Any]) -> Reported:
     argv = command_of(subject, params, report=report, rules=rules_folder())
     if not argv:
         raise Unable("neither `command` nor `report` is set", "set one of them at the rule")
-    with _laid_out(subject) if flag(params, "documents") else nullcontext():
+    argv = tuple(word for one in argv for word in (_scripts(subject) if one == SCRIPTS else (one,)))
+    with ExitStack() as laid_out:
+        if flag(params, "documents"):
+            laid_out.enter_context(_laid_out(subject.tree / DOCUMENTS, subject.documents))
+        if flag(params, "texts"):
+            laid_out.enter_context(_laid_out(subject.tree / TEXTS, _texts(subject)))
         return report_of(subject, params, argv, report)
+
+
+def _scripts(subject: Subject) -> tuple[str, ...]:
+    """Python programs among the changed files that a scanner does not know by their ending."""
+    found = []
+    for path in subject.changed_lines:
+        content = subject.checkouts.as_it_stands(path) or b""
+        named = path.lower().endswith((".py", ".pyw"))
+        if not path.endswith((".py", ".pyw")) and (named or _SHEBANG.match(content)):
+            found.append(f"./{path}")
+    return tuple(found)
+
+
+def _texts(subject: Subject) -> dict[str, bytes]:
+    """Changed files that are text, as UTF-8."""
+    found = {}
+    for path in subject.changed_lines:
+        text = _decoded(subject.checkouts.as_it_stands(path) or b"")
+        if text:
+            found[f"{path}.txt"] = text.encode()
+    return found
+
+
+def _decoded(content: bytes) -> str:
+    """The text that a file is; empty for one that is none."""
+    encoding = next((name for bom, name in _BOMS if content.startswith(bom)), "utf-8")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        return "" if b"\0" in content else content.decode("latin-1")
 
 
 def _handed_in(subject: Subject, params: Mapping[str, Any]) -> Reported:
@@ -104,12 +156,17 @@ def rules_folder() -> Path:
 
 
 @contextmanager
-def _laid_out(subject: Subject) -> Iterator[None]:
-    """The documents in a folder of the copy, as long as it is scanned; its name is none that the tree has."""
-    folder = Path(tempfile.mkdtemp(prefix=DOCUMENTS, dir=subject.tree))
+def _laid_out(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
+    """Files in a folder of the copy, as long as it is scanned."""
     try:
-        for name, content in subject.documents.items():
-            (folder / name).write_bytes(content)
+        folder.mkdir()
+    except FileExistsError:
+        raise Unable(f"the working tree has {quoted(folder.name)}", "give it another name") from None
+    try:
+        for name, content in files.items():
+            place = folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
         yield
     finally:
         shutil.rmtree(folder)
@@ -121,20 +178,22 @@ def _plain(subject: Subject, path: str) -> str:
         return ""
     for root in (subject.tree, subject.tree.resolve(), subject.checkouts.root):
         if Path(path).is_absolute() and Path(path).is_relative_to(root):
-            return Path(path).relative_to(root).as_posix()
-    return os.path.normpath(path)
+            path = Path(path).relative_to(root).as_posix()
+            break
+    path = os.path.normpath(path)
+    return path.removeprefix(f"{TEXTS}/").removesuffix(".txt") if path.startswith(f"{TEXTS}/") else path
 
 
 def _is_of_change(subject: Subject, found: Found) -> bool:
     """Whether a finding is of what the task changed; without a file it is of all."""
-    if not found.path or found.path.startswith(DOCUMENTS):
+    if not found.path or found.path.startswith(f"{DOCUMENTS}/"):
         return True
     lines = subject.changed_lines.get(found.path)
     return lines is not None and (not found.line or found.line in lines)
 
 
 def _problem(found: Found) -> Problem:
-    path = found.path.partition("/")[2] if found.path.startswith(DOCUMENTS) else found.path
+    path = found.path.partition("/")[2] if found.path.startswith(f"{DOCUMENTS}/") else found.path
     place = f"{path}:{found.line}" if found.line else path or "report"
     return Problem(
         printable(place),
