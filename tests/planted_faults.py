@@ -71,6 +71,18 @@ def _secrets(task: Gated) -> None:
     task.encodings |= {"src/wide.py": "utf-16", "src/narrow.py": "latin-1"}
 
 
+def _dropped(task: Gated) -> None:
+    task.change |= {
+        "migrations/2.sql": "DROP TABLE means;\n",
+        "alembic/versions/2.py": "op.drop_column('means', 'last')\n",
+    }
+    task.change |= {
+        "migrations/3.sql": "-- a\u2028\x0c\x1c\nDROP TABLE means;\n",
+        "migrations/4.sql": "-- a\nDROP TABLE means;\n",
+    }
+    task.encodings["migrations/4.sql"] = "utf-16"
+
+
 def _uncovered(task: Gated) -> None:
     task.cover(6, 7, 8)
     task.change["src/more.py"] = "MORE = 1\n"
@@ -89,7 +101,7 @@ def _merged_alone(task: Gated) -> None:
 
 
 PATHS = {
-    "alembic": "alembic/versions/2.py", "bare": "listing", "loud": "listing.PY", "broken": "src/broken.py", "flags": "flags.yaml", "ignoring": ".semgrepignore", "listing": "src/listing.py",
+    "bare": "listing", "loud": "listing.PY", "broken": "src/broken.py", "flags": "flags.yaml", "ignoring": ".semgrepignore", "listing": "src/listing.py",
     "sql": "migrations/2.sql", "tox": ".tox/listing.py",
 }  # fmt: skip
 CREATE = "CREATE TABLE means (last int);\n"
@@ -111,8 +123,8 @@ FAULTS = (
     Fault("change.tests", "none", lambda task: task.change.pop("tests/test_means.py"), ("git_diff.patch:`src/means.py`",)),
     Fault("change.coverage", "lines that no test runs, a source not measured, a mark that hides one", _uncovered,
           ("change", "src/means.py", "src/means.py:10", "src/more.py")),
-    Fault("change.migrations", "a table and a column are dropped",
-          _changed(sql="DROP TABLE means;\n", alembic="op.drop_column('means', 'last')\n"), ("migrations/2.sql:1", "alembic/versions/2.py:1")),
+    Fault("change.migrations", "tables and a column are dropped: plainly, behind what only Unicode takes for ends of lines, in UTF-16", _dropped,
+          ("migrations/2.sql:1", "alembic/versions/2.py:1", "migrations/3.sql:2", "migrations/4.sql:2")),
     Fault("change.flags", "on from the start", _changed(flags="mean_of_nothing:\n  default: true\n"), ("flags.yaml:2",)),
     Fault("change.rollback", "no way back", _changed(sql=CREATE), ("git_diff.patch:`migrations/2.sql`",)),
     Fault("static.bandit", "a shell with a mark that allows it, in a folder of tools, in programs without an ending or with another; a file that cannot be parsed",
@@ -125,6 +137,7 @@ FAULTS = (
     Fault("ci.hermetic", "tests with network", _set(hermetic=False), ("witness",)),
     Fault("coverage.kept", "it fell", _set(covered=80), ("coverage_report.json",)),
     Fault("supply.sbom", "an open version", _based("requirements.txt", "packaging\n"), ("packaging",)),
+    Fault("supply.sbom", "a version that is a pattern", _based("requirements.txt", "packaging==24.*\n"), ("packaging",)),
     Fault("supply.vulnerabilities", "an affected version", lambda task: task.inventory("25.9"), ("packaging",)),
     Fault("supply.licences", "not allowed, and none, with settings that leave them out", _unlicensed, ("helper", "other")),
     Fault("consent.code_owners", "no owner approved", _signed(sam=Role.SUPERVISOR), ("src/means.py", "tests/test_means.py")),

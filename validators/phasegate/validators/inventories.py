@@ -82,11 +82,16 @@ def _cyclonedx(report: Any) -> Iterator[Component]:
             continue
         named = component_of(one["purl"]) if one.get("purl") else None
         licences = tuple(_cyclonedx_licences(one.get("licenses") or []))
-        version = str(one.get("version") or "")
+        version = _pinned(str(one.get("version") or ""))
         if named is None:
             yield Component(_name(one), version, "", licences)
         else:
-            yield named._replace(version=named.version or version, licences=licences)
+            yield named._replace(version=_pinned(named.version) or version, licences=licences)
+
+
+def _pinned(version: str) -> str:
+    """A version; empty for a pattern of several, such as `1.*`."""
+    return "" if "*" in version else version
 
 
 def _nested(components: Any) -> Iterator[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from phasegate.engine.app.gates.outcome import Outcome, Problem, Unable
-from phasegate.engine.app.gates.subject import Subject
+from phasegate.engine.app.gates.subject import UNICODE_BOMS, Subject, decoded, lines_of
 from phasegate.policies.errors import PolicyError
 from phasegate.policies.loader import parse_process
 from phasegate.policies.rego.pack import FOLDER, folder_reader
@@ -93,10 +93,13 @@ def _expressions(params: Mapping[str, Any], name: str) -> list[Any]:
 def _changed(subject: Subject, files: Globs) -> Iterator[tuple[str, str]]:
     for path, numbers in subject.changed_lines.items():
         if files.matches(path):
-            text = (subject.text(path) or "").splitlines()
-            yield from (
-                (f"{path}:{number}", text[number - 1]) for number in sorted(numbers) if number <= len(text)
-            )
+            content = subject.checkouts.as_it_stands(path) or b""
+            if content.startswith(UNICODE_BOMS):
+                # Bytes tell nothing of its lines: all of them count.
+                lines = list(enumerate(decoded(content).splitlines(), start=1))
+            else:
+                lines = [one for one in enumerate(lines_of(content), start=1) if one[0] in numbers]
+            yield from ((f"{path}:{number}", line) for number, line in lines)
 
 
 def _of_documents(subject: Subject, names: Globs) -> Iterator[tuple[str, str]]:

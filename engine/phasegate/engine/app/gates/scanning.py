@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import os
 import re
@@ -16,7 +15,7 @@ from typing import Any, Final
 
 from phasegate.engine.app.gates.outcome import Outcome, Problem, ToolRun, Unable
 from phasegate.engine.app.gates.programs import Reported, command_of, report_of
-from phasegate.engine.app.gates.subject import Subject
+from phasegate.engine.app.gates.subject import Subject, decoded
 from phasegate.validators.errors import MalformedReportError
 from phasegate.validators.globs import globs
 from phasegate.validators.limits import LIMITS
@@ -32,12 +31,6 @@ TEXTS: Final = f".phasegate-texts-{_TOKEN}"
 """Folder of the copy with changed files as plain text, by names that say so."""
 SCRIPTS: Final = "{scripts}"
 """Argument that stands for the changed Python programs that no ending tells of."""
-_BOMS: Final = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _SHEBANG: Final = re.compile(rb"#!.*\bpython")
 
 
@@ -45,14 +38,13 @@ def scanner(subject: Subject, params: Mapping[str, Any]) -> Outcome:
     """What a scanner reports of the change.
 
     Parameters: `format`, a key of `scanner_reports.FORMATS`; `command`, run in a copy of the working tree,
-    with `{report}` for a file it writes, `{rules}` for the folder of the rules that come with the engine,
+    with `{report}` for a file it writes, `{rules}` for the folder of the rules that come with the engine, and
     `{scripts}` as an argument for the changed Python programs that no ending tells of; or `report`, a file
-    below the home or by its whole path that the scanner wrote elsewhere;
-    `least`, the severity from which a finding counts (default `low`); `all`, true where findings outside
-    the changed lines count as well (default for the formats of `OF_DEPENDENCIES`);
-    `documents`, true where it looks at the task's documents too; `texts`, true where it looks at every
-    changed text, whatever its name and encoding; `excused`, patterns of files whose
-    findings do not count; `limit_s` and `exits` as `programs.report_of` has them.
+    below the home or by its whole path that the scanner wrote elsewhere; `least`, the severity from which a
+    finding counts (default `low`); `all`, true where findings outside the changed lines count as well
+    (default for the formats of `OF_DEPENDENCIES`); `documents`, true where it looks at the task's documents
+    too; `texts`, true where it looks at every changed text, whatever its name and encoding; `excused`,
+    patterns of files whose findings do not count; `limit_s` and `exits` as `programs.report_of` has them.
 
     Raises:
         Unable: it did not run, or its report cannot be read.
@@ -108,19 +100,10 @@ def _texts(subject: Subject) -> dict[str, bytes]:
     """Changed files that are text, as UTF-8."""
     found = {}
     for path in subject.changed_lines:
-        text = _decoded(subject.checkouts.as_it_stands(path) or b"")
+        text = decoded(subject.checkouts.as_it_stands(path) or b"")
         if text:
             found[f"{path}.txt"] = text.encode()
     return found
-
-
-def _decoded(content: bytes) -> str:
-    """The text that a file is; empty for one that is none."""
-    encoding = next((name for bom, name in _BOMS if content.startswith(bom)), "utf-8")
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError:
-        return "" if b"\0" in content else content.decode("latin-1")
 
 
 def _handed_in(subject: Subject, params: Mapping[str, Any]) -> Reported:

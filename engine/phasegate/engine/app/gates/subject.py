@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,28 @@ from phasegate.policies.model import Process
 
 LINES_COMPARED_MAX: Final = 20_000
 """Of a file with more lines, every line counts as changed."""
+_BOMS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+UNICODE_BOMS: Final = tuple(bom for bom, _ in _BOMS)
+"""How a file in UTF-16 or UTF-32 begins that says so."""
+
+
+def decoded(content: bytes) -> str:
+    """The text that a file is: UTF-8, what its first bytes name, or else Latin-1; empty for none."""
+    encoding = next((name for bom, name in _BOMS if content.startswith(bom)), "utf-8")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        return "" if b"\0" in content else content.decode("latin-1")
+
+
+def lines_of(content: bytes) -> list[str]:
+    """The lines of a file, counted as changed lines are: what only Unicode takes for an end ends none."""
+    return [line.decode("utf-8", "replace") for line in content.splitlines()]
 
 
 @dataclass(frozen=True)
@@ -83,8 +106,8 @@ class Subject:
         return "".join(self._diff(path) for path in self.changed_lines)
 
     def _diff(self, path: str) -> str:
-        before = (self.checkouts.at_base(path) or b"").decode("utf-8", "replace").splitlines()
-        after = (self.text(path) or "").splitlines()
+        before = lines_of(self.checkouts.at_base(path) or b"")
+        after = lines_of(self.checkouts.as_it_stands(path) or b"")
         lines = difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", n=0, lineterm="")
         return "\n".join((f"diff --git a/{path} b/{path}", *lines, ""))
 
