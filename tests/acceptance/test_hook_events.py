@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,24 @@ def test_a_spool_with_a_gap_an_edit_or_a_loss_is_a_violation(hook: Hooked, how: 
     hook.call("Bash")
     again = cli("hooks", "enter", "--home", str(hook.place.root))
     assert (again.code, len(spooled_faults(hook.place))) == (0, 1), "the chain goes on, and it is told once"
+
+
+@pytest.mark.parametrize("what", ["folder", "link", "pipe"])
+def test_what_is_no_file_in_the_place_of_the_lines_is_a_violation_and_put_aside(
+    hook: Hooked, what: str, tmp_path: Path
+) -> None:
+    hook.call("Bash")
+    lines = hook.folder / "spool.jsonl"
+    away = lines.rename(tmp_path / "away")
+    make = {"folder": lines.mkdir, "link": lambda: lines.symlink_to(away), "pipe": lambda: os.mkfifo(lines)}
+    make[what]()
+
+    done = cli("hooks", "enter", "--home", str(hook.place.root))
+
+    assert done.code == 4
+    assert len(spooled_faults(hook.place)) == 1
+    hook.call("Bash")
+    assert cli("hooks", "enter", "--home", str(hook.place.root)).code == 0
 
 
 def test_a_folder_that_is_gone_is_a_violation_and_nothing_passes(hook: Hooked) -> None:

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -155,11 +156,12 @@ class Hooks:
         """The lines, taken out of the hook's way; how they stand to the last entering and to the head."""
         folder, entering = str(self._folder), self._folder / ENTERING
         with Locked(folder):
-            left_over = entering.exists()
-            if not left_over and (self._folder / LINES).exists():
+            left_over = os.path.lexists(entering)
+            if not left_over and os.path.lexists(self._folder / LINES):
                 (self._folder / LINES).replace(entering)
-            data = entering.read_bytes() if entering.exists() else b""
+            data, odd = self._read(entering)
             batch = read_batch(data, last.last, last.head)
+            batch.faults += odd
             head = Head.read(folder)
             if head is not None and not left_over and follows(batch, head):
                 head = Head(batch.n, batch.hash, head.dropped)
@@ -172,6 +174,15 @@ class Hooks:
             if not left_over and self._installed(last):
                 Head(batch.n, batch.hash).write(folder)
         return data, batch, dropped
+
+    def _read(self, entering: Path) -> tuple[bytes, list[str]]:
+        """The lines; where no usual file is in their place, that is put aside, and is a fault."""
+        if not os.path.lexists(entering):
+            return b"", []
+        if entering.is_file() and not entering.is_symlink():
+            return entering.read_bytes(), []
+        entering.rename(f"{entering}.odd-{time.time_ns()}")
+        return b"", ["its lines are no file"]
 
     def _enter_one(self, record: dict[str, Any], batch: Batch) -> str:
         """Enter a line; its kind, or empty where it is none."""
