@@ -125,7 +125,6 @@ def test_a_tool_call_is_decided_and_recorded(place: Served) -> None:
 
 
 def test_a_call_that_was_allowed_is_recorded_with_its_outcome_and_no_other(place: Served) -> None:
-    place.open()
     call = {"tool": "Read", "arguments": {"path": "a secret"}}
     answer = place.done(f"/v1/tasks/{TASK}/tools/check", call)
     said = {name: answer[name] for name in ("phase", "rule", "policy_revision", "arguments_digest")}
@@ -140,6 +139,44 @@ def test_a_call_that_was_allowed_is_recorded_with_its_outcome_and_no_other(place
     refused = place.ask("POST", f"/v1/tasks/{TASK}/tools/called", other)
     assert (refused.status_code, refused.json()["code"]) == (400, "bad_input")
     assert place.entries()[-1] == entry
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"tool": "Bash"},
+        {"rule": "guarded:NOWHERE.tools"},
+        {"rule": "guarded:A.tools", "phase": "A"},
+        {"policy_revision": "0" * 64},
+    ],
+    ids=["tool", "no rule", "another rule", "policy"],
+)
+def test_a_call_that_no_answer_can_have_allowed_is_not_recorded(
+    place: Served, forged: dict[str, str]
+) -> None:
+    call = {"tool": "Read", "arguments": {}}
+    answer = place.done(f"/v1/tasks/{TASK}/tools/check", call)
+    said = {name: answer[name] for name in ("phase", "rule", "policy_revision", "arguments_digest")}
+    before = place.size()
+
+    refused = place.post(f"/v1/tasks/{TASK}/tools/called", {**said, **call, "outcome": "ok", **forged})
+
+    assert (refused.status_code, refused.json()["code"]) == (400, "bad_input")
+    assert refused.json()["remedy"]
+    assert place.size() == before
+
+
+def test_a_call_that_was_refused_is_not_recorded_as_made(place: Served) -> None:
+    place.open()
+    call = {"tool": "Read", "arguments": {}}
+    answer = place.done(f"/v1/tasks/{TASK}/tools/check", call)
+    assert not answer["allowed"]
+    said = {name: answer[name] for name in ("phase", "rule", "policy_revision", "arguments_digest")}
+
+    refused = place.post(f"/v1/tasks/{TASK}/tools/called", {**said, **call, "outcome": "ok"})
+
+    assert (refused.status_code, refused.json()["code"]) == (400, "bad_input")
+    assert place.entries()[-1].type != "tool.called"
 
 
 def test_what_policy_says_is_explained_and_tried_without_a_record(place: Served) -> None:

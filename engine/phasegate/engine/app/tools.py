@@ -27,7 +27,7 @@ from phasegate.engine.core.facts import Facts
 from phasegate.engine.core.ids import TaskId, parse_task_id
 from phasegate.engine.core.ports import Clock
 from phasegate.engine.core.state import Status, TaskState
-from phasegate.engine.core.tools import ToolDecision, ToolRefusal, allowed_tools, route, shown
+from phasegate.engine.core.tools import ToolDecision, ToolRefusal, allowed_tools, is_answer, route, shown
 from phasegate.ledger.store import Store
 from phasegate.policies.loader import load_process
 from phasegate.policies.model import Process
@@ -148,6 +148,20 @@ class Tools:
             outcome=outcome,
         )
         self.was_called(decision.task, event)
+
+    def reported(
+        self, decision: ToolDecision, arguments: object, outcome: Outcome, *, server: str = ""
+    ) -> None:
+        """Record a call as `called` does, where the decision comes from whoever reports it.
+
+        Raises:
+            BadInput: the task's process lets no such call pass, or what `called` raises.
+        """
+        process, *_ = self.context(decision.task)
+        if not is_answer(process, decision):
+            text = f"`{process.process}` lets no call of `{shown(decision.tool)}` pass as it is said"
+            raise BadInput(text, "report what the answer of `tools.check` says, unchanged")
+        self.called(decision, arguments, outcome, server=server)
 
     def was_called(self, task: str, event: ToolCalled) -> None:
         """Record a call that was judged and seen elsewhere, in the task's stream or else the ledger's own."""

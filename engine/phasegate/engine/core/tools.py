@@ -199,6 +199,21 @@ def _passed_by(
     return "", _out_of_phase(process, state, tool, rule)
 
 
+def is_answer(process: Process, decision: ToolDecision) -> bool:
+    """Whether a process can have let a call pass so, in whichever of its phases."""
+    if decision.policy_revision != process.digest or not is_tool_name(decision.tool):
+        return False
+    if decision.rule == _read_only_rule(process):
+        known = decision.phase in {"", *process.order}
+        return known and tool_set(process.read_only_tools).allows(decision.tool)
+    return any(
+        decision.phase == phase.name
+        and decision.rule == _phase_rule(process, phase.name)
+        and tool_set(phase.tools).allows(decision.tool)
+        for phase in process.phases
+    )
+
+
 def _no_task(task: str) -> _Fault:
     remedy = "open one, and name it: `engine open TASK --process autopilot --repo DIR`"
     if task:

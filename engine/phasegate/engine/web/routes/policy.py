@@ -44,7 +44,7 @@ def called(engine: Writing, task: TaskPath, body: CalledTool) -> CallRecorded:
     """Record that a tool was called as `check` allowed it, and how the call ended; its caller says so."""
     said = (task, body.phase, body.tool, body.rule, body.policy_revision)
     decision = ToolDecision(*said, arguments_digest=body.arguments_digest)
-    engine.tools.called(decision, body.arguments, body.outcome, server=body.server)
+    engine.tools.reported(decision, body.arguments, body.outcome, server=body.server)
     return CallRecorded(arguments_digest=decision.arguments_digest)
 
 
