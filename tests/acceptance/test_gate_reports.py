@@ -257,7 +257,7 @@ def test_an_audit_reads_the_report_again(tmp_path: Path) -> None:
     assert audited.claimed == ("STRATEGIZE", "LATER")
 
 
-@pytest.mark.parametrize("folder", [DOCUMENTS, TEXTS])
+@pytest.mark.parametrize("folder", [DOCUMENTS, TEXTS], ids=["documents", "texts"])
 def test_a_link_of_the_change_leads_no_scanner_past_the_documents(tmp_path: Path, folder: str) -> None:
     away = tmp_path / "away"
     away.mkdir()
