@@ -20,11 +20,9 @@ from small_processes import claimed
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.people.deciding import Decision
 from phasegate.engine.app.tool_refusals import ENTRIES_IN_WINDOW_MAX
-from phasegate.engine.core.state import Status, TaskState
-from phasegate.engine.core.tools import route
+from phasegate.engine.core.state import Status
 from phasegate.policies.loader import load_process
 from phasegate.policies.model import LeaseRule, LoopRule, PhaseRule, Process
-from phasegate.policies.persona_loader import load_persona
 
 pytestmark = pytest.mark.attack
 
@@ -186,42 +184,6 @@ def test_a_process_without_lists_lets_nothing_pass_but_to_read(
     for tool in SAMPLES:
         answer = ask(place, TASK, tool)
         assert answer.why == ("" if tool in read_only else "tool.out_of_phase"), tool
-
-
-EDIT = ("Edit", "MultiEdit", "apply_patch", "replace", "edit")
-WRITE = ("Write", "write_file", "write")
-SHELL = ("Bash", "bash", "shell", "run_shell_command")
-READ = ("Read", "Grep", "Glob", "read", "search", "read_file")
-NOWHERE = ("WebFetch", "web_fetch", "Task", "mcp__github__push", "git", "Read2", "engine")
-DOCUMENTS = ("STRATEGIZE", "SPEC", "PLAN", "THINK")
-
-
-@pytest.mark.parametrize("phase", load_process("autopilot").order)
-def test_the_shipped_process_allows_work_only_where_it_belongs(phase: str) -> None:
-    shipped = load_process("autopilot")
-    state = TaskState(TASK, "", "autopilot", shipped.digest, Status.OPEN, phase, {phase: 1})
-    expected = {
-        **dict.fromkeys(READ, True),
-        **dict.fromkeys(EDIT, phase in {*DOCUMENTS, "IMPLEMENT"}),
-        **dict.fromkeys(WRITE, phase != "VERIFY"),
-        **dict.fromkeys(SHELL, phase in {"IMPLEMENT", "VERIFY"}),
-        **dict.fromkeys(NOWHERE, False),
-        "engine.evidence_add": True,
-        "mcp__engine__advance": True,
-        "WebSearch": phase in {*DOCUMENTS, "IMPLEMENT", "REVIEW"},
-    }
-
-    assert {tool: route(shipped, state, tool).allowed for tool in expected} == expected
-
-
-def test_the_shipped_personas_can_work_with_the_shipped_process() -> None:
-    shipped = load_process("autopilot")
-    state = TaskState(TASK, "", "autopilot", shipped.digest, Status.OPEN, "IMPLEMENT", {"IMPLEMENT": 1})
-    implementer, reviewer = load_persona("implementer"), load_persona("reviewer")
-
-    assert all(route(shipped, state, tool, (implementer,)).allowed for tool in (*READ, *EDIT, *WRITE, *SHELL))
-    assert all(route(shipped, state, tool, (reviewer,)).allowed for tool in READ)
-    assert not any(route(shipped, state, tool, (reviewer,)).allowed for tool in (*EDIT, *WRITE, *SHELL))
 
 
 # -- personas -----------------------------------------------------------------------------------------------

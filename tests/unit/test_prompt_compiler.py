@@ -59,7 +59,7 @@ def test_a_compiled_prompt_is_in_canonical_form_and_its_parts_are_named_in_order
 
     assert canonical_prompt(compiled.content).content == compiled.content
     assert [part.name for part in compiled.parts] == [
-        "core", "role:IMPLEMENT", "persona:implementer@2", "overlay:api", "overlay:web", "skill:migrations",
+        "core", "role:IMPLEMENT", "persona:implementer@3", "overlay:api", "overlay:web", "skill:migrations",
         "skill:testing", "rubric:IMPLEMENT", "anchors",
     ]  # fmt: skip
     assert len({part.digest for part in compiled.parts}) == len(compiled.parts)

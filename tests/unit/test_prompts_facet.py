@@ -158,7 +158,7 @@ def test_an_update_takes_another_prompt_as_the_baseline_which_is_then_handed_out
     assert (handed.prompt.text, handed.attestation.status) == (own, "match")
     assert handed.prompt.header_digest == hashlib.sha256(b"my rules\n").hexdigest()
     baseline = engine.state(TASK).baselines[FREE]
-    assert (baseline.version, baseline.persona) == (2, "implementer@2")
+    assert (baseline.version, baseline.persona) == (2, "implementer@3")
 
 
 @pytest.mark.parametrize("reason", ["", "  \n", "a\x1b[2J", "x" * 2_001])
