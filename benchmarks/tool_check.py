@@ -49,7 +49,7 @@ def decisions(blocks: int) -> list[Line]:
     places = {PATH: Place(PATH, PATH)}
 
     def with_arguments() -> ToolDecision:
-        return route(process, state, TOOL, arguments=read_arguments(ARGUMENTS)._replace(places=places))
+        return route(process, state, TOOL, arguments=read_arguments(ARGUMENTS), places=places)
 
     if not with_arguments().allowed:
         raise RuntimeError("the call that is measured is refused")

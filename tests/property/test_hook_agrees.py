@@ -160,9 +160,7 @@ def test_the_decision_is_the_engines(
     arguments: object,
 ) -> None:
     read = read_arguments(arguments)
-    if not read.unreadable:
-        read = read._replace(places=PLACES)
-    decision = route(process, state, tool, personas, lease, task="X-1", arguments=read)
+    decision = route(process, state, tool, personas, lease, task="X-1", arguments=read, places=PLACES)
     context = Context(
         orjson.loads(process.canonical()),
         process.digest,

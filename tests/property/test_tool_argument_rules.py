@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phasegate.engine.core.argument_rules import argument_fault, paths_in
-from phasegate.engine.core.arguments import Arguments, Place, read_arguments
+from phasegate.engine.core.arguments import Place, read_arguments
+from phasegate.engine.core.tool_plan import tool_plan
 from phasegate.policies.loader import parse_process
 from phasegate.policies.model import Process
 
@@ -133,11 +134,12 @@ def naive(found: tuple[dict[str, Any], ...], tool: str, arguments: dict[str, Any
     return ""
 
 
-def read(found: Process, tool: str, arguments: dict[str, Any]) -> Arguments:
-    """The arguments, in a repository without links."""
-    seen = read_arguments(arguments)
-    places = {text: Place(text, text) for text in paths_in(found, tool, seen)}
-    return seen._replace(places=places)
+def fault_of(found: Process, tool: str, arguments: dict[str, Any]) -> str:
+    """The rule that refuses the arguments, in a repository without links; empty for none."""
+    rules, seen = tool_plan(found, "A", tool).judgements, read_arguments(arguments)
+    places = {text: Place(text, text) for text in paths_in(rules, seen)}
+    fault = argument_fault(rules, seen, places)
+    return fault.rule if fault else ""
 
 
 @settings(max_examples=400, deadline=None)
@@ -145,11 +147,7 @@ def read(found: Process, tool: str, arguments: dict[str, Any]) -> Arguments:
 def test_the_decision_is_that_of_a_naive_reading(
     found: tuple[dict[str, Any], ...], tool: str, arguments: dict[str, Any]
 ) -> None:
-    made = process(found)
-
-    fault = argument_fault(made, "A", tool, read(made, tool, arguments))
-
-    assert (fault.rule if fault else "") == naive(found, tool, arguments)
+    assert fault_of(process(found), tool, arguments) == naive(found, tool, arguments)
 
 
 @settings(max_examples=400, deadline=None)

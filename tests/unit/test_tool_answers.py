@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from proxied import process
 
@@ -34,4 +32,4 @@ def test_an_answer_names_a_list_that_lets_the_tool_pass(
     decision = ToolDecision("T-1", phase, tool, rule, DIGEST, None, "0" * 64)
 
     assert is_answer(PROCESS, decision) is is_one
-    assert not is_answer(PROCESS, replace(decision, policy_revision="0" * 64))
+    assert not is_answer(PROCESS, decision._replace(policy_revision="0" * 64))

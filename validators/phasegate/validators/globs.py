@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _TOKEN = re.compile(r"\*\*/|/\*\*$|\*\*|\*|\?|[^*?]+")
-_REGEX_OF = {"**/": r"(?:[^/]+/)*", "/**": r"/.+", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
+_ANYWHERE = r"(?:[^/]+/)*"
+_REGEX_OF = {"**/": _ANYWHERE, "/**": r"/.+", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
 _PATTERNS_KEPT = 1_024
 
 
@@ -47,7 +48,13 @@ def globs(params: Mapping[str, Any], name: str, default: tuple[str, ...] = ()) -
 
 def alternation(patterns: Iterable[str]) -> list[str]:
     """Return regular expressions that match, in whole and with `DOTALL`, what each of these patterns does."""
-    return [f"(?:{_compiled(pattern).pattern})" for pattern in patterns]
+    found = [_compiled(pattern).pattern for pattern in patterns]
+    # Folders that several begin with are looked through once for all of them.
+    anywhere = [text.removeprefix(_ANYWHERE) for text in found if text.startswith(_ANYWHERE)]
+    return [
+        *(f"(?:{text})" for text in found if not text.startswith(_ANYWHERE)),
+        *([f"(?:{_ANYWHERE}(?:{'|'.join(anywhere)}))"] if anywhere else []),
+    ]
 
 
 @lru_cache(maxsize=_PATTERNS_KEPT)

@@ -19,7 +19,7 @@ from phasegate.engine.app.tool_paths import places_of
 from phasegate.engine.app.tool_refusals import RefusedCalls
 from phasegate.engine.app.tool_repeats import Repeats
 from phasegate.engine.core.argument_rules import paths_in
-from phasegate.engine.core.arguments import Arguments, read_arguments
+from phasegate.engine.core.arguments import NOWHERE, Arguments, read_arguments
 from phasegate.engine.core.commands import CheckTool, RecordToolCall
 from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.events import ToolCalled
@@ -27,6 +27,7 @@ from phasegate.engine.core.facts import Facts
 from phasegate.engine.core.ids import TaskId, parse_task_id
 from phasegate.engine.core.ports import Clock
 from phasegate.engine.core.state import Status, TaskState
+from phasegate.engine.core.tool_plan import tool_plan
 from phasegate.engine.core.tools import ToolDecision, ToolRefusal, allowed_tools, is_answer, route, shown
 from phasegate.ledger.store import Store
 from phasegate.policies.loader import load_process
@@ -240,9 +241,11 @@ class Tools:
     ) -> ToolDecision:
         if state is None:
             return route(process, None, tool, (named,) if named else (), arguments=read)
-        if read is not None and (paths := paths_in(process, tool, read)):
-            read = read._replace(places=places_of(paths, state.repository, self._home))
-        return route(process, state, tool, self._by(state, named), in_the_way, arguments=read)
+        rules = tool_plan(process, state.phase, tool).judgements
+        paths = paths_in(rules, read) if read is not None else None
+        places = places_of(paths, state.repository, self._home) if paths else NOWHERE
+        by = self._by(state, named)
+        return route(process, state, tool, by, in_the_way, arguments=read, places=places)
 
     def _by(self, state: TaskState, named: PersonaSpec | None) -> tuple[PersonaSpec, ...]:
         """Every persona that narrows a call: that of the phase's baseline, and the one that was named."""

@@ -51,7 +51,8 @@ def show(home: Path | None, format_: Format, task: str, persona: str | None, lea
 
 def decision_json(decision: ToolDecision) -> dict[str, Any]:
     """A decision as JSON; `refusal` is null where the tool is allowed."""
-    return {"allowed": decision.allowed, **asdict(decision)}
+    refusal = asdict(decision.refusal) if decision.refusal else None
+    return {"allowed": decision.allowed, **decision._asdict(), "refusal": refusal}
 
 
 def _arguments(text: str) -> object:

@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from phasegate.engine.core.arguments import Arguments, Leaf, Place
+from phasegate.engine.core.arguments import Arguments, Leaf, Place, Places
 from phasegate.policies.argument_rules import ArgumentKind, ArgumentRule
 from phasegate.policies.model import Process
 from phasegate.policies.tool_names import tool_set
 from phasegate.validators.globs import alternation
 
 UNREADABLE: Final = "arguments"
-PLANS_MAX: Final = 1024
 PATH_CHARS_MAX: Final = 4_096
 PATTERN_CHARS_MAX: Final = 4_096
 
@@ -35,9 +34,7 @@ _GIT_FOLDER: Final = r"(?:.*/)?(?:\.git|git~1)(?:/.*)?"
 _EVERYTHING: Final = ("**",)
 _NAME_KEPT_CHARS: Final = 128
 
-_PLANS: dict[tuple[str, str, str], tuple[_Judgement, ...]] = {}
-
-_Judge = Callable[[Any, Arguments], str]
+_Judge = Callable[[Any, Places], str]
 
 
 class ArgumentFault(NamedTuple):
@@ -48,7 +45,7 @@ class ArgumentFault(NamedTuple):
     remedy: str
 
 
-class _Judgement(NamedTuple):
+class Judgement(NamedTuple):
     """A rule, compiled for a phase.
 
     Attributes:
@@ -79,62 +76,53 @@ def path_fault(text: object) -> str:
     return ""
 
 
-def _plan(process: Process, phase: str, tool: str) -> tuple[_Judgement, ...]:
-    """The rules that are about a tool, compiled once."""
-    key = (process.digest, phase, tool)
-    found = _PLANS.get(key)
-    if found is None:
-        if len(_PLANS) >= PLANS_MAX:
-            _PLANS.clear()
-        rules = (
-            rule for rule in process.argument_rules if not rule.tools or tool_set(rule.tools).allows(tool)
-        )
-        found = _PLANS[key] = tuple(_compiled(rule, process, phase) for rule in rules)
-    return found
+def judgements(process: Process, phase: str, tool: str) -> tuple[Judgement, ...]:
+    """The rules that are about a tool, compiled for a phase; an empty `phase` stands for none."""
+    rules = (rule for rule in process.argument_rules if not rule.tools or tool_set(rule.tools).allows(tool))
+    return tuple(_compiled(rule, process, phase) for rule in rules)
 
 
-def paths_in(process: Process, tool: str, arguments: Arguments) -> frozenset[str]:
-    """The texts that rules of the process take for paths, for whoever looks where they lead."""
+def paths_in(rules: Iterable[Judgement], arguments: Arguments) -> frozenset[str]:
+    """The texts that the rules take for paths, for whoever looks where they lead."""
     return frozenset(
         value
-        for rule, names, _, _ in _plan(process, "", tool)
+        for rule, names, _, _ in rules
         if rule.kind is ArgumentKind.PATH_IN_ALLOWLIST
         for _, value in _concerned(names, arguments)
         if not path_fault(value)
     )
 
 
-def argument_fault(process: Process, phase: str, tool: str, arguments: Arguments) -> ArgumentFault | None:
-    """What the process has against the arguments of a call; None for nothing.
+def argument_fault(rules: Iterable[Judgement], arguments: Arguments, places: Places) -> ArgumentFault | None:
+    """What the rules have against the arguments of a call; None for nothing.
 
     Args:
-        process: the definition with the rules.
-        phase: the phase whose path allowlist counts; empty where there is none.
-        tool: the tool.
-        arguments: the arguments, with where their paths lead.
+        rules: those of the process that are about the tool.
+        arguments: the arguments.
+        places: where those lead that the rules take for paths, see `paths_in`.
     """
     if arguments.unreadable:
         text = f"the arguments cannot be read: {arguments.unreadable}"
         return ArgumentFault(UNREADABLE, text, "give one JSON object, within bounds")
-    for judgement in _plan(process, phase, tool):
-        if arguments.size > judgement.enough and (fault := _judged(judgement, arguments)):
+    for judgement in rules:
+        if arguments.size > judgement.enough and (fault := _judged(judgement, arguments, places)):
             return fault
     return None
 
 
-def _judged(judgement: _Judgement, arguments: Arguments) -> ArgumentFault | None:
+def _judged(judgement: Judgement, arguments: Arguments, places: Places) -> ArgumentFault | None:
     rule, names, judge, _ = judgement
     concerned = _concerned(names, arguments)
     if names and not concerned:
         text = f"none of the arguments that `{rule.id}` judges is there"
         return ArgumentFault(rule.id, text, f"name it as one of: {', '.join(rule.arguments)}")
     for path, value in concerned:
-        if message := judge(value, arguments):
+        if message := judge(value, places):
             named = next((name for name in reversed(path) if name), "")
             return _fault(rule, f"the argument `{_shown(named)}` {message}")
     if not names and rule.kind in _OF_NAMES:
         for name in arguments.names:
-            if message := judge(name, arguments):
+            if message := judge(name, places):
                 return _fault(rule, f"the name `{_shown(name)}` {message}")
     return None
 
@@ -173,10 +161,10 @@ def _made_plain(name: str) -> str:
 _plain: Final = lru_cache(maxsize=1024)(_made_plain)
 
 
-def _compiled(rule: ArgumentRule, process: Process, phase: str) -> _Judgement:
+def _compiled(rule: ArgumentRule, process: Process, phase: str) -> Judgement:
     names = frozenset(map(_made_plain, rule.arguments))
     enough = (rule.max_bytes or 0) if not names else -1
-    return _Judgement(rule, names, _judge(rule, process, phase), enough if rule.max_bytes else -1)
+    return Judgement(rule, names, _judge(rule, process, phase), enough if rule.max_bytes else -1)
 
 
 def _judge(rule: ArgumentRule, process: Process, phase: str) -> _Judge:
@@ -204,7 +192,7 @@ def _size_message(value: object, most: int) -> str:
     return "" if size <= most else f"has {size} bytes, and at most {most} are admitted"
 
 
-def _shell_message(value: object, _: Arguments) -> str:
+def _shell_message(value: object, _: Places) -> str:
     return "has what a shell would interpret" if isinstance(value, str) and _SHELL.search(value) else ""
 
 
@@ -224,11 +212,11 @@ def _path_judge(rule: ArgumentRule, process: Process, phase: str) -> _Judge:
     # A file system that ignores case reaches what is denied by another spelling.
     deny = re.compile("|".join((_GIT_FOLDER, *alternation(denied))), re.DOTALL | re.IGNORECASE)
 
-    def judge(value: object, arguments: Arguments) -> str:
+    def judge(value: object, places: Places) -> str:
         fault = path_fault(value)
         if fault:
             return fault
-        place = arguments.places.get(value)  # type: ignore[call-overload]
+        place = places.get(value)  # type: ignore[call-overload]
         if place is None:
             return "leads out of the task's repository, or nobody can tell where"
         return _place_message(place, allowed, deny)

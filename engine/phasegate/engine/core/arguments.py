@@ -37,13 +37,18 @@ class Place(NamedTuple):
     real: str
 
 
+Places = Mapping[str, Place]
+"""Where texts that are paths lead; one that leads out of the repository is not in it."""
+
+NOWHERE: Final[Places] = MappingProxyType({})
+
+
 class Arguments(NamedTuple):
     """The arguments of one call, read.
 
     Attributes:
         leaves: every value in them.
         names: every name in them.
-        places: where the texts that are paths lead; one that leads out of the repository is not in it.
         size: bytes of their JSON.
         digest: SHA-256 of their canonical JSON, in hex; empty where they cannot be read.
         unreadable: why they cannot be read; empty if they can.
@@ -51,7 +56,6 @@ class Arguments(NamedTuple):
 
     leaves: Sequence[Leaf] = ()
     names: Sequence[str] = ()
-    places: Mapping[str, Place] = MappingProxyType({})
     size: int = 0
     digest: str = ""
     unreadable: str = ""
@@ -72,7 +76,7 @@ def read_arguments(value: object) -> Arguments:
         return Arguments(unreadable="they hold text or numbers that JSON cannot carry")
     if len(data) > BYTES_MAX:
         return Arguments(unreadable=f"they have {len(data)} bytes, and {BYTES_MAX} are read")
-    return Arguments(leaves, names, size=len(data), digest=hashlib.sha256(data).hexdigest())
+    return Arguments(leaves, names, len(data), hashlib.sha256(data).hexdigest())
 
 
 def _walk(value: Any, path: tuple[str, ...], leaves: list[Leaf], names: list[str]) -> str:

@@ -14,8 +14,9 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from phasegate.engine.core.argument_rules import argument_fault
-from phasegate.engine.core.arguments import Arguments
+from phasegate.engine.core.arguments import NOWHERE, Arguments, Places
 from phasegate.engine.core.state import Status, TaskState
+from phasegate.engine.core.tool_plan import ToolPlan, phase_rule, read_only_rule, tool_plan
 from phasegate.policies.model import Process
 from phasegate.policies.persona import PersonaSpec
 from phasegate.policies.tool_names import in_both, is_tool_name, tool_set
@@ -76,8 +77,7 @@ class ToolRefusal:
         return Finding(self.code, self.tool, self.rule, self.message, self.remedy)
 
 
-@dataclass(frozen=True, slots=True)
-class ToolDecision:
+class ToolDecision(NamedTuple):
     """The answer to one tool call.
 
     Attributes:
@@ -120,6 +120,7 @@ def route(
     *,
     task: str = "",
     arguments: Arguments | None = None,
+    places: Places = NOWHERE,
 ) -> ToolDecision:
     """Decide whether a tool may be called now.
 
@@ -131,17 +132,19 @@ def route(
         lease: what a lease, or the want of one, has against work on the task now.
         task: what was given for a task where there is no state; empty for nothing.
         arguments: what it is called with; None where only the name is asked about.
+        places: where the paths in them lead (`argument_rules.paths_in` tells which are); one that is not
+            in it leads out.
     """
-    name = state.task if state else shown(task)
-    phase = state.phase if state else ""
-    rule, fault = _passed_by(process, state, tool, lease, task)
-    if fault is None:
+    name, phase = (state.task, state.phase) if state is not None else (shown(task), "")
+    plan = tool_plan(process, phase, tool)
+    fault = None if plan.read_only else _kept_by(plan, process, state, tool, lease, task)
+    if fault is None and personas:
         fault = _persona_fault(tool, personas)
     if fault is None and arguments is not None:
-        fault = _argument_fault(process, phase, tool, arguments)
-    digest = arguments.digest if arguments else ""
+        fault = _argument_fault(plan, arguments, places)
+    digest = arguments.digest if arguments is not None else ""
     if fault is None:
-        return ToolDecision(name, phase, tool, rule, process.digest, None, digest)
+        return ToolDecision(name, phase, tool, plan.passed_by, process.digest, None, digest)
     code, rule, message, remedy = fault
     called = tool if is_tool_name(tool) else shown(tool)
     refusal = ToolRefusal(code, name, phase, called, rule, process.digest, remedy, message)
@@ -155,9 +158,9 @@ def allowed_tools(
     lease: Finding | None = None,
 ) -> dict[str, str]:
     """Every name and `NAME*` that `route` lets pass now, each with the rule that lets it."""
-    lists = {_read_only_rule(process): process.read_only_tools}
+    lists = {read_only_rule(process): process.read_only_tools}
     if state is not None and _context_fault(state, lease) is None:
-        lists[_phase_rule(process, state.phase)] = process.phase(state.phase).tools
+        lists[phase_rule(process, state.phase)] = process.phase(state.phase).tools
     found: dict[str, str] = {}
     for rule, names in lists.items():
         for persona in personas:
@@ -180,38 +183,24 @@ def _context_fault(state: TaskState, lease: Finding | None) -> _Fault | None:
     return None
 
 
-def _passed_by(
-    process: Process, state: TaskState | None, tool: str, lease: Finding | None, task: str
-) -> tuple[str, _Fault | None]:
-    """The rule of the process that lets a tool pass, or what keeps it."""
-    if not is_tool_name(tool):
-        return "", _Fault(ToolCode.MALFORMED, "name", f"`{shown(tool)}` is no tool's name", _NAME_REMEDY)
-    if tool_set(process.read_only_tools).allows(tool):
-        return _read_only_rule(process), None
+def _kept_by(
+    plan: ToolPlan, process: Process, state: TaskState | None, tool: str, lease: Finding | None, task: str
+) -> _Fault | None:
+    """What keeps a tool that is not on the list of those that pass everywhere."""
+    if not plan.named:
+        return _Fault(ToolCode.MALFORMED, "name", f"`{shown(tool)}` is no tool's name", _NAME_REMEDY)
     if state is None:
-        return "", _no_task(task)
+        return _no_task(task)
     fault = _context_fault(state, lease)
-    if fault is not None:
-        return "", fault
-    rule = _phase_rule(process, state.phase)
-    if tool_set(process.phase(state.phase).tools).allows(tool):
-        return rule, None
-    return "", _out_of_phase(process, state, tool, rule)
+    return fault if fault or plan.in_phase else _out_of_phase(process, state, tool)
 
 
 def is_answer(process: Process, decision: ToolDecision) -> bool:
     """Whether a process can have let a call pass so, in whichever of its phases."""
-    if decision.policy_revision != process.digest or not is_tool_name(decision.tool):
+    if decision.policy_revision != process.digest or decision.phase not in {"", *process.order}:
         return False
-    if decision.rule == _read_only_rule(process):
-        known = decision.phase in {"", *process.order}
-        return known and tool_set(process.read_only_tools).allows(decision.tool)
-    return any(
-        decision.phase == phase.name
-        and decision.rule == _phase_rule(process, phase.name)
-        and tool_set(phase.tools).allows(decision.tool)
-        for phase in process.phases
-    )
+    plan = tool_plan(process, decision.phase, decision.tool)
+    return decision.rule != "" and decision.rule == plan.passed_by
 
 
 def _no_task(task: str) -> _Fault:
@@ -221,10 +210,11 @@ def _no_task(task: str) -> _Fault:
     return _Fault(ToolCode.NO_TASK, "task", "there is no active task", remedy)
 
 
-def _out_of_phase(process: Process, state: TaskState, tool: str, rule: str) -> _Fault:
+def _out_of_phase(process: Process, state: TaskState, tool: str) -> _Fault:
     where = [phase.name for phase in process.phases if tool_set(phase.tools).allows(tool)]
     elsewhere = f"it may be called in {', '.join(where)}" if where else "no phase of the process allows it"
     remedy = f"{elsewhere}; `engine tool list {state.task}` shows what may be called now"
+    rule = phase_rule(process, state.phase)
     return _Fault(ToolCode.OUT_OF_PHASE, rule, f"{state.phase} does not allow the tool `{tool}`", remedy)
 
 
@@ -238,17 +228,9 @@ def _persona_fault(tool: str, personas: Sequence[PersonaSpec]) -> _Fault | None:
     return None
 
 
-def _argument_fault(process: Process, phase: str, tool: str, arguments: Arguments) -> _Fault | None:
-    found = argument_fault(process, phase, tool, arguments)
+def _argument_fault(plan: ToolPlan, arguments: Arguments, places: Places) -> _Fault | None:
+    found = argument_fault(plan.judgements, arguments, places)
     return _Fault(ToolCode.ARGUMENT_REFUSED, *found) if found else None
-
-
-def _read_only_rule(process: Process) -> str:
-    return f"{process.process}:read_only_tools"
-
-
-def _phase_rule(process: Process, phase: str) -> str:
-    return f"{process.process}:{phase}.tools"
 
 
 def shown(text: str) -> str:
