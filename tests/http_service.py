@@ -130,10 +130,9 @@ def served(
         tokens = {
             role: engine.tokens.create(f"a-{role}", role, key=place.keys["olga"])[0] for role in TokenRole
         }
-        limits = replace(
-            settings or Settings(rate=0, settle_s=60),
-            processes={item.process: item for item in (place.process, three_phases(), with_witness())},
-        )
+        given = settings or Settings(rate=0, settle_s=60)
+        offered = {item.process: item for item in (place.process, three_phases(), with_witness())}
+        limits = replace(given, processes={**offered, **given.processes})
         app = create_app(engine, limits)
         with TestClient(app, raise_server_exceptions=False) as client:
             yield Served(place, tokens, app, client, engine)

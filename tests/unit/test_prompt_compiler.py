@@ -84,6 +84,7 @@ def test_the_header_is_the_same_for_every_task_in_a_phase_and_another_in_another
         {"phase": "VERIFY"},
         {"purpose": "else"},
         {"evidence": ()},
+        {"commands": ("test (make check)",)},
         {"criteria": ()},
         {"persona": None},
         {"domains": ("web",)},
@@ -97,7 +98,7 @@ def test_every_input_is_in_the_digest(changed: dict[str, object]) -> None:
 
 def test_the_inputs_that_are_tried_are_all_there_are() -> None:
     assert {item.name for item in fields(FULL)} == {
-        "task", "title", "process", "process_digest", "phase", "purpose", "evidence", "criteria", "persona",
+        "task", "title", "process", "process_digest", "phase", "purpose", "evidence", "commands", "criteria", "persona",
         "domains", "skills",
     }  # fmt: skip
 

@@ -364,8 +364,9 @@ class Engine(ForHolders, ForTools):
         self,
         task: str,
         phase: str,
-        argv: Sequence[str],
+        argv: Sequence[str] = (),
         *,
+        named: str | None = None,
         junit: Path | None = None,
         coverage: Path | None = None,
         sarif: Path | None = None,
@@ -379,6 +380,7 @@ class Engine(ForHolders, ForTools):
             task: the task it is run for.
             phase: phase it is evidence for; must be the current one, or nothing is run. Empty for that one.
             argv: the command, run without a shell.
+            named: in its place, one that the process names for the phase, in its folder and with its reports.
             junit: test report that it writes, in any format `report_formats` knows; `-` for its output.
             coverage: coverage report that it writes, likewise.
             sarif: SARIF log that it writes.
@@ -386,9 +388,10 @@ class Engine(ForHolders, ForTools):
             echo: show its output on standard error while it runs.
             hermetic: run it without network and with everything read-only but a scratch folder.
         """
-        named = {Witness.JUNIT: junit, Witness.COVERAGE: coverage, Witness.SARIF: sarif}
-        reports = {kind: file for kind, file in named.items() if file}
-        return self.witnesses.witness(task, Asked(argv, phase, reports, cwd, echo, hermetic))
+        files = {Witness.JUNIT: junit, Witness.COVERAGE: coverage, Witness.SARIF: sarif}
+        reports = {kind: file for kind, file in files.items() if file}
+        asked = Asked(argv, phase, reports, cwd, echo, hermetic)
+        return self.witnesses.witness(task, self.witnesses.chosen(task, asked, named))
 
     def advance(self, task: str, to: str | None = None) -> Result:
         """Leave the current phase forward if its gate is open; the last phase completes the task.

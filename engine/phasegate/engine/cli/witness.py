@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -15,7 +14,6 @@ from phasegate.engine.cli.options import Format
 from phasegate.engine.cli.output import console, print_document
 from phasegate.engine.cli.session import session
 from phasegate.engine.cli.tasks import print_refusal, refusal_code, result_json
-from phasegate.engine.core.errors import BadInput
 from phasegate.engine.core.events import payload
 from phasegate.policies.model import Witness
 
@@ -33,16 +31,8 @@ def witness(
     Raises:
         BadInput: the command is both given and named by the process, or there is no such name.
     """
-    if named is not None and (asked.argv or asked.reports):
-        raise BadInput(
-            f"`{named}` is named by the process, with its reports, and others are given as well",
-            "leave out either `--named` or the command with `--junit`, `--coverage` and `--sarif`",
-        )
     with session(home, lease=lease) as engine:
-        if named is not None:
-            found = engine.witnesses.named(task, named, asked.phase)
-            asked = replace(found, echo=asked.echo, hermetic=asked.hermetic)
-        witnessed = engine.witnesses.witness(task, asked)
+        witnessed = engine.witnesses.witness(task, engine.witnesses.chosen(task, asked, named))
         head = engine.store.head()
     if format_ is Format.TABLE:
         _print(task, witnessed)

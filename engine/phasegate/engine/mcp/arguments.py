@@ -86,8 +86,20 @@ class Command(Arguments):
     task: Task
     argv: Annotated[
         tuple[Annotated[str, Field(max_length=100_000)], ...],
-        Field(min_length=1, max_length=256, description="Program and arguments; no shell is involved."),
-    ]
+        Field(
+            max_length=256,
+            description="Program and arguments; no shell is involved. Needed where nothing is `named`.",
+        ),
+    ] = ()
+    named: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=64,
+            description="A command that the process names for the phase (`prompt` lists them), with its own "
+            "folder and reports; then leave out `argv`, `cwd` and the reports.",
+        ),
+    ] = None
     cwd: Annotated[str, Field(max_length=4096, description="Folder in the repository to run in.")] = "."
     junit: Annotated[Inside, Field(description="Test report that it writes, a path in the repository.")] = (
         None

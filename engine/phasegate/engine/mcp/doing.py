@@ -97,10 +97,11 @@ def witness(caller: Caller, order: given.Command) -> BaseModel:
         order.task,
         "",
         order.argv,
+        named=order.named,
         junit=junit,
         coverage=coverage,
         sarif=sarif,
-        cwd=cwd,
+        cwd=None if order.named and order.cwd == "." else cwd,
         hermetic=order.hermetic,
     )
     _accepted(seen.result)

@@ -123,6 +123,8 @@ def _anchors(request: PromptRequest) -> Iterator[str]:
     yield f"- purpose: {_line(request.purpose)}"
     for line in request.evidence:
         yield f"- evidence to leave: {line}"
+    for line in request.commands:
+        yield f"- command to have witnessed by its name: {_line(line)}"
     for name, text in request.criteria[:CRITERIA_MAX]:
         yield f"- criterion {_line(name)}: {_line(text)}"
     if len(request.criteria) > CRITERIA_MAX:

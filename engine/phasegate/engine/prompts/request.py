@@ -5,6 +5,7 @@ Nothing in it depends on the attempt, on time or on who asks, so that one phase 
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from phasegate.policies.model import PhaseRule, Process
@@ -23,6 +24,7 @@ class PromptRequest:
         phase: name of the phase.
         purpose: what the process says the phase is for.
         evidence: what the phase must leave, one line each.
+        commands: commands that the process names for the engine to witness, one line each.
         criteria: acceptance criteria, id and text, in the order of the specification.
         persona: who works; None for nobody in particular.
         domains: overlays wanted beside the persona's own; order means nothing.
@@ -36,6 +38,7 @@ class PromptRequest:
     phase: str
     purpose: str
     evidence: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
     criteria: tuple[tuple[str, str], ...] = ()
     persona: PersonaSpec | None = None
     domains: tuple[str, ...] = ()
@@ -73,6 +76,7 @@ def request_for(
         phase=phase,
         purpose=rule.purpose,
         evidence=evidence_lines(rule),
+        commands=tuple(f"{command.name} ({shlex.join(command.run)})" for command in rule.commands),
         criteria=criteria,
         persona=persona,
         domains=domains,

@@ -77,10 +77,12 @@ class HandIn(Given):
 class WitnessOrder(Given):
     """A command that the server is to run itself, in the repository of the task.
 
-    Report paths are relative to `cwd`, which is relative to the repository.
+    It is given by `argv`; report paths are relative to `cwd`, which is relative to the repository. Or it is
+    `named`: one that the process names for the phase, with a folder and reports of its own.
     """
 
-    argv: Annotated[list[Line], Field(min_length=1, max_length=64)]
+    argv: Annotated[list[Line], Field(max_length=64)] = Field(default_factory=list)
+    named: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     phase: PhaseText | None = None
     cwd: Annotated[str, StringConstraints(max_length=1_000)] = ""
     junit: Annotated[str, StringConstraints(min_length=1, max_length=1_000)] | None = None

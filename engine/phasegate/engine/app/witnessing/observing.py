@@ -113,7 +113,7 @@ def observe(job: Job, *, look_at_git: bool = True) -> Observation:
         NotEvaluated: it cannot be confined as asked.
     """
     if not job.argv:
-        raise BadInput("no command was given", "give the command to run, after `--`")
+        raise BadInput("no command was given", "give one to run, or the name of one that the process names")
     environ, dropped = passed_on(job.environ)
     environ.update({} if job.path is None else {"PATH": job.path})
     before = _tree(job) if look_at_git else _NO_TREE

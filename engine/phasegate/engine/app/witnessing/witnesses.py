@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,21 @@ class Witnesses:
         result = self._record(task, RecordWitness(phase, attempt, event, tuple(offers)))
         notes = () if job.path is None else found_elsewhere(_callers_path(), job.path)
         return Witnessed(result, _as_recorded(result, event), problems, notes)
+
+    def chosen(self, task: str, asked: Asked, name: str | None) -> Asked:
+        """What is to be witnessed: what is asked for, or the command of a name, as it is asked to be run.
+
+        Raises:
+            BadInput: a command is both given and named, or what `named` raises.
+        """
+        if name is None:
+            return asked
+        if asked.argv or asked.reports or asked.cwd:
+            raise BadInput(
+                f"`{name}` has a folder and reports of its own, and others are given as well",
+                "give either the name, or a command with its reports",
+            )
+        return replace(self.named(task, name, asked.phase), echo=asked.echo, hermetic=asked.hermetic)
 
     def named(self, task: str, name: str, phase: str = "") -> Asked:
         """A command that the task's process names for a phase, with its reports, to be witnessed.

@@ -125,10 +125,11 @@ def _witness(service: TheService, engine: Engine, task: str, body: WitnessOrder)
         task,
         body.phase or "",
         body.argv,
+        named=body.named,
         junit=report(body.junit),
         coverage=report(body.coverage),
         sarif=report(body.sarif),
-        cwd=cwd,
+        cwd=None if body.named and not body.cwd else cwd,
         hermetic=body.hermetic,
     )
 
