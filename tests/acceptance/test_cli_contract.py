@@ -22,6 +22,14 @@ from phasegate.ledger.sqlite import SqliteStore
 
 TASK = "IMP-6"
 WAIT_S = 30
+# Whatever the tests are run by may ignore interrupts, and a command started by it would go on ignoring them.
+INTERRUPTIBLE = """
+import signal
+from phasegate.engine.cli import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
 
 
 @pytest.fixture
@@ -439,17 +447,20 @@ def test_a_pipe_gets_no_escape_codes(in_spec: Path, tmp_path: Path) -> None:
 
 def test_follow_prints_entries_as_they_come_until_it_is_interrupted(in_spec: Path) -> None:
     command = [
-        sys.executable, "-m", "phasegate.engine.cli", "ledger", "show", "--follow", "--format", "jsonl",
+        sys.executable, "-c", INTERRUPTIBLE, "ledger", "show", "--follow", "--format", "jsonl",
         "--limit", "1", "--home", str(in_spec),
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        first = json.loads(process.stdout.readline())
-        with Engine.open(in_spec) as engine:
-            engine.advance(TASK, "MONITOR")
-        second = json.loads(process.stdout.readline())
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=WAIT_S)
+        try:
+            assert process.stdout is not None
+            first = json.loads(process.stdout.readline())
+            with Engine.open(in_spec) as engine:
+                engine.advance(TASK, "MONITOR")
+            second = json.loads(process.stdout.readline())
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=WAIT_S)
+        finally:
+            process.kill()
 
     assert second["seq"] == first["seq"] + 1
     assert second["type"] == "violation.recorded"

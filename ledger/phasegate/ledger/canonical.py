@@ -12,6 +12,7 @@ Pure: no files, no clock.
 from __future__ import annotations
 
 from enum import Enum
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import orjson
@@ -96,6 +97,12 @@ def loads(data: bytes) -> dict[str, JSON]:
         )
     check_object(value)
     return cast("dict[str, JSON]", value)
+
+
+def are_plain(objects: Iterable[dict[str, Any]], level: int) -> bool:
+    """Tell what `is_plain` tells of the values of many objects at that level, most of which hold scalars."""
+    values = list(chain.from_iterable(map(dict.values, objects)))
+    return set(map(type, values)) <= _SCALARS or is_plain(values, level)
 
 
 def is_plain(values: Iterable[Any], level: int) -> bool:

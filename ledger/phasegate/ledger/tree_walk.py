@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from hashlib import sha256
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from phasegate.ledger.merkle import EMPTY_ROOT
@@ -48,12 +48,7 @@ class TreeWalk:
 
         What is no bytes is taken as an empty leaf: whoever examines the row names it.
         """
-        source = iter(rows)
-        while batch := list(islice(source, self._stride())):
-            self.take([row[3] for row in batch])
-            if self._sizes and self._sizes[-1] == self.size:
-                self.roots[self._sizes.pop()] = self.root()
-            yield from batch
+        return chain.from_iterable(self._batches(iter(rows)))
 
     def take(self, datas: list[Any]) -> None:
         """Take the bytes of entries as the next leaves; at most 256 at a time."""
@@ -83,6 +78,13 @@ class TreeWalk:
         for level, row in enumerate(self._rows):
             if row:
                 yield level, self._closed[level], b"".join(row)
+
+    def _batches(self, source: Iterator[StoredRow]) -> Iterator[list[StoredRow]]:
+        while batch := list(islice(source, self._stride())):
+            self.take([row[3] for row in batch])
+            if self._sizes and self._sizes[-1] == self.size:
+                self.roots[self._sizes.pop()] = self.root()
+            yield batch
 
     def _stride(self) -> int:
         """How many rows to take next: up to the end of a tile, or to the next size to note."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import sha256
-from itertools import chain
+from itertools import chain, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
 from phasegate.ledger import canonical
-from phasegate.ledger.canonical import CANONICAL_OPTIONS, MAX_ENTRY_BYTES, is_plain
+from phasegate.ledger.canonical import CANONICAL_OPTIONS, MAX_ENTRY_BYTES, are_plain
 from phasegate.ledger.chain import Head
 from phasegate.ledger.entry import (
     ENTRY_VERSION,
@@ -173,15 +173,16 @@ class _Walk:
         batch: list[StoredRow] = []
         rest = iter(rows)
         try:
-            for row in rest:
-                batch.append(row)
-                if len(batch) == BATCH_ROWS:
-                    self._settle(batch, rest)
-                    batch.clear()
+            while True:
+                # Extended, for rows that were read before one that cannot be then stay in the batch.
+                batch.extend(islice(rest, BATCH_ROWS))
+                if not batch:
+                    return
+                self._settle(batch, rest)
+                batch.clear()
         except RowUnreadable as error:
             self._settle(batch, iter(()))
             raise _Found(self.size + 1, "unreadable", str(error)) from None
-        self._settle(batch, iter(()))
 
     def _settle(self, batch: list[StoredRow], rest: Iterator[StoredRow]) -> None:
         if not batch or self._accept(batch):
@@ -238,7 +239,7 @@ class _Walk:
             and min(attempts) >= 0
             and all(map(_fit, (actors, phases, own_tasks, traces, own_kinds), _BOUNDS))
             and self._follow(ats)
-            and is_plain(chain.from_iterable(map(dict.values, payloads)), 2)
+            and are_plain(payloads, 2)
             and all(hashes[seq - first] == noted for seq, noted in self.noted.items() if first <= seq <= last)
         )
         if good:
