@@ -99,10 +99,10 @@ def loads(data: bytes) -> dict[str, JSON]:
     return cast("dict[str, JSON]", value)
 
 
-def are_plain(objects: Iterable[dict[str, Any]], level: int) -> bool:
+def are_plain(objects: Sequence[dict[str, Any]], level: int) -> bool:
     """Tell what `is_plain` tells of the values of many objects at that level, most of which hold scalars."""
-    values = list(chain.from_iterable(map(dict.values, objects)))
-    return set(map(type, values)) <= _SCALARS or is_plain(values, level)
+    kinds = map(type, chain.from_iterable(map(dict.values, objects)))
+    return _SCALARS.issuperset(kinds) or is_plain(chain.from_iterable(map(dict.values, objects)), level)
 
 
 def is_plain(values: Iterable[Any], level: int) -> bool:

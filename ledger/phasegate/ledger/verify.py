@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 from itertools import chain, islice
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -55,7 +54,7 @@ _NOT_LINKED: Final = (
 _CHANGED: Final = "entry {seq} was changed: entry {after} records another hash of it; restore a good copy"
 _NOT_THE_HEAD: Final = "entry {seq} is not the one that was acknowledged; restore a good copy"
 
-_fields: Final = itemgetter(*FIELDS)
+_NAMES: Final = tuple(sorted(FIELDS))
 _BOUNDS: Final = (
     (1, MAX_ACTOR_CHARS),
     (0, MAX_PHASE_CHARS),
@@ -222,7 +221,7 @@ class _Walk:
         columns = _columns(datas)
         if columns is None:
             return False
-        vs, seqs, prevs, ats, ledgers, own_tasks, phases, attempts, own_kinds, actors, traces, payloads = (
+        actors, ats, attempts, ledgers, payloads, phases, prevs, seqs, own_tasks, traces, own_kinds, vs = (
             columns
         )
         # What is a text shows below, where texts are joined and compared; but True and 1.0 equal a number.
@@ -294,22 +293,24 @@ class _Walk:
 
 
 def _columns(datas: tuple[Any, ...]) -> tuple[tuple[Any, ...], ...] | None:
-    """Return the fields of objects in canonical bytes, in the order of `FIELDS`; None if one is not that."""
+    """Return the fields of entries in canonical bytes, by name; None if one is not that."""
     if set(map(type, datas)) != {bytes} or max(map(len, datas)) > MAX_ENTRY_BYTES:
         return None
     try:
         values = list(map(orjson.loads, datas))
         # All at once: each is one whole JSON text, and no such text begins another, so what is equal when
         # joined is equal one by one.
-        if orjson.dumps(values, None, CANONICAL_OPTIONS) != b"[%b]" % b",".join(datas):
+        joined = b"[%b]" % b",".join(datas)
+        if orjson.dumps(values, None, CANONICAL_OPTIONS) != joined:
             return None
-        if set(map(type, values)) != {dict} or set(map(len, values)) != {len(FIELDS)}:
+        if set(map(tuple, values)) != {_NAMES}:
             return None
-        if not all(map(bytes.isascii, datas)):
+        if not joined.isascii():
             for value in values:
                 canonical.check_object(value)
-        return tuple(zip(*map(_fields, values), strict=True))
-    except (TypeError, ValueError, KeyError, CanonicalError):
+        # A list of those names is none, and is refused here.
+        return tuple(zip(*map(dict.values, values), strict=True))
+    except (TypeError, ValueError, CanonicalError):
         return None
 
 
