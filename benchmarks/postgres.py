@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from ledger import AT, GROUP, compare, draft, sample_bytes
+from ledger import AT, GROUP_GOAL, compare, draft, sample_bytes
 from phasegate.ledger.postgres import PostgresStore
 from phasegate.ledger.postgres_place import locate
 
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--writers", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=5.0)
     options = parser.parse_args()
-    datas = sample_bytes(GROUP)
+    datas = sample_bytes(GROUP_GOAL)
     with server(options.dsn) as dsn:
         numbers = count(1)
         with closing(PostgresStore.create(dsn, f"bench {perf_counter()}", at=AT)) as store:
@@ -122,12 +122,12 @@ def main() -> None:
                 "lease acquired": lambda: store.lease_acquire(
                     "T", "P", "me", now_ms=next(lease) * 10, ttl_ms=5
                 ),
-                f"append of {GROUP}": lambda: store.append(
-                    [draft(next(numbers)) for _ in range(GROUP)], at=AT
+                f"append of {GROUP_GOAL}": lambda: store.append(
+                    [draft(next(numbers)) for _ in range(GROUP_GOAL)], at=AT
                 ),
             }
             for name, subject in rows.items():
-                size = 10 if name.endswith(str(GROUP)) else 200
+                size = 10 if name.endswith(str(GROUP_GOAL)) else 200
                 low, high, p99, ratio = compare(lambda: plain(datas[0]), subject, options.blocks, size)
                 print(f"{name:16} floor {low:7.0f} us  p50 {high:7.0f}  p99 {p99:7.0f}  ratio {ratio:.2f}")
             place = (
