@@ -105,7 +105,7 @@ def test_a_command_is_named_or_given_and_not_both(in_verify: OnboardedWork) -> N
     refused = cli("witness", TASK, "--named", "test", "--home", str(in_verify.home), "--", "true")
 
     assert refused.code == 2
-    assert "leave out either" in refused.err
+    assert "give either the name, or a command" in refused.err
 
 
 def test_the_written_process_is_passed_by_witnessing_its_own_command(

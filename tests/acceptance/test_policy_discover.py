@@ -188,8 +188,9 @@ def test_a_size_that_nobody_can_estimate_is_not_evaluated(tmp_path: Path) -> Non
     [
         ('{"files": [{"path": "../up.py"}]}', "must be a relative path inside the repository"),
         ('{"files": []}', "must have at least `1` items"),
-        ("[" * 1000, "the file map is none"),
-        ("\ud800", "the file map is none"),
+        ("[" * 1000, "the file map cannot be used"),
+        ("\ud800", "the file map cannot be used"),
+        ('{"files": [{"path": "a.py"}, {"path": "./a.py"}]}', "`a.py` stands twice"),
         (None, "cannot read"),
     ],
 )

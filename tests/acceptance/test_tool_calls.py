@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from small_processes import claimed
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.people.deciding import Decision
 from phasegate.engine.app.tool_refusals import ENTRIES_IN_WINDOW_MAX
+from phasegate.engine.cli.tools import decision_json
 from phasegate.engine.core.state import Status
 from phasegate.policies.loader import load_process
 from phasegate.policies.model import LeaseRule, LoopRule, PhaseRule, Process
@@ -75,7 +76,7 @@ def by_api(place: Guarded, task: str | None, tool: str, **more: Any) -> Answer:
         decision = engine.tools.check(task, tool, **more)
     refusal = decision.refusal
     code = 0 if refusal is None else 5 if refusal.by_lease else 1
-    return Answer(code, {"allowed": decision.allowed, **asdict(decision)})
+    return Answer(code, decision_json(decision))
 
 
 def by_command_line(place: Guarded, task: str | None, tool: str, **more: Any) -> Answer:

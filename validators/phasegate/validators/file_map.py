@@ -35,7 +35,7 @@ def file_map(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
     value, findings = read(artifact, "file_map")
     if findings:
         return findings
-    own = tuple(_duplicates(artifact.name, value["files"]))
+    own = tuple(duplicates(artifact.name, value["files"]))
     text, findings = text_companion(artifact, context, plan_name)
     if findings:
         return (*own, *findings)
@@ -45,7 +45,8 @@ def file_map(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
     return (*own, *_item_faults(artifact.name, value["files"], known, every_item=every_item))
 
 
-def _duplicates(artifact: str, files: list[dict[str, Any]]) -> Iterator[Finding]:
+def duplicates(artifact: str, files: list[dict[str, Any]]) -> Iterator[Finding]:
+    """What is wrong with the paths of a map's files: `file_map.duplicate` for each that stood before."""
     seen: set[str] = set()
     for index, file in enumerate(files):
         path = file["path"].removeprefix("./")

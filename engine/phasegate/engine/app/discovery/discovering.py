@@ -151,7 +151,8 @@ def _plan(file_map: bytes, root: Path | None) -> tuple[Planned, ...]:
     files, faults = paths_of(file_map)
     if faults:
         raise BadInput(
-            f"the file map is none: {faults[0].place or FILE_MAP}: {faults[0].message}", faults[0].remedy
+            f"the file map cannot be used: {faults[0].place or FILE_MAP}: {faults[0].message}",
+            faults[0].remedy,
         )
     if len(files) > PLANNED_MAX:
         raise BadInput(f"the file map has more than {PLANNED_MAX} files", "plan smaller tasks")

@@ -13,6 +13,7 @@ from typing import Any, Final
 from phasegate.policies.model import CheckRule, Process
 from phasegate.validators.change_scope import DEFAULT_MAX_FILES, DEFAULT_MAX_LINES, is_safe_path, path_faults
 from phasegate.validators.change_tests import DEFAULT_TESTS
+from phasegate.validators.file_map import duplicates
 from phasegate.validators.globs import globs
 from phasegate.validators.interface import Artifact, Finding, Severity
 from phasegate.validators.json_schema import read
@@ -58,24 +59,24 @@ def paths_of(content: bytes) -> tuple[tuple[dict[str, Any], ...], tuple[Finding,
         content: JSON of `schemas/file_map.json`.
     """
     value, findings = read(Artifact(FILE_MAP, content), "file_map")
-    return ((), findings) if findings else (tuple(value["files"]), ())
+    faults = findings or tuple(duplicates(FILE_MAP, value["files"]))
+    return ((), faults) if faults else (tuple(value["files"]), ())
 
 
 def planned(files: Sequence[Mapping[str, Any]], existing: frozenset[str]) -> tuple[Planned, ...]:
-    """What a file map plans, each path once.
+    """What a file map plans, by path.
 
     Args:
-        files: of the map.
+        files: of the map, as `paths_of` gives them.
         existing: those of its paths that are there.
     """
-    found: dict[str, Planned] = {}
+    found = []
     for file in files:
         path = file["path"].removeprefix("./")
         change = file.get("change") or (MODIFY if path in existing else ADD)
-        before = found.get(path)
-        items = (*(before.items if before else ()), *file.get("items", ()))
-        found[path] = Planned(path, change, tuple(dict.fromkeys(items)), path in existing)
-    return tuple(found[path] for path in sorted(found))
+        items = tuple(dict.fromkeys(file.get("items", ())))
+        found.append(Planned(path, change, items, path in existing))
+    return tuple(sorted(found, key=lambda one: one.path))
 
 
 def phase_of(process: Process, phases: Sequence[str], one: Planned) -> tuple[str, tuple[Finding, ...]]:
