@@ -46,6 +46,8 @@ def compiled(name: str) -> Draft202012Validator:
     Raises:
         BadParameterError: there is no such schema.
     """
-    from jsonschema import Draft202012Validator  # noqa: PLC0415  # costs 100 ms, and hooks never need it
+    from phasegate.validators.lean_jsonschema import (  # noqa: PLC0415 - costs 100 ms, and hooks never need it
+        Draft202012Validator,
+    )
 
     return Draft202012Validator(schema(name))

@@ -15,11 +15,10 @@ from importlib import resources
 from typing import Any, Final
 from urllib.parse import quote
 
-from jsonschema import Draft202012Validator
-
 from phasegate.policies.rego.licences import licence_rows
 from phasegate.validators.errors import MalformedJsonError
 from phasegate.validators.interface import Artifact
+from phasegate.validators.lean_jsonschema import Draft202012Validator
 from phasegate.validators.markdown import sections_of
 from phasegate.validators.patch_reader import FileChange, Patch
 from phasegate.validators.placeholders import is_placeholder, words_in
