@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from phasegate.engine.cli.options import LedgerFormat
 from phasegate.engine.cli.output import console, print_json
 from phasegate.engine.cli.session import session
-from phasegate.engine.cli.surface.ledger_files import LedgerFormat
 from phasegate.engine.core.errors import BadInput
 from phasegate.ledger.errors import ExportError
 from phasegate.ledger.notes import MAX_NOTE_BYTES

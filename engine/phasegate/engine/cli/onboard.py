@@ -11,9 +11,8 @@ from typing import Any
 from phasegate.engine.app.onboarding.onboarding import Onboarding
 from phasegate.engine.app.onboarding.onboarding import onboard as make
 from phasegate.engine.app.onboarding.writing import PROFILE, Change, changes_for, write
-from phasegate.engine.cli.options import Format
+from phasegate.engine.cli.options import Format, ProfileFormat
 from phasegate.engine.cli.output import finding_json, print_findings, print_json, print_jsonl, print_rows, say
-from phasegate.engine.cli.surface.onboard import ProfileFormat
 from phasegate.engine.core.errors import BadInput
 
 

@@ -20,6 +20,24 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
+class LedgerFormat(StrEnum):
+    """What a ledger can be exported as."""
+
+    TILES = "tiles"
+    JSONL = "jsonl"
+    SQLITE = "sqlite"
+    BUNDLE = "bundle"
+
+
+class ProfileFormat(StrEnum):
+    """How what was found is printed; `yaml` is the profile itself."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    YAML = "yaml"
+
+
 HomeOption = Annotated[
     Path | None,
     typer.Option(

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from phasegate.engine.cli.options import Format, FormatOption, HomeOption, JsonOption
+from phasegate.engine.cli.options import Format, FormatOption, HomeOption, JsonOption, LedgerFormat
 
 CheckpointOption = Annotated[
     Path | None, typer.Option("--checkpoint", metavar="FILE", help="Signed checkpoint of this ledger.")
 ]
-
-
-class LedgerFormat(StrEnum):
-    """What a ledger can be exported as."""
-
-    TILES = "tiles"
-    JSONL = "jsonl"
-    SQLITE = "sqlite"
-    BUNDLE = "bundle"
 
 
 def register(group: typer.Typer) -> None:

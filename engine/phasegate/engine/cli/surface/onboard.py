@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from phasegate.engine.cli.options import JsonOption
-
-
-class ProfileFormat(StrEnum):
-    """How what was found is printed; `yaml` is the profile itself."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
-    YAML = "yaml"
+from phasegate.engine.cli.options import JsonOption, ProfileFormat
 
 
 def register(app: typer.Typer) -> None:
