@@ -142,6 +142,28 @@ def test_a_spool_with_a_gap_an_edit_or_a_loss_is_a_violation(hook: Hooked, how: 
     assert (again.code, len(spooled_faults(hook.place))) == (0, 1), "the chain goes on, and it is told once"
 
 
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("spool.jsonl", {"n": 2**53, "prev": spool.ZEROS, "kind": "denied"}),
+        ("spool.head", {"n": 2**53, "hash": spool.ZEROS, "dropped": 0}),
+        ("spool.head", {"n": 0, "hash": spool.ZEROS, "dropped": 2**53}),
+    ],
+)
+def test_a_number_that_no_entry_can_hold_is_a_violation_and_stops_nothing(
+    hook: Hooked, file: str, said: dict[str, Any]
+) -> None:
+    (hook.folder / file).write_text(json.dumps(said) + "\n")
+
+    done = cli("hooks", "enter", "--home", str(hook.place.root))
+
+    assert done.code == 4
+    assert len(spooled_faults(hook.place)) == 1
+    hook.call("Bash")
+    again = cli("hooks", "enter", "--home", str(hook.place.root))
+    assert (again.code, len(spooled_faults(hook.place))) == (0, 1), "the chain goes on"
+
+
 @pytest.mark.parametrize("what", ["folder", "link", "pipe"])
 def test_what_is_no_file_in_the_place_of_the_lines_is_a_violation_and_put_aside(
     hook: Hooked, what: str, tmp_path: Path
