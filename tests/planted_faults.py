@@ -102,7 +102,7 @@ def _merged_alone(task: Gated) -> None:
 
 PATHS = {
     "bare": "listing", "loud": "listing.PY", "broken": "src/broken.py", "flags": "flags.yaml", "ignoring": ".semgrepignore", "listing": "src/listing.py",
-    "sql": "migrations/2.sql", "tox": ".tox/listing.py",
+    "named": "src/a.github.py", "sql": "migrations/2.sql", "tox": ".tox/listing.py",
 }  # fmt: skip
 CREATE = "CREATE TABLE means (last int);\n"
 
@@ -127,10 +127,11 @@ FAULTS = (
           ("migrations/2.sql:1", "alembic/versions/2.py:1", "migrations/3.sql:2", "migrations/4.sql:2")),
     Fault("change.flags", "on from the start", _changed(flags="mean_of_nothing:\n  default: true\n"), ("flags.yaml:2",)),
     Fault("change.rollback", "no way back", _changed(sql=CREATE), ("git_diff.patch:`migrations/2.sql`",)),
-    Fault("static.bandit", "a shell with a mark that allows it, in a folder of tools, in programs without an ending or with another; a file that cannot be parsed",
-          _changed(listing=SHELL.replace("True)", "True)  # nosec"), tox=SHELL, broken=BROKEN,
+    Fault("static.bandit", "a shell with a mark that allows it, in a folder of tools, in a file with the name of one, in programs without an ending or with another; "
+          "a file that cannot be parsed",
+          _changed(listing=SHELL.replace("True)", "True)  # nosec"), tox=SHELL, named=SHELL, broken=BROKEN,
                    bare=f"#!/usr/bin/env python3\n{SHELL}", loud=SHELL),
-          ("src/listing.py:5", ".tox/listing.py:5", "src/broken.py", "listing:6", "listing.PY:5")),
+          ("src/listing.py:5", ".tox/listing.py:5", "src/a.github.py:5", "src/broken.py", "listing:6", "listing.PY:5")),
     Fault("static.semgrep", "a shell, with all that could hide it, and a file that cannot be parsed",
           _changed(listing=SHELL.replace("True)", "True)  # nosemgrep"), ignoring="src/\n", broken=BROKEN),
           ("src/listing.py:5", "src/broken.py")),
