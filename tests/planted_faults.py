@@ -102,7 +102,7 @@ def _merged_alone(task: Gated) -> None:
 
 PATHS = {
     "bare": "listing", "loud": "listing.PY", "broken": "src/broken.py", "flags": "flags.yaml", "ignoring": ".semgrepignore", "listing": "src/listing.py",
-    "named": "src/a.github.py", "sql": "migrations/2.sql", "tox": ".tox/listing.py",
+    "named": "src/a.github.py", "sql": "migrations/2.sql", "tox": ".tox/listing.py", "windowed": "src/listing.pyw",
 }  # fmt: skip
 CREATE = "CREATE TABLE means (last int);\n"
 
@@ -133,8 +133,9 @@ FAULTS = (
                    bare=f"#!/usr/bin/env python3\n{SHELL}", loud=SHELL),
           ("src/listing.py:5", ".tox/listing.py:5", "src/a.github.py:5", "src/broken.py", "listing:6", "listing.PY:5")),
     Fault("static.semgrep", "a shell, with all that could hide it, and a file that cannot be parsed",
-          _changed(listing=SHELL.replace("True)", "True)  # nosemgrep"), ignoring="src/\n", broken=BROKEN),
-          ("src/listing.py:5", "src/broken.py")),
+          _changed(listing=SHELL.replace("True)", "True)  # nosemgrep"), ignoring="src/\n", broken=BROKEN,
+                   bare=f"#!/usr/bin/env python3\n{SHELL}", loud=SHELL, windowed=SHELL),
+          ("src/listing.py:5", "src/broken.py", "listing:6", "listing.PY:5", "src/listing.pyw:5")),
     Fault("ci.hermetic", "tests with network", _set(hermetic=False), ("witness",)),
     Fault("coverage.kept", "it fell", _set(covered=80), ("coverage_report.json",)),
     Fault("supply.sbom", "an open version", _based("requirements.txt", "packaging\n"), ("packaging",)),

@@ -91,7 +91,7 @@ def _scripts(subject: Subject) -> tuple[str, ...]:
     for path in subject.changed_lines:
         content = subject.checkouts.as_it_stands(path) or b""
         named = path.lower().endswith((".py", ".pyw"))
-        if not path.endswith((".py", ".pyw")) and (named or _SHEBANG.match(content)):
+        if not path.endswith(".py") and (named or _SHEBANG.match(content)):
             found.append(f"./{path}")
     return tuple(found)
 
