@@ -12,6 +12,7 @@ from phasegate.engine.app.people.keys import Role
 # Put together here, so that no scanner takes this file for what it looks for.
 KEY = "AKIA" + "IOSFODNN7" + "ABCDEFG"
 SHELL = "import subprocess\n\n\ndef listing(name):\n    return subprocess.run(name, " + "shell=True)\n"
+FETCHING = "import requests\n\nrequests.get(\n    'https://localhost',\n    timeout=1, verify={},\n)\n"
 BROKEN = "import os\nos.system(name\ndef listing(:\n"
 
 
@@ -52,6 +53,12 @@ def _documented(text: str) -> Callable[[Gated], object]:
 
 def _named(files: dict[str, str]) -> dict[str, str]:
     return {PATHS[name]: text for name, text in files.items()}
+
+
+def _weakened(task: Gated) -> None:
+    """The last line of a statement over several, which stood before."""
+    task.base["src/fetching.py"] = FETCHING.format("True")
+    task.change["src/fetching.py"] = FETCHING.format("False")
 
 
 def _signed(risk: str = "low", **signers: Role) -> Callable[[Gated], object]:
@@ -132,6 +139,7 @@ FAULTS = (
           _changed(listing=SHELL.replace("True)", "True)  # nosec"), tox=SHELL, named=SHELL, broken=BROKEN,
                    bare=f"#!/usr/bin/env python3\n{SHELL}", loud=SHELL),
           ("src/listing.py:5", ".tox/listing.py:5", "src/a.github.py:5", "src/broken.py", "listing:6", "listing.PY:5")),
+    Fault("static.semgrep", "a statement over several lines of which one changed", _weakened, ("src/fetching.py:3",)),
     Fault("static.semgrep", "a shell, with all that could hide it, and a file that cannot be parsed",
           _changed(listing=SHELL.replace("True)", "True)  # nosemgrep"), ignoring="src/\n", broken=BROKEN,
                    bare=f"#!/usr/bin/env python3\n{SHELL}", loud=SHELL, windowed=SHELL),

@@ -168,11 +168,11 @@ def _plain(subject: Subject, path: str) -> str:
 
 
 def _is_of_change(subject: Subject, found: Found) -> bool:
-    """Whether a finding is of what the task changed; without a file it is of all."""
+    """Whether a finding is about a line that the task changed; without a file it is of all."""
     if not found.path or found.path.startswith(f"{DOCUMENTS}/"):
         return True
-    lines = subject.changed_lines.get(found.path)
-    return lines is not None and (not found.line or found.line in lines)
+    lines, last = subject.changed_lines.get(found.path), max(found.line, found.last)
+    return lines is not None and (not found.line or any(found.line <= line <= last for line in lines))
 
 
 def _problem(found: Found) -> Problem:
