@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from phasegate.engine.app.gates.outcome import Outcome, Problem, ToolRun, Unable
 from phasegate.engine.app.gates.programs import Reported, command_of, report_of
@@ -156,7 +157,14 @@ def _laid_out(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
 
 
 def _plain(subject: Subject, path: str) -> str:
-    """A path from the root of the working tree, as changes name it."""
+    """A path from the root of the working tree, as changes name it; SARIF has an address in its place."""
+    written = _from_root(subject, path)
+    if written in subject.changed_lines:
+        return written
+    return _from_root(subject, unquote(urlsplit(path).path if path.startswith("file:") else path))
+
+
+def _from_root(subject: Subject, path: str) -> str:
     if not path:
         return ""
     for root in (subject.tree, subject.tree.resolve(), subject.checkouts.root):
@@ -168,8 +176,8 @@ def _plain(subject: Subject, path: str) -> str:
 
 
 def _is_of_change(subject: Subject, found: Found) -> bool:
-    """Whether a finding is about a line that the task changed; without a file it is of all."""
-    if not found.path or found.path.startswith(f"{DOCUMENTS}/"):
+    """Whether a finding is about a line that the task changed, or nobody can tell where it is."""
+    if not found.path or found.path.startswith((f"{DOCUMENTS}/", "/")):
         return True
     lines, last = subject.changed_lines.get(found.path), max(found.line, found.last)
     return lines is not None and (not found.line or any(found.line <= line <= last for line in lines))
