@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -49,6 +50,14 @@ def _changed(**files: str) -> Callable[[Gated], object]:
 
 def _documented(text: str) -> Callable[[Gated], object]:
     return lambda task: task.documents.update(dict.fromkeys(list(task.documents)[:1], text))
+
+
+def _planned(path: str) -> Callable[[Gated], object]:
+    def plant(task: Gated) -> None:
+        task.documents = dict.fromkeys(task.documents, "Nothing is cited here.\n")
+        task.documents["file_map.json"] = json.dumps({"files": [{"path": path}]})
+
+    return plant
 
 
 def _named(files: dict[str, str]) -> dict[str, str]:
@@ -122,7 +131,12 @@ FAULTS = (
     Fault("secrets.detect-secrets", "in a document, in a source that allows it, under names of images and locks, in other encodings", _secrets,
           ("spec.md:3", "src/keys.py:1", "docs/plan.svg:1", "poetry.lock:1", "src/wide.py:2", "src/narrow.py:2",
            ".phasegate-texts-0/plan.txt:1")),
-    Fault("policy.simulation", "CI is to change", _documented("Change `.github/workflows/ci.yml`.\n"), ("spec.md:1",)),
+    Fault("policy.simulation", "CI is to change, and what is no part of the repository, by whatever spelling",
+          _documented("Change `.github/workflows/ci.yml`.\nChange `src/../.github/workflows/ci.yml`.\nChange `src/../../a.py`.\n"),
+          ("spec.md:1", "spec.md:2", "spec.md:3")),
+    Fault("policy.simulation", "CI is planned to change, by another spelling", _planned("./.github//workflows/./ci.yml"),
+          ("file_map.json",)),
+    Fault("citations.reach", "by another spelling, not cited", _planned(".//src/./means.py"), ("file_map.json",)),
     Fault("citations.resolve", "no such file, no such line, a file outside the repository",
           _documented("`src/none.py:3`\n`src/means.py:4-600`\n`../base/src/means.py:4`\n"), ("edge_cases.md:1", "edge_cases.md:2", "edge_cases.md:3")),
     Fault("citations.reach", "the change is not cited", _documented("See `tests/test_means.py:1`.\n"), ("file_map.json",)),
