@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from phasegate.engine.app.people.keys import Role
 # Put together here, so that no scanner takes this file for what it looks for.
 KEY = "AKIA" + "IOSFODNN7" + "ABCDEFG"
 SHELL = "import subprocess\n\n\ndef listing(name):\n    return subprocess.run(name, " + "shell=True)\n"
+FETCHING = "import requests\n\nrequests.get(\n    'https://localhost',\n    timeout=1, verify={},\n)\n"
 BROKEN = "import os\nos.system(name\ndef listing(:\n"
 
 
@@ -50,8 +52,22 @@ def _documented(text: str) -> Callable[[Gated], object]:
     return lambda task: task.documents.update(dict.fromkeys(list(task.documents)[:1], text))
 
 
+def _planned(path: str) -> Callable[[Gated], object]:
+    def plant(task: Gated) -> None:
+        task.documents = dict.fromkeys(task.documents, "Nothing is cited here.\n")
+        task.documents["file_map.json"] = json.dumps({"files": [{"path": path}]})
+
+    return plant
+
+
 def _named(files: dict[str, str]) -> dict[str, str]:
     return {PATHS[name]: text for name, text in files.items()}
+
+
+def _weakened(task: Gated) -> None:
+    """The last line of a statement over several, which stood before."""
+    task.base["src/fetching.py"] = FETCHING.format("True")
+    task.change["src/fetching.py"] = FETCHING.format("False")
 
 
 def _signed(risk: str = "low", **signers: Role) -> Callable[[Gated], object]:
@@ -102,7 +118,7 @@ def _merged_alone(task: Gated) -> None:
 
 PATHS = {
     "bare": "listing", "loud": "listing.PY", "broken": "src/broken.py", "flags": "flags.yaml", "ignoring": ".semgrepignore", "listing": "src/listing.py",
-    "sql": "migrations/2.sql", "tox": ".tox/listing.py",
+    "named": "src/a.github.py", "sql": "migrations/2.sql", "tox": ".tox/listing.py", "windowed": "src/listing.pyw",
 }  # fmt: skip
 CREATE = "CREATE TABLE means (last int);\n"
 
@@ -115,7 +131,12 @@ FAULTS = (
     Fault("secrets.detect-secrets", "in a document, in a source that allows it, under names of images and locks, in other encodings", _secrets,
           ("spec.md:3", "src/keys.py:1", "docs/plan.svg:1", "poetry.lock:1", "src/wide.py:2", "src/narrow.py:2",
            ".phasegate-texts-0/plan.txt:1")),
-    Fault("policy.simulation", "CI is to change", _documented("Change `.github/workflows/ci.yml`.\n"), ("spec.md:1",)),
+    Fault("policy.simulation", "CI is to change, and what is no part of the repository, by whatever spelling",
+          _documented("Change `.github/workflows/ci.yml`.\nChange `src/../.github/workflows/ci.yml`.\nChange `src/../../a.py`.\n"),
+          ("spec.md:1", "spec.md:2", "spec.md:3")),
+    Fault("policy.simulation", "CI is planned to change, by another spelling", _planned("./.github//workflows/./ci.yml"),
+          ("file_map.json",)),
+    Fault("citations.reach", "by another spelling, not cited", _planned(".//src/./means.py"), ("file_map.json",)),
     Fault("citations.resolve", "no such file, no such line, a file outside the repository",
           _documented("`src/none.py:3`\n`src/means.py:4-600`\n`../base/src/means.py:4`\n"), ("edge_cases.md:1", "edge_cases.md:2", "edge_cases.md:3")),
     Fault("citations.reach", "the change is not cited", _documented("See `tests/test_means.py:1`.\n"), ("file_map.json",)),
@@ -127,13 +148,16 @@ FAULTS = (
           ("migrations/2.sql:1", "alembic/versions/2.py:1", "migrations/3.sql:2", "migrations/4.sql:2")),
     Fault("change.flags", "on from the start", _changed(flags="mean_of_nothing:\n  default: true\n"), ("flags.yaml:2",)),
     Fault("change.rollback", "no way back", _changed(sql=CREATE), ("git_diff.patch:`migrations/2.sql`",)),
-    Fault("static.bandit", "a shell with a mark that allows it, in a folder of tools, in programs without an ending or with another; a file that cannot be parsed",
-          _changed(listing=SHELL.replace("True)", "True)  # nosec"), tox=SHELL, broken=BROKEN,
+    Fault("static.bandit", "a shell with a mark that allows it, in a folder of tools, in a file with the name of one, in programs without an ending or with another; "
+          "a file that cannot be parsed",
+          _changed(listing=SHELL.replace("True)", "True)  # nosec"), tox=SHELL, named=SHELL, broken=BROKEN,
                    bare=f"#!/usr/bin/env python3\n{SHELL}", loud=SHELL),
-          ("src/listing.py:5", ".tox/listing.py:5", "src/broken.py", "listing:6", "listing.PY:5")),
+          ("src/listing.py:5", ".tox/listing.py:5", "src/a.github.py:5", "src/broken.py", "listing:6", "listing.PY:5")),
+    Fault("static.semgrep", "a statement over several lines of which one changed", _weakened, ("src/fetching.py:3",)),
     Fault("static.semgrep", "a shell, with all that could hide it, and a file that cannot be parsed",
-          _changed(listing=SHELL.replace("True)", "True)  # nosemgrep"), ignoring="src/\n", broken=BROKEN),
-          ("src/listing.py:5", "src/broken.py")),
+          _changed(listing=SHELL.replace("True)", "True)  # nosemgrep"), ignoring="src/\n", broken=BROKEN,
+                   bare=f"#!/usr/bin/env python3\n{SHELL}", loud=SHELL, windowed=SHELL),
+          ("src/listing.py:5", "src/broken.py", "listing:6", "listing.PY:5", "src/listing.pyw:5")),
     Fault("ci.hermetic", "tests with network", _set(hermetic=False), ("witness",)),
     Fault("coverage.kept", "it fell", _set(covered=80), ("coverage_report.json",)),
     Fault("supply.sbom", "an open version", _based("requirements.txt", "packaging\n"), ("packaging",)),

@@ -99,6 +99,32 @@ def test_the_report_of_a_scanner_that_ran_elsewhere_is_read(tmp_path: Path) -> N
     assert "GHSA-1" in found[0]["findings"][0]["message"]
 
 
+@pytest.mark.parametrize(
+    ("named", "status"),
+    [
+        ("src/a b.py", "failed"),
+        ("src/a%20b.py", "failed"),
+        ("./src/a%20b.py", "failed"),
+        ("file://{root}/src/a%20b.py", "failed"),
+        ("src/100%25.py", "failed"),
+        ("/home/runner/work/src/a%20b.py", "failed"),
+        ("file:///home/runner/work/src/a%20b.py", "failed"),
+        ("src/means.py", "passed"),
+    ],
+)
+def test_a_log_names_changed_files_by_their_address(tmp_path: Path, named: str, status: str) -> None:
+    place = {"artifactLocation": {"uri": named.format(root=tmp_path / "repository")}}
+    result = {"level": "error", "locations": [{"physicalLocation": place}]}
+    runs = [{"tool": {"driver": {"name": "scanner"}}, "results": [result]}]
+    (tmp_path / "log.sarif").write_text(json.dumps({"version": "2.1.0", "runs": runs}))
+    task = Gated(tmp_path, 1)
+    task.change.update({"src/a b.py": "x = 1\n", "src/100%.py": "x = 1\n"})
+    task.own = [{"rule": "sarif", "use": "scanner", "params": {"report": str(tmp_path / "log.sarif")}}]
+
+    with task.open() as engine:
+        assert engine.gates.run(TASK).status == status
+
+
 SNAPSHOTS = (
     (json.dumps([RECORD]), "0" * 64, "another is pinned"),
     ("[]", "", "no record about a package"),

@@ -60,3 +60,20 @@ def test_the_clean_twin_passes_all_checks_of_its_gate(tmp_path: Path, gate: int)
             rules, "passed"
         )
         assert engine.advance(TASK).accepted
+
+
+def test_a_hermetic_run_whose_report_does_not_count_stands_for_no_tests_that_had_network(
+    tmp_path: Path,
+) -> None:
+    task = Gated(tmp_path, 4)
+    task.hermetic = False
+    with task.open(only="ci.hermetic") as engine:
+        empty = engine.witness(
+            TASK, "", ["sh", "-c", "echo '<no-report/>' > $0", "{scratch}/junit.xml"],
+            junit=Path("{scratch}/junit.xml"), cwd=tmp_path / "repository", hermetic=True,
+        )  # fmt: skip
+        run = engine.gates.run(TASK)
+
+    assert empty.result.accepted
+    assert empty.problems
+    assert run.status == "failed"

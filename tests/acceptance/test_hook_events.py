@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from engine_drivers import cli, entries
 from guarded_homes import TASK, Guarded, assert_sound
 from hooked_homes import Hooked, fresh_hook
 
+from phasegate.engine.app.hooking import hooks
 from phasegate.engine.core.events import Kind
 from phasegate.engine.hook import spool
 from phasegate.engine.hook.clients import CLIENTS
@@ -59,6 +61,32 @@ def test_a_step_of_the_task_enters_what_was_spooled_before(hook: Hooked) -> None
     with hook.place.engine() as engine:
         engine.advance(TASK)
         assert engine.state(TASK).violations[Kind.TOOL_REJECTED] == 1
+
+
+@pytest.mark.parametrize("gone", [("spool.jsonl",), ("spool.jsonl", "spool.head")])
+def test_a_step_of_the_task_sees_that_what_was_spooled_is_gone(hook: Hooked, gone: tuple[str, ...]) -> None:
+    hook.call("Bash")
+    for name in gone:
+        (hook.folder / name).unlink()
+
+    with hook.place.engine() as engine:
+        engine.advance(TASK)
+        engine.advance(TASK)
+
+    assert len(spooled_faults(hook.place)) == 1
+
+
+def test_a_lock_that_somebody_keeps_is_a_conflict_with_a_remedy(
+    hook: Hooked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook.call("Bash")
+    monkeypatch.setattr(hooks, "Locked", functools.partial(spool.Locked, wait_s=0))
+
+    with spool.Locked(str(hook.folder)):
+        kept = cli("hooks", "enter", "--home", str(hook.place.root))
+
+    assert (kept.code, "remedy: end the process" in kept.err) == (5, True)
+    assert cli("hooks", "enter", "--home", str(hook.place.root)).code == 0
 
 
 def test_a_prompt_in_use_is_attested_and_drift_is_seen(hook: Hooked) -> None:
@@ -140,6 +168,28 @@ def test_a_spool_with_a_gap_an_edit_or_a_loss_is_a_violation(hook: Hooked, how: 
     hook.call("Bash")
     again = cli("hooks", "enter", "--home", str(hook.place.root))
     assert (again.code, len(spooled_faults(hook.place))) == (0, 1), "the chain goes on, and it is told once"
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("spool.jsonl", {"n": 2**53, "prev": spool.ZEROS, "kind": "denied"}),
+        ("spool.head", {"n": 2**53, "hash": spool.ZEROS, "dropped": 0}),
+        ("spool.head", {"n": 0, "hash": spool.ZEROS, "dropped": 2**53}),
+    ],
+)
+def test_a_number_that_no_entry_can_hold_is_a_violation_and_stops_nothing(
+    hook: Hooked, file: str, said: dict[str, Any]
+) -> None:
+    (hook.folder / file).write_text(json.dumps(said) + "\n")
+
+    done = cli("hooks", "enter", "--home", str(hook.place.root))
+
+    assert done.code == 4
+    assert len(spooled_faults(hook.place)) == 1
+    hook.call("Bash")
+    again = cli("hooks", "enter", "--home", str(hook.place.root))
+    assert (again.code, len(spooled_faults(hook.place))) == (0, 1), "the chain goes on"
 
 
 @pytest.mark.parametrize("what", ["folder", "link", "pipe"])

@@ -72,6 +72,48 @@ def test_settings_that_cannot_be_read_are_not_touched(hook: Hooked, tmp_path: Pa
     assert (done.code, file.read_text()) == (2, text)
 
 
+@pytest.mark.parametrize(
+    ("client", "text", "named"),
+    [
+        ("claude", '{"disableAllHooks": true}', "disableAllHooks"),
+        ("gemini", '{"hooksConfig": {"enabled": false}}', "hooksConfig.enabled"),
+        ("gemini", '{"hooksConfig": {"disabled": ["other", "phasegate"]}}', "hooksConfig.disabled"),
+    ],
+)
+def test_settings_that_switch_hooks_off_are_told_of_and_not_touched(
+    hook: Hooked, tmp_path: Path, client: str, text: str, named: str
+) -> None:
+    file = tmp_path / FILES[client]
+    file.parent.mkdir()
+    file.write_text(text)
+    words = (client, "--dir", str(tmp_path), "--home", str(hook.place.root), "--yes")
+
+    done = cli("hooks", "install", *words)
+
+    assert (done.code, f"`{named}`" in done.err, file.read_text()) == (2, True, text)
+    assert cli("hooks", "uninstall", *words).code == 0
+
+
+@pytest.mark.parametrize(
+    ("client", "text"),
+    [
+        ("claude", '{"disableAllHooks": false, "hooksConfig": {"enabled": false}}'),
+        ("gemini", '{"hooksConfig": {"enabled": true, "disabled": ["other"]}, "disableAllHooks": true}'),
+    ],
+)
+def test_settings_that_leave_hooks_on_are_written(
+    hook: Hooked, tmp_path: Path, client: str, text: str
+) -> None:
+    file = tmp_path / FILES[client]
+    file.parent.mkdir()
+    file.write_text(text)
+
+    done = cli("hooks", "install", client, "--dir", str(tmp_path), "--home", str(hook.place.root), "--yes")
+
+    assert done.code == 0
+    assert "phasegate" in file.read_text()
+
+
 def test_a_client_or_a_task_that_is_none_is_refused(hook: Hooked, tmp_path: Path) -> None:
     words = ("--dir", str(tmp_path), "--home", str(hook.place.root), "--yes")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from engine_drivers import cli, entries
+from git_truth_repository import commit, of_sources
 from guarded_homes import TASK, Guarded, assert_sound, guarded, guarded_home
 from small_processes import claimed
 
@@ -130,6 +131,34 @@ def test_absolute_paths_beside_the_repository_are_outside(place: Guarded) -> Non
     with place.engine() as engine:
         for path in (*beside, inside_home):
             assert not engine.tools.check(TASK, "Write", {"file_path": path}).allowed, path
+
+
+def test_the_root_itself_is_refused_where_a_phase_may_change_everything(tmp_path: Path) -> None:
+    everything = {"documents": {"allow": ["**"]}}
+    place = guarded_home(tmp_path / "home", process().model_copy(update={"repository": everything}))
+    root = of_sources(tmp_path / "repo")
+    commit(root)
+    (root / "link").symlink_to(".")
+    place.open_task(repository=root)
+
+    with place.engine() as engine:
+        passing = [
+            path
+            for path in (
+                ".",
+                "./",
+                str(root),
+                f"{root}/",
+                "link",
+                "link/",
+                "link/.git",
+                "any.py",
+                "link/any.py",
+            )
+            if engine.tools.check(TASK, "Write", {"file_path": path}).allowed
+        ]
+
+    assert passing == ["any.py", "link/any.py"]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ MANAGED: Mapping[str, tuple[Mapping[str, str], str]] = {
 THRESHOLDS: Mapping[str, tuple[Mapping[str, str], str]] = {
     ".coveragerc:2": ({"setup.py": "", ".coveragerc": "[report]\nfail_under = 72\n"}, "72"),
     "pytest.ini:2": ({"setup.py": "", "pytest.ini": "[pytest]\naddopts = --cov-fail-under=72\n"}, "72"),
+    "setup.cfg:2": ({"setup.cfg": "[coverage:report]\nfail_under = 87.5\n"}, "87.5"),
+    ".c8rc:1": ({"package.json": "{}", ".c8rc": '{"lines": 99.25}'}, "99.25"),
     ".nycrc:1": ({"package.json": "{}", ".nycrc": '{"lines": 100}'}, "100"),
 }
 
@@ -88,7 +90,9 @@ def test_a_threshold_is_taken_from_where_it_stands(place: str) -> None:
     assert (one.threshold.name, str(one.threshold.place)) == (percent, place)
 
 
-@pytest.mark.parametrize("text", ["fail_under = 101\n", "# fail_under = 50\n", "fail_under = lots\n"])
+@pytest.mark.parametrize(
+    "text", ["fail_under = 101\n", "fail_under = 100.5\n", "# fail_under = 50\n", "fail_under = lots\n"]
+)
 def test_what_is_no_percentage_is_no_threshold(text: str) -> None:
     (one,) = detected({"setup.py": "", ".coveragerc": f"[report]\n{text}"}).components
 

@@ -193,3 +193,28 @@ def test_results_that_the_sources_suppress_are_no_pass() -> None:
     log["runs"][0]["results"][0]["suppressions"] = [{"kind": "inSource"}]
     (found,) = read_report("sarif", json.dumps(log).encode())
     assert (found.rule, found.severity) == ("suppressed", "unknown")
+
+
+_REGION = {
+    "physicalLocation": {"artifactLocation": {"uri": "a.py"}, "region": {"startLine": 3, "endLine": 5}}
+}
+OF_SEVERAL_LINES = {
+    "bandit": {"errors": [], "results": [{
+        "test_id": "B501", "issue_severity": "HIGH", "filename": "a.py", "line_number": 3, "line_range": [3, 4, 5],
+        "issue_text": "m"}]},
+    "semgrep": {"errors": [], "results": [{
+        "check_id": "r", "path": "a.py", "start": {"line": 3}, "end": {"line": 5},
+        "extra": {"severity": "ERROR", "message": "m"}}]},
+    "gitleaks": [{"RuleID": "r", "File": "a.py", "StartLine": 3, "EndLine": 5}],
+    "trivy": {"SchemaVersion": 2, "Results": [{"Target": "a.py", "Secrets": [
+        {"RuleID": "r", "Severity": "HIGH", "Title": "m", "StartLine": 3, "EndLine": 5}]}]},
+    "sarif": {"version": "2.1.0", "runs": [{
+        "tool": {"driver": {"name": "x"}}, "results": [{"ruleId": "r", "locations": [_REGION]}]}]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_SEVERAL_LINES)
+def test_a_finding_about_several_lines_says_which(name: str) -> None:
+    (found,) = read_report(name, json.dumps(OF_SEVERAL_LINES[name]).encode())
+
+    assert (found.line, found.last) == (3, 5)

@@ -29,7 +29,7 @@ def sarif_to_static_analysis(log: bytes) -> dict[str, Any]:
     """Return `{schema, tools, levels: {level: count}, suppressed, findings: [...]}`.
 
     `findings` lists at most 1,000 results that are not suppressed, worst first, as `{rule, level, message,
-    path, line}`; the counts are of all.
+    path, line}`, with `last_line` where one is about several; the counts are of all.
 
     Raises:
         MalformedReportError: it is not such a log, or a run did not finish.
@@ -83,8 +83,7 @@ def _results(run: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bool]]:
         rule, level = _rule_and_level(result, rules)
         message = _optional(result, "message", dict)
         text = message.get("text") or message.get("markdown") or message.get("id") or ""
-        path, line = _location(result)
-        finding = {"rule": _cut(rule), "level": level, "message": _cut(str(text)), "path": path, "line": line}
+        finding = {"rule": _cut(rule), "level": level, "message": _cut(str(text)), **_location(result)}
         yield finding, _is_suppressed(result)
 
 
@@ -109,14 +108,20 @@ def _rule_and_level(result: dict[str, Any], rules: list[Any]) -> tuple[str, str]
     return str(name or ""), str(level)
 
 
-def _location(result: dict[str, Any]) -> tuple[str, int]:
+def _location(result: dict[str, Any]) -> dict[str, Any]:
+    """Where it is; `last_line` stands only where it is about several."""
     locations = _optional(result, "locations", list)
     first = locations[0] if locations and isinstance(locations[0], dict) else {}
     physical = _optional(first, "physicalLocation", dict)
     uri = _optional(physical, "artifactLocation", dict).get("uri", "")
-    line = _optional(physical, "region", dict).get("startLine", 0)
-    is_line = isinstance(line, int) and not isinstance(line, bool) and line > 0
-    return _cut(uri if isinstance(uri, str) else ""), line if is_line else 0
+    region = _optional(physical, "region", dict)
+    line, last = (_line(region.get(name)) for name in ("startLine", "endLine"))
+    found = {"path": _cut(uri if isinstance(uri, str) else ""), "line": line}
+    return {**found, "last_line": last} if last > line else found
+
+
+def _line(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def _is_suppressed(result: dict[str, Any]) -> bool:

@@ -46,6 +46,7 @@ class Found(NamedTuple):
         severity: one of `SEVERITIES`.
         path: the file, as the scanner names it; empty where it names none.
         line: from 1; 0 where none is named.
+        last: the last line that it is about; 0 where none is named beside the first.
     """
 
     rule: str
@@ -53,6 +54,7 @@ class Found(NamedTuple):
     path: str
     line: int
     message: str
+    last: int = 0
 
 
 def at_least(found: Found, least: str) -> bool:
@@ -135,6 +137,7 @@ def _bandit(report: Any) -> Iterator[Found]:
             _text(one["filename"]),
             _line(one["line_number"]),
             _text(one["issue_text"]),
+            _line(max(_listed(one.get("line_range", []), "line_range"), default=0)),
         )
 
 
@@ -148,6 +151,7 @@ def _semgrep(report: Any) -> Iterator[Found]:
             _text(one["check_id"]), _severity(extra["severity"]), _text(one["path"]),
             _line(one["start"]["line"]),
             _text(extra["message"]),
+            _line((one.get("end") or {}).get("line")),
         )  # fmt: skip
 
 
@@ -164,7 +168,7 @@ def _gitleaks(report: Any) -> Iterator[Found]:
         what = one.get("Description") or one["RuleID"]
         yield Found(
             _text(one["RuleID"]), "high", _text(one["File"]), _line(one["StartLine"]),
-            f"this looks like a secret: {_text(what)}",
+            f"this looks like a secret: {_text(what)}", _line(one.get("EndLine")),
         )  # fmt: skip
 
 
@@ -187,12 +191,15 @@ def _trivy(report: Any) -> Iterator[Found]:
 
 def _trivy_lines(result: Any, path: str) -> Iterator[Found]:
     for one in result.get("Secrets") or []:
-        line = _line(one.get("StartLine"))
-        yield Found(_text(one["RuleID"]), _severity(one["Severity"]), path, line, _text(one["Title"]))
+        yield _in_lines(one["RuleID"], one, path, one)
     for one in result.get("Misconfigurations") or []:
         if one.get("Status", "FAIL") == "FAIL":
-            line = _line((one.get("CauseMetadata") or {}).get("StartLine"))
-            yield Found(_text(one["ID"]), _severity(one["Severity"]), path, line, _text(one["Title"]))
+            yield _in_lines(one["ID"], one, path, one.get("CauseMetadata") or {})
+
+
+def _in_lines(rule: Any, one: Any, path: str, lines: Any) -> Found:
+    first, last = _line(lines.get("StartLine")), _line(lines.get("EndLine"))
+    return Found(_text(rule), _severity(one["Severity"]), path, first, _text(one["Title"]), last)
 
 
 def _grype(report: Any) -> Iterator[Found]:
@@ -250,7 +257,8 @@ def _sarif(report: bytes) -> Iterator[Found]:
         message = f"{read['suppressed']} results are suppressed in the sources or the tool's settings"
         yield Found("suppressed", "unknown", "", 0, message)
     for one in listed:
-        yield Found(one["rule"], _severity(one["level"]), one["path"], _line(one["line"]), one["message"])
+        last = one.get("last_line", 0)
+        yield Found(one["rule"], _severity(one["level"]), one["path"], one["line"], one["message"], last)
 
 
 OF_DEPENDENCIES: Final = frozenset({"grype", "osv-scanner", "trivy"})

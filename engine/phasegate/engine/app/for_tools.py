@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from phasegate.engine.app.hooking.spooled import any_spooled
+from phasegate.engine.app.hooking.spooled import any_hook
 from phasegate.engine.app.tool_repeats import any_pending
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class ForTools:
 
     def _settle_repeats(self, task: str) -> None:
         """Enter what a hook spooled, and what is counted of refused tool calls, before the task moves."""
-        if any_spooled(self.home.root):
+        if any_hook(self.home.root):
             self.hooks.enter()
         if any_pending(self.home.root):
             self.tools.settle(task)

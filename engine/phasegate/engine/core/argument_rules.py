@@ -30,7 +30,8 @@ _NOT_IN_PATH: Final = re.compile(
 _ODD_PART: Final = re.compile(r"(?:^|/)(?:[^/]*[\s.]|\s[^/]*)(?:/|$)|//")
 # Most paths: none of what the two above look for is in them.
 _SURELY_PLAIN: Final = re.compile(r"/?(?:[\w.@+,=-]*[\w@+,=-]/)*[\w.@+,=-]*[\w@+,=-]", re.ASCII)
-_GIT_FOLDER: Final = r"(?:.*/)?(?:\.git|git~1)(?:/.*)?"
+# The root as well, which holds it.
+_GIT_FOLDER: Final = r"(?:(?:.*/)?(?:\.git|git~1)(?:/.*)?)?"
 _EVERYTHING: Final = ("**",)
 _NAME_KEPT_CHARS: Final = 128
 

@@ -22,7 +22,8 @@ NOT_IN_PATH = (
     r"[\x00-\x1f\x7f-\x9f\\%:;~$`*?\"<>|\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
 )
 ODD_PART = r"(?:^|/)(?:[^/]*[\s.]|\s[^/]*)(?:/|$)|//"
-GIT_FOLDER = r"(?:.*/)?(?:\.git|git~1)(?:/.*)?"
+# The root as well, which holds it.
+GIT_FOLDER = r"(?:(?:.*/)?(?:\.git|git~1)(?:/.*)?)?"
 _EVERYTHING = ("**",)
 _TOKEN = r"\*\*/|/\*\*$|\*\*|\*|\?|[^*?]+"  # noqa: S105 - a part of a pattern
 _REGEX_OF = {"**/": r"(?:[^/]+/)*", "/**": r"/.+", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}

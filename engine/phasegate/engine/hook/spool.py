@@ -26,6 +26,8 @@ HEAD = "spool.head"
 LOCK = "spool.lock"
 PROMPTS = "prompts"
 ZEROS = "0" * 64
+NUMBER_MAX = 2**52
+"""Far beyond any line that is written, and within what an entry can hold."""
 BYTES_MAX = 16 * 1024 * 1024
 LINE_BYTES_MAX = 16 * 1024
 WAIT_S = 2.0
@@ -60,7 +62,9 @@ class Head:
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         fits = type(head.n) is int and type(head.hash) is str and type(head.dropped) is int
-        return head if fits and head.n >= 0 and head.dropped >= 0 and len(head.hash) == len(ZEROS) else None
+        if not fits or len(head.hash) != len(ZEROS):
+            return None
+        return head if 0 <= head.n <= NUMBER_MAX and 0 <= head.dropped <= NUMBER_MAX else None
 
     def write(self, folder: str) -> None:
         """Replace what is written, at once and whole; the caller holds the lock."""

@@ -31,11 +31,16 @@ token := concat("|", [
 	`eyJ[A-Za-z0-9_-]{10,}[.]eyJ[A-Za-z0-9_-]{10,}[.][A-Za-z0-9_-]{10}`,
 ])
 
-# The backslash before a quote is how some interpreters hold the text of a string.
-assignment := `(?:secret|passwd|password|api[_-]?key|private[_-]?key|access[_-]?token|auth[_-]?token)\\*["']?\s*(?::|=|:=|=>)\s*\\*["'][^"'\\]{8,}\\*["']`
+words := `(?:secret|passwd|password|api[_-]?key|private[_-]?key|access[_-]?token|auth[_-]?token)`
 
-# What stands for a secret and is none.
-stands_for_one(text) if regex.match(`\\*["'](?:\$\{|<|\{\{|%\(|\*\*\*|xxx|changeme|example|placeholder|your[_-])`, text)
+# Also in brackets, with a type, and before a literal of bytes.
+named := concat("", [words, `\\*["']?\]?\s*(?::|(?::\s*[a-z][a-z0-9_.]*\s*)?=|:=|=>)\s*[bru]{0,2}`])
+
+# The backslash before a quote is how some interpreters hold the text of a string.
+assignment := concat("", [named, `\\*["'][^"'\\]{8,}\\*["']`])
+
+# What stands for a secret and is none; another one may stand in the same line.
+stand_in := concat("", [named, `\\*["'](?:\$\{|<|\{\{|%\(|\*\*\*|xxx|changeme|example|placeholder|your[_-])`])
 
 # Short beginnings of all that is looked for, because each look costs.
 hints := `-----BEGIN |AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|xox|sk_live_|sk-|AIza|npm_|pypi-|eyJ|[sS][eE][cC][rR][eE][tT]|[pP][aA][sS][sS][wW]|[kK][eE][yY]|[tT][oO][kK][eE][nN]`
@@ -79,9 +84,7 @@ tokens contains line if {
 
 assignments contains line if {
 	some line in suspects
-	text := lower(line.text)
-	regex.match(assignment, text)
-	not stands_for_one(text)
+	regex.match(assignment, regex.replace(lower(line.text), stand_in, ""))
 }
 
 # METADATA

@@ -35,8 +35,27 @@ test_part_of_a_word_is_no_token if secrets.passed == all with input as change("s
 
 test_a_literal_is_denied if ids == {"secrets.literal"} with input as change("src/a.py", `password = "correct horse"`)
 
+test_a_literal_in_another_form_is_denied if {
+	places == {"src/a.py line 0", "src/a.py line 1", "src/a.py line 2"} with input as given.change(forms, {})
+}
+
+forms := [given.file("src/a.py", [
+	`settings["password"] = "correct horse"`,
+	`password: str = "correct horse"`,
+	`password = b"correct horse"`,
+	`password == "correct horse"`,
+])]
+
 test_what_stands_for_a_secret_passes if {
 	secrets.passed == all with input as change("src/a.py", `password = "${DB_PASSWORD}"`)
+}
+
+beside := [`password = "correct horse"  # no "example"`, `secret = "${A}"; password = "correct horse"`]
+
+places := {finding.place | some finding in secrets.deny}
+
+test_what_stands_beside_one_excuses_no_literal if {
+	places == {"src/a.py line 0", "src/a.py line 1"} with input as given.change([given.file("src/a.py", beside)], {})
 }
 
 test_test_data_that_is_excused_passes if secrets.passed == all with input as change("tests/data/a.txt", token)

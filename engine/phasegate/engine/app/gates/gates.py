@@ -6,7 +6,7 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +25,11 @@ from phasegate.engine.app.witnessing.recording import as_document, printable
 from phasegate.engine.core.approvals import implementers, standing_approvals
 from phasegate.engine.core.commands import RecordWitness
 from phasegate.engine.core.errors import BadInput, NotEvaluated
-from phasegate.engine.core.events import WitnessRecorded
+from phasegate.engine.core.events import EvidenceAdded, WitnessRecorded
 from phasegate.engine.core.ids import parse_task_id
 from phasegate.engine.core.ports import Clock
 from phasegate.engine.core.state import TaskState, is_current, is_gate_report
+from phasegate.ledger.entry import Entry
 from phasegate.ledger.store import Store
 from phasegate.policies.extending import shipped_bundles
 from phasegate.policies.gate_model import GateBundle
@@ -171,7 +172,7 @@ class Gates:
                 documents=self._documents(state),
                 approvals=standing_approvals(process, state),
                 implementers=[who.partition(":")[2] for who in implementers(process, state)],
-                witnessed=tuple(self._witnessed(state)),
+                tests=self._tests(state),
                 previous={name: self._contents(digests) for name, digests in state.previous.items()},
             )
             yield subject, seen
@@ -188,12 +189,25 @@ class Gates:
     def _contents(self, digests: tuple[str, ...]) -> list[bytes]:
         return [content for digest in digests if (content := self._shelf.snapshot(digest)) is not None]
 
-    def _witnessed(self, state: TaskState) -> Iterator[WitnessRecorded]:
-        for entry in self._store.entries(task=state.task, type=WitnessRecorded.kind):
-            if (entry.phase, entry.attempt) == (state.phase, state.attempts.get(state.phase)):
-                event = recorded(entry).event
-                if isinstance(event, WitnessRecorded):
-                    yield event
+    def _tests(self, state: TaskState) -> WitnessRecorded | None:
+        """The command that the test results come from; where the phase takes none, the last to report any."""
+        rules = self._process(state).phase(state.phase).evidence
+        names = {rule.name for rule in rules if rule.witness is Witness.JUNIT}
+        bound = next((entry.seq for entry in self._of_attempt(state, EvidenceAdded.kind, names)), 0)
+        for entry in self._of_attempt(state, WitnessRecorded.kind):
+            event = recorded(entry).event
+            # What is bound stands behind its command; a later one may have left nothing that counts.
+            counts = entry.seq < bound if names else True
+            if isinstance(event, WitnessRecorded) and Witness.JUNIT in event.reports and counts:
+                return event
+        return None
+
+    def _of_attempt(self, state: TaskState, kind: str, names: Collection[str] = ()) -> Iterator[Entry]:
+        """Entries of the current attempt, of artifacts of these names where there are any, latest first."""
+        for entry in self._store.entries(task=state.task, type=kind, reverse=True):
+            of_names = not names or entry.payload.get("name") in names
+            if of_names and (entry.phase, entry.attempt) == (state.phase, state.attempts.get(state.phase)):
+                yield entry
 
     def _event(
         self,

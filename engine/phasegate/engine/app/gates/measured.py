@@ -13,7 +13,6 @@ from phasegate.engine.app.gates.programs import Reported, command_of, report_of
 from phasegate.engine.app.gates.scanning import read_outside
 from phasegate.engine.app.gates.subject import Subject
 from phasegate.engine.app.git.running import GitUnavailable, run_git
-from phasegate.policies.model import Witness
 from phasegate.validators.changed_coverage import EXCLUDING
 from phasegate.validators.decimals import checked, shown
 from phasegate.validators.errors import MalformedJsonError
@@ -155,14 +154,14 @@ def hermetic(subject: Subject, _params: Mapping[str, Any]) -> Outcome:
     Raises:
         Unable: the engine ran no tests in this attempt.
     """
-    tests = [event for event in subject.witnessed if Witness.JUNIT in event.reports]
-    if not tests:
+    tests = subject.tests
+    if tests is None:
         raise Unable(
             "the engine ran no tests in this attempt", "run them: `engine witness TASK --hermetic ...`"
         )
-    if tests[-1].hermetic:
+    if tests.hermetic:
         return Outcome()
-    command = printable(" ".join(tests[-1].argv))
+    command = printable(" ".join(tests.argv))
     remedy = "run them again with `engine witness --hermetic`"
     return Outcome((Problem("witness", f"the tests ran with network: `{command}`", remedy),))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from posixpath import normpath
 from typing import Any, Final
 
 from phasegate.engine.app.gates.outcome import Outcome, Problem, Unable
@@ -10,6 +11,7 @@ from phasegate.engine.app.gates.subject import UNICODE_BOMS, Subject, decoded, l
 from phasegate.policies.errors import PolicyError
 from phasegate.policies.loader import parse_process
 from phasegate.policies.rego.pack import FOLDER, folder_reader
+from phasegate.validators.change_scope import is_safe_path
 from phasegate.validators.citations import Citation, citations_in
 from phasegate.validators.errors import MalformedJsonError
 from phasegate.validators.globs import Globs, globs
@@ -142,7 +144,7 @@ def policy_simulation(subject: Subject, params: Mapping[str, Any]) -> Outcome:
         Problem(place, f"policy refuses a change of {quoted(path)} in {rule.phase}", "plan without it")
         for place, path in touched
         for rule in rules
-        if rule.deny.matches(path) or not rule.allow.matches(path)
+        if rule.deny.matches(path) or not (rule.allow.matches(path) and is_safe_path(path))
     ]
     return Outcome(tuple(problems), notes=(f"{len(touched)} named paths were tried",))
 
@@ -153,17 +155,16 @@ def _touched(subject: Subject, params: Mapping[str, Any]) -> Iterator[tuple[str,
         lines = text.splitlines()
         for cited in citations_in(text):
             if not says or any(one.search(lines[cited.at - 1]) for one in says):
-                yield f"{name}:{cited.at}", cited.path
+                yield f"{name}:{cited.at}", normpath(cited.path)
     for path in planned(subject):
         yield FILE_MAP, path
 
 
 def planned(subject: Subject) -> tuple[str, ...]:
-    """Paths of the file map; none without one or where it cannot be read."""
+    """Paths of the file map, plainly; none without one or where it cannot be read."""
     try:
-        return tuple(
-            str(item["path"]) for item in parse(subject.documents.get(FILE_MAP, b"{}")).get("files", [])
-        )
+        listed = parse(subject.documents.get(FILE_MAP, b"{}")).get("files", [])
+        return tuple(normpath(str(item["path"])) for item in listed)
     except (MalformedJsonError, AttributeError, KeyError, TypeError):
         return ()
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from phasegate.engine.app.gates.outcome import Outcome, Problem, ToolRun, Unable
 from phasegate.engine.app.gates.programs import Reported, command_of, report_of
@@ -91,7 +92,7 @@ def _scripts(subject: Subject) -> tuple[str, ...]:
     for path in subject.changed_lines:
         content = subject.checkouts.as_it_stands(path) or b""
         named = path.lower().endswith((".py", ".pyw"))
-        if not path.endswith((".py", ".pyw")) and (named or _SHEBANG.match(content)):
+        if not path.endswith(".py") and (named or _SHEBANG.match(content)):
             found.append(f"./{path}")
     return tuple(found)
 
@@ -156,7 +157,14 @@ def _laid_out(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
 
 
 def _plain(subject: Subject, path: str) -> str:
-    """A path from the root of the working tree, as changes name it."""
+    """A path from the root of the working tree, as changes name it; SARIF has an address in its place."""
+    written = _from_root(subject, path)
+    if written in subject.changed_lines:
+        return written
+    return _from_root(subject, unquote(urlsplit(path).path if path.startswith("file:") else path))
+
+
+def _from_root(subject: Subject, path: str) -> str:
     if not path:
         return ""
     for root in (subject.tree, subject.tree.resolve(), subject.checkouts.root):
@@ -168,11 +176,11 @@ def _plain(subject: Subject, path: str) -> str:
 
 
 def _is_of_change(subject: Subject, found: Found) -> bool:
-    """Whether a finding is of what the task changed; without a file it is of all."""
-    if not found.path or found.path.startswith(f"{DOCUMENTS}/"):
+    """Whether a finding is about a line that the task changed, or nobody can tell where it is."""
+    if not found.path or found.path.startswith((f"{DOCUMENTS}/", "/")):
         return True
-    lines = subject.changed_lines.get(found.path)
-    return lines is not None and (not found.line or found.line in lines)
+    lines, last = subject.changed_lines.get(found.path), max(found.line, found.last)
+    return lines is not None and (not found.line or any(found.line <= line <= last for line in lines))
 
 
 def _problem(found: Found) -> Problem:

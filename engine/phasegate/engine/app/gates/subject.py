@@ -57,7 +57,7 @@ class Subject:
         documents: current artifacts of the task by name.
         approvals: latest decision of each key in the current attempt of the phase.
         implementers: names of those who made the change.
-        witnessed: commands that the engine ran for the current attempt of the phase, oldest first.
+        tests: the command whose test results count in the current attempt of the phase; None for none.
         previous: the same artifacts as they passed before, by name.
         reports: what programs reported already, by their command: rules that look at one report share it.
     """
@@ -72,7 +72,7 @@ class Subject:
     documents: Mapping[str, bytes] = field(default_factory=dict)
     approvals: Sequence[Approved] = ()
     implementers: Sequence[str] = ()
-    witnessed: Sequence[WitnessRecorded] = ()
+    tests: WitnessRecorded | None = None
     previous: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
     reports: dict[tuple[str, ...], Any] = field(default_factory=dict)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from phasegate.engine.hook.spool import Head
+from phasegate.engine.hook.spool import NUMBER_MAX, Head
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ def _take(batch: Batch, line: bytes, *, entered: int) -> None:
         number, prev = said["n"], said["prev"]
     except (ValueError, KeyError, TypeError):
         number, prev, said = None, None, None
-    if type(number) is not int or said is None:
+    if type(number) is not int or number > NUMBER_MAX or said is None:
         batch.faults.append(f"a line after number {batch.n} cannot be read")
         return
     if number <= entered and not batch.records:

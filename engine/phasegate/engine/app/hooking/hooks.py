@@ -26,13 +26,13 @@ from phasegate.engine.app.hooking.spooled import ENTERING
 from phasegate.engine.app.prompting.attesting import by_default
 from phasegate.engine.app.prompting.prompts import Prompts
 from phasegate.engine.app.tools import OUTCOMES, WITHOUT_TASK, Tools
-from phasegate.engine.core.errors import BadInput
+from phasegate.engine.core.errors import BadInput, Conflict
 from phasegate.engine.core.events import Kind, ToolCalled, ViolationRecorded
 from phasegate.engine.core.hook_events import HookSpooled
 from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.engine.core.tools import ToolRefusal
 from phasegate.engine.hook.setup import FORMAT, NAME
-from phasegate.engine.hook.spool import FOLDER, LINES, PROMPTS, ZEROS, Head, Locked
+from phasegate.engine.hook.spool import FOLDER, LINES, PROMPTS, ZEROS, Head, Locked, SpoolBroken
 from phasegate.ledger.store import Store
 from phasegate.policies.loader import load_process
 from phasegate.policies.persona import PersonaSpec
@@ -116,6 +116,9 @@ class Hooks:
         """Enter what was spooled since the last time; what is wrong with the spool is a violation.
 
         A process that is killed within may leave lines that are entered a second time, never fewer.
+
+        Raises:
+            Conflict: somebody keeps the lock of the spool.
         """
         last = self._last()
         if not self._folder.is_dir():
@@ -155,7 +158,7 @@ class Hooks:
     def _taken(self, last: HookSpooled) -> tuple[bytes, Batch, int]:
         """The lines, taken out of the hook's way; how they stand to the last entering and to the head."""
         folder, entering = str(self._folder), self._folder / ENTERING
-        with Locked(folder):
+        with _locked(folder):
             left_over = os.path.lexists(entering)
             if not left_over and os.path.lexists(self._folder / LINES):
                 (self._folder / LINES).replace(entering)
@@ -249,6 +252,16 @@ class Hooks:
             yield
         finally:
             os.close(lock)
+
+
+@contextlib.contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    try:
+        with Locked(folder):
+            yield
+    except SpoolBroken as error:
+        remedy = "end the process that has `hook/spool.lock` of the home open, then do it again"
+        raise Conflict(str(error), remedy) from None
 
 
 def _short(record: dict[str, Any], name: str, most: int = 300) -> str:

@@ -27,6 +27,7 @@ FILES: Final = {
 }
 TIMEOUT_S: Final = 15
 """Beyond the hook's own, so that it is the hook that refuses."""
+_NAME: Final = "phasegate"
 _OURS: Final = "phasegate/engine/hook/launch.py"
 _SUBAGENT_STOPS: Final = frozenset({"SubagentStop", "subagentStop"})
 
@@ -73,7 +74,7 @@ def change_for(client: str, folder: Path, home: Path, *, remove: bool = False) -
         remove: take it out.
 
     Raises:
-        BadInput: there is no such client, or its settings cannot be read.
+        BadInput: there is no such client, its settings cannot be read, or they switch its hooks off.
     """
     if client not in CLIENTS:
         raise BadInput(f"there is no client `{client[:40]}`", f"name one of: {', '.join(CLIENTS)}")
@@ -85,6 +86,7 @@ def change_for(client: str, folder: Path, home: Path, *, remove: bool = False) -
         raise _unreadable(file, "its `hooks` are not lists by event")
     hooks = {name: _without_ours(held) for name, held in hooks.items()}
     if not remove:
+        _demand_switched_on(client, file, settings)
         for name, entry in _entries(client, home).items():
             hooks[name] = [*hooks.get(name, []), entry]
         if client == CURSOR:
@@ -94,6 +96,20 @@ def change_for(client: str, folder: Path, home: Path, *, remove: bool = False) -
         settings["hooks"] = kept
     after = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
     return Change(file, before, before if remove and not before else after)
+
+
+def _demand_switched_on(client: str, file: Path, settings: dict[str, Any]) -> None:
+    """Refuse settings under which the client starts no hook: nothing would be guarded, and nobody told."""
+    config = settings.get("hooksConfig")
+    config = config if client == GEMINI and isinstance(config, dict) else {}
+    disabled = config.get("disabled")
+    off = {
+        "disableAllHooks": client == CLAUDE and settings.get("disableAllHooks", False) is not False,
+        "hooksConfig.enabled": config.get("enabled", True) is not True,
+        "hooksConfig.disabled": isinstance(disabled, list) and _NAME in disabled,
+    }
+    for name in (name for name, is_off in off.items() if is_off):
+        raise BadInput(f"`{file}` switches hooks off: `{name}`", "take that setting out, and install again")
 
 
 def _event_names(client: str) -> set[str]:
@@ -118,7 +134,7 @@ def _entry(client: str, event: str, line: str) -> dict[str, Any]:
     if client == CLAUDE and shuts:
         hook["onFailure"] = "block"
     if client == GEMINI:
-        hook = {"name": "phasegate", **hook, "timeout": TIMEOUT_S * 1000}
+        hook = {"name": _NAME, **hook, "timeout": TIMEOUT_S * 1000}
     everything = {"matcher": "*"} if event in {PRE, POST} and client == CLAUDE else {}
     return {**everything, "hooks": [hook]}
 

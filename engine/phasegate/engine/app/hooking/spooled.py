@@ -1,4 +1,4 @@
-"""Whether a hook left anything to enter: asked by every step of a task, so cheap and without imports."""
+"""Whether a hook may have left anything to enter: every step of a task asks, so it is cheap."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Final
 
 FOLDER: Final = "hook"
-LINES: Final = "spool.jsonl"
 ENTERING: Final = "spool.entering"
 
 
-def any_spooled(home: Path) -> bool:
-    """Whether a hook left anything in this home."""
-    folder = home / FOLDER
-    return (folder / LINES).exists() or (folder / ENTERING).exists()
+def any_hook(home: Path) -> bool:
+    """Whether a hook was set up in this home. Where it left no lines, its head tells if they are gone."""
+    return (home / FOLDER).is_dir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -176,8 +177,8 @@ def _recipe(component: Component, runner: str) -> tuple[Recipe | None, Fact | No
 def _threshold(component: Component) -> Fact | None:
     for one in component.language.thresholds:
         found = component.sources.line(one.inside, one.text)
-        if found and int(found[0][1]) <= PERCENT_MAX:
-            return Fact("threshold", found[0][1].lstrip("0") or "0", found[1], component.folder)
+        if found and Decimal(found[0][1]) <= PERCENT_MAX:
+            return Fact("threshold", str(Decimal(found[0][1])), found[1], component.folder)
     return None
 
 

@@ -18,6 +18,9 @@ from phasegate.validators.globs import Globs
 REPORTS: Final = ".phasegate/reports"
 """Folder, from the repository's root, that witnessed commands write their reports to."""
 
+PERCENT: Final = r"(\d{1,3}(?:\.\d{1,9})?)"
+"""A percentage, as the group of a threshold's expression."""
+
 Shape = Literal["toml", "json", "text", "names", "xml", "ini"]
 
 
@@ -74,7 +77,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """Where a project states the least total coverage it wants, as a whole percentage.
+    """Where a project states the least total coverage it wants, as a percentage.
 
     Attributes:
         inside: patterns of files, from the component's folder.

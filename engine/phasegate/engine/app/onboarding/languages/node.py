@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from phasegate.engine.app.onboarding.tables import Language, Recipe, Sign, Threshold
+from phasegate.engine.app.onboarding.tables import PERCENT, Language, Recipe, Sign, Threshold
 
 _TESTS = (
     "*.test.js", "*.test.mjs", "*.test.cjs", "*.test.ts", "*.spec.js", "*.spec.ts", "test/*.js", "test/*.mjs",
@@ -87,9 +87,9 @@ NODE: Final = Language(
     builds=(Sign("build script", tables=("scripts.build",), says="{manager} run build"),),
     thresholds=(
         Threshold(
-            ("/package.json", "/.c8rc", "/.c8rc.json", "/.nycrc", "/.nycrc.json"), r'"lines"\s*:\s*(\d{1,3})'
+            ("/package.json", "/.c8rc", "/.c8rc.json", "/.nycrc", "/.nycrc.json"), r'"lines"\s*:\s*' + PERCENT
         ),
-        Threshold(("/jest.config.*", "/vitest.config.*", "/vite.config.*"), r"\blines\s*:\s*(\d{1,3})"),
+        Threshold(("/jest.config.*", "/vitest.config.*", "/vite.config.*"), r"\blines\s*:\s*" + PERCENT),
     ),
     tests=("*.test.*", "*.spec.*", "**/__tests__/**"),
     configuration=("package.json", "jest.config.*", "vitest.config.*", ".mocharc.*", ".c8rc*", ".nycrc*"),

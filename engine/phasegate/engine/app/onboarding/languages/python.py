@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from phasegate.engine.app.onboarding.tables import Language, Recipe, Sign, Threshold
+from phasegate.engine.app.onboarding.tables import PERCENT, Language, Recipe, Sign, Threshold
 
 _PYTEST = "-m pytest -p no:cacheprovider --junitxml={reports}/{id}junit.xml"
 _JUNIT, _JSON = "{reports}/{id}junit.xml", "{reports}/{id}coverage.json"
@@ -70,10 +70,10 @@ PYTHON: Final = Language(
     thresholds=(
         Threshold(
             ("/pyproject.toml", "/.coveragerc", "/setup.cfg", "/tox.ini"),
-            r"^\s*fail_under\s*=\s*['\"]?(\d{1,3})",
+            r"^\s*fail_under\s*=\s*['\"]?" + PERCENT,
         ),
         Threshold(
-            ("/pyproject.toml", "/pytest.ini", "/setup.cfg", "/tox.ini"), r"--cov-fail-under[= ](\d{1,3})"
+            ("/pyproject.toml", "/pytest.ini", "/setup.cfg", "/tox.ini"), r"--cov-fail-under[= ]" + PERCENT
         ),
     ),
     tests=("test_*.py", "*_test.py", "conftest.py"),
