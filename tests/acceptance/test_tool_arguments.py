@@ -93,7 +93,8 @@ ESCAPES = [
     "docs/%00", "docs/..;/x", "docs/... /x", "docs/a.md.", "docs/a.md ", " docs/a.md", "docs/ a.md", "docs/a.md\u00a0",
     "docs/\u200b../x", "docs/.\u200d./x", "docs/a\u202emd", "docs\u2028/a", "docs/*", "docs/a?", "docs/a|b", "docs/a>b",
     "docs/up/x", "docs/up/../x", "docs/out/x", "docs/far", "docs/gone", "docs/self", "docs/ring1", "docs/ring1/x", "docs/root/etc/x",
-    "docs/chain/x", "docs/code/x.py", "docs/hidden/x", "docs/private/x", "docs/PRIVATE/x", "docs/git/config", ".git/config",
+    "docs/chain/x", "docs/code/x.py", "docs/hidden/x", "docs/hidden", "docs/private/x",
+    "docs/private", "docs/PRIVATE", "./docs/private", "docs/PRIVATE/x", "docs/git/config", ".git/config",
     "docs/.git/config", "docs/.GIT/x", "docs/git~1/x", "docs/twin", "docs/pipe", "docs/x.key", "docs/x.KEY", "docs/codeowners",
     "docs/x:stream", "docs/" + "d/" * 3000, "docs/" + "x" * 300, "\uff0e\uff0e/x", "docs\u2215a.md", "docs/a.md/\u2025/x", "\ufeffdocs/a",
 ]  # fmt: skip

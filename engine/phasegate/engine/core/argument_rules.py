@@ -211,7 +211,8 @@ def _path_judge(rule: ArgumentRule, process: Process, phase: str) -> _Judge:
     allowed = [_matcher(patterns) for patterns in lists if "**" not in patterns]
     denied = (*(of_phase or {}).get("deny", ()), *rule.deny)
     # A file system that ignores case reaches what is denied by another spelling.
-    deny = re.compile("|".join((_GIT_FOLDER, *alternation(denied))), re.DOTALL | re.IGNORECASE)
+    patterns = alternation((*denied, *_folders_of(denied)))
+    deny = re.compile("|".join((_GIT_FOLDER, *patterns)), re.DOTALL | re.IGNORECASE)
 
     def judge(value: object, places: Places) -> str:
         fault = path_fault(value)
@@ -223,6 +224,12 @@ def _path_judge(rule: ArgumentRule, process: Process, phase: str) -> _Judge:
         return _place_message(place, allowed, deny)
 
     return judge
+
+
+def _folders_of(patterns: Iterable[str]) -> Iterable[str]:
+    """The folders below which everything is denied: whoever moves or removes one touches all of it."""
+    everything = (pattern for pattern in patterns if pattern.endswith(("/**", "/")))
+    return (f"/{pattern.removesuffix('**').strip('/')}" for pattern in everything)
 
 
 def _matcher(patterns: Iterable[str]) -> re.Pattern[str]:

@@ -136,6 +136,9 @@ def _path_judge(rule: dict[str, Any], of_phase: dict[str, Any] | None, places: P
         lists[-1] = _EVERYTHING
     allowed = [patterns for patterns in lists if "**" not in patterns]
     denied = (*(of_phase or {}).get("deny", ()), *rule.get("deny", ()))
+    # Whoever moves or removes a folder below which everything is denied touches all of it.
+    everything = (pattern for pattern in denied if pattern.endswith(("/**", "/")))
+    denied += tuple(f"/{pattern.removesuffix('**').strip('/')}" for pattern in everything)
 
     def judge(value: object) -> str:
         fault = path_fault(value)
