@@ -138,3 +138,21 @@ def test_a_quiet_stream_gives_signs_of_life(tmp_path: Path) -> None:
         told = asyncio.run(first(3))
 
     assert all(event.startswith(b": ") and event.endswith(b"\n\n") for event in told)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"tool": "Read", "tool": "Bash"}',
+        b'{"tool": "Bash", "arguments": {"path": "docs/a", "path": ".github/a"}}',
+        b'{"tool": "Bash", "arguments": {"deep": [{"x": 1}, {"p\\u0061th": 1, "path": 2}]}}',
+    ],
+)
+def test_a_body_that_readers_would_differ_over_is_refused(strict: Served, body: bytes) -> None:
+    auth = {"Authorization": f"Bearer {strict.tokens[TokenRole.AGENT]}", "Content-Type": "application/json"}
+
+    refused = strict.client.post("/v1/tools/check", content=body, headers=auth)
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "schema")
+    assert "stands twice" in refused.json()["detail"]

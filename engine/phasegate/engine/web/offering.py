@@ -14,11 +14,12 @@ from typing import Any, Final, TypeVar
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from phasegate.engine.app.access.roles import Action, demand
 from phasegate.engine.app.access.tokens import Grant, TokenRefused
+from phasegate.engine.web.body import read_body
 from phasegate.engine.web.idempotency import Answer, request_digest
 from phasegate.engine.web.problems import TITLES, Problem, Refusal, problem_of
 from phasegate.engine.web.service import Service, Turn
@@ -91,7 +92,7 @@ class Guarded(APIRoute):
                 grant = await _let_in(service, request, action)
                 request.state.grant = grant
                 _demand_known(request, known)
-                await _read(service, request)
+                await read_body(service, request)
                 response = await _in_time(service, request, grant, handler, slow=slow)
             except Exception as error:  # noqa: BLE001 - every error is a problem
                 return answer_to(service, error)
@@ -153,31 +154,6 @@ def _demand_known(request: Request, known: Collection[str]) -> None:
     if unknown:
         text = f"there is no parameter {', '.join(ascii(name[:40]) for name in unknown[:5])} here"
         raise Refusal(422, "schema", text, f"there are: {', '.join(sorted(known)) or 'none'}")
-
-
-async def _read(service: Service, request: Request) -> None:
-    """Read the body, within its bounds of size and time; what follows finds it read."""
-    bytes_max = service.settings.body_bytes_max
-    length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) > bytes_max:
-        raise _too_large(bytes_max)
-    body = bytearray()
-    try:
-        async with asyncio.timeout(service.settings.timeout_s):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > bytes_max:
-                    raise _too_large(bytes_max)
-    except ClientDisconnect:
-        raise Refusal(400, "gone", "the caller went away before the body was there") from None
-    except TimeoutError:
-        raise Refusal(408, "body_too_slow", "the body did not come in time", "send it faster") from None
-    request._body = bytes(body)  # noqa: SLF001 - where Starlette keeps a body that was read
-
-
-def _too_large(bytes_max: int) -> Refusal:
-    text = f"the body has more than {bytes_max} bytes"
-    return Refusal(413, "body_too_large", text, "send less at once", {"Connection": "close"})
 
 
 # -- doing ------------------------------------------------------------------------------------------------
