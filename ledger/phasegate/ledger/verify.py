@@ -21,6 +21,7 @@ from phasegate.ledger.entry import (
     ENTRY_VERSION,
     FIELDS,
     MAX_ACTOR_CHARS,
+    MAX_LEDGER_CHARS,
     MAX_PHASE_CHARS,
     MAX_TASK_CHARS,
     MAX_TRACE_CHARS,
@@ -57,12 +58,13 @@ _NOT_THE_HEAD: Final = "entry {seq} is not the one that was acknowledged; restor
 _NAMES: Final = tuple(sorted(FIELDS))
 _BOUNDS: Final = (
     (1, MAX_ACTOR_CHARS),
+    (1, MAX_LEDGER_CHARS),
     (0, MAX_PHASE_CHARS),
     (0, MAX_TASK_CHARS),
     (0, MAX_TRACE_CHARS),
     (1, MAX_TYPE_CHARS),
 )
-"""Least and most characters of actor, phase, task, trace and type."""
+"""Least and most characters of actor, ledger, phase, task, trace and type."""
 
 
 class Problem(NamedTuple):
@@ -236,7 +238,7 @@ class _Walk:
             and ledgers == (self.ledger,) * len(batch)
             and set(vs) == {ENTRY_VERSION}
             and min(attempts) >= 0
-            and all(map(_fit, (actors, phases, own_tasks, traces, own_kinds), _BOUNDS))
+            and all(map(_fit, (actors, ledgers, phases, own_tasks, traces, own_kinds), _BOUNDS))
             and self._follow(ats)
             and are_plain(payloads, 2)
             and all(hashes[seq - first] == noted for seq, noted in self.noted.items() if first <= seq <= last)
