@@ -209,6 +209,16 @@ def test_given_rows_that_stop_being_readable_then_the_next_entry_is_named(seq):
     assert result.entries == seq - 1
 
 
+def test_given_an_entry_that_does_not_link_and_none_to_read_after_it_then_it_is_named_itself():
+    def rows():
+        yield from ROWS[: BATCH_ROWS - 1]
+        seq, task, kind, data = ROWS[BATCH_ROWS - 1]
+        yield seq, task, kind, data.replace(ENTRIES[seq - 1].prev.encode(), b"0" * 64)
+        raise RowUnreadable("the disk is gone")
+
+    assert found(rows()) == (BATCH_ROWS, "hash_mismatch")
+
+
 def of_ledger(ledger, size):
     """A chain that holds but for the id of the ledger in it."""
     rows, prev = [], ZERO_HASH

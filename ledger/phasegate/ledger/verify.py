@@ -193,7 +193,7 @@ class _Walk:
                 digest, at = self._examine(row)
             except _Found as found:
                 if found.problem.code == "hash_mismatch" and self.size:
-                    self._blame(row, batch[index + 1] if index + 1 < len(batch) else next(rest, None))
+                    self._blame(row, batch[index + 1] if index + 1 < len(batch) else _next_of(rest))
                 raise
             self._before = (self.prev, self.at)
             self.size, self.prev, self.at = self.size + 1, digest, at
@@ -325,6 +325,14 @@ def _fit(texts: tuple[Any, ...], bounds: tuple[int, int]) -> bool:
         return least <= min(lengths) and max(lengths) <= most and "".join(different).isprintable()
     except TypeError:  # of a number's length, of a list's hash, of joining what is no text
         return False
+
+
+def _next_of(rest: Iterator[StoredRow]) -> StoredRow | None:
+    """The row that comes next; None if there is none that can be read."""
+    try:
+        return next(rest, None)
+    except RowUnreadable:
+        return None
 
 
 def _prev_of(row: StoredRow) -> object:
