@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - the statements are this file's own; seeded randomness is wanted
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -80,9 +81,16 @@ def test_given_nothing_done_then_it_verifies_and_says_what_it_cannot_rule_out(pa
     assert "none found" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("made", [Path.unlink, lambda mark: mark.write_bytes(b"")], ids=["gone", "empty"])
+def piped(mark):
+    mark.unlink()
+    os.mkfifo(mark)
+
+
+@pytest.mark.parametrize("made", [Path.unlink, Path.touch, piped], ids=["gone", "empty", "a pipe"])
 def test_given_no_mark_beside_the_file_then_none_is_said_to_be_checked(path, capsys, made):
-    made(path.with_name(f"{path.name}{LOCK_SUFFIX}"))
+    mark = path.with_name(f"{path.name}{LOCK_SUFFIX}")
+    mark.write_bytes(b"")
+    made(mark)
     assert main(["verify", str(path)]) == 0
     told = capsys.readouterr().out.splitlines()
     assert not any("mark" in line for line in told if line.startswith("checked"))
