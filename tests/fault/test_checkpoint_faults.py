@@ -133,6 +133,15 @@ def test_given_what_is_remembered_of_sinks_edited_then_it_counts_for_nothing_and
     holds(home, tmp_path)
 
 
+def test_given_a_pipe_in_the_place_of_a_sinks_file_then_nobody_waits_and_it_is_counted(home, tmp_path):
+    policy(home, f"sinks:\n  - file: {tmp_path}/kept.note\n")
+    os.mkfifo(tmp_path / "kept.note")
+    with Engine.open(home) as engine:
+        work(engine, tmp_path, "T-1")
+        (state,) = engine.checkpoints.handing().states.values()
+    assert "holds no checkpoint" in state.error
+
+
 def test_given_a_latest_checkpoint_that_cannot_be_read_then_the_ledger_is_not_verified(home, tmp_path):
     with Engine.open(home) as engine:
         work(engine, tmp_path, "T-1")
