@@ -340,6 +340,7 @@ def test_given_a_policy_that_is_none_then_it_is_refused_by_line_and_no_transitio
         "sinks:\n  - git: a\n    file: b\n",
         "sinks:\n  - witness: https://w.example/\n",
         "sinks:\n  - file: a\n  - file: a\n",
+        'sinks:\n  - file: "a\\0b"\n',
         "nobody: 1\n",
     ):
         policy(home, text)

@@ -35,6 +35,24 @@ def test_a_conftest_that_turns_failures_into_passes_does_not_get_through(work: W
     }
 
 
+RUNNERS_OWN = [
+    "tox.toml", "hatch.toml", "pdm.toml", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", "rust-toolchain",
+    "rust-toolchain.toml", ".mvn/maven.config", "phpunit.dist.xml",
+]  # fmt: skip
+
+
+def test_settings_by_which_a_runner_starts_other_programs_are_each_named(work: Work) -> None:
+    work.repository.change()
+    (work.repository.root / ".mvn").mkdir()
+    for name in RUNNERS_OWN:
+        work.repository.write(name, "x")
+
+    assert work.verify().passed
+
+    assert "protected.configuration_added" in refused(work)
+    assert {item["path"] for item in work.document()["configuration"]} == set(RUNNERS_OWN)
+
+
 def test_a_conftest_that_git_ignores_does_not_get_through(work: Work) -> None:
     broken_with(work, conftest=CONFTEST)
     (work.repository.root / ".gitignore").write_text("__pycache__/\nbuild/\nconftest.py\n")

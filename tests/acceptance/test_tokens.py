@@ -132,8 +132,12 @@ def test_an_actor_that_is_none_is_refused(place: Guarded, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["soon", "0d", "3w", "2027-01-31T00:00:00", "2020-01-31T00:00:00Z", "99999999d"]
-)
+    "text",
+    [
+        "soon", "0d", "3w", "2027-01-31T00:00:00", "2020-01-31T00:00:00Z", "99999999d",
+        "0900-01-31T00:00:00Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+14:00",
+    ],
+)  # fmt: skip
 def test_a_time_that_is_none_is_refused(place: Guarded, text: str) -> None:
     nothing_written(place, lambda: create(place, expires=text), BadInput)
 

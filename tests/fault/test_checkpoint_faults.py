@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -22,7 +23,7 @@ from phasegate.engine.app.checkpoints.sinks import REF
 from phasegate.engine.app.checkpoints.verifying import verify_home
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.people.key_files import write_private
-from phasegate.engine.core.errors import IntegrityError
+from phasegate.engine.core.errors import IntegrityError, NotEvaluated
 from phasegate.ledger.checkpoint import cosigned_at, parse_checkpoint
 from phasegate.ledger.note_keys import Algorithm
 from phasegate.ledger.note_signers import SeedSigner
@@ -102,6 +103,54 @@ def test_given_a_disk_that_fails_at_any_step_then_the_transition_stands_and_the_
         assert parse_checkpoint(note.text).size == entry.payload["size"]
         assert cosigned_at(note, made.key) > 0
     holds(home, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"size": "1"},
+        {"size": None},
+        {"size": -1},
+        {"failures_in_row": -99},
+        {"retry_at_s": "x"},
+        {"error": 5},
+    ],
+    ids=str,
+)
+def test_given_what_is_remembered_of_sinks_edited_then_it_counts_for_nothing_and_all_is_handed_over(
+    home, tmp_path, edited
+):
+    policy(home, f"sinks:\n  - file: {tmp_path}/kept.note\n")
+    with Engine.open(home) as engine:
+        work(engine, tmp_path, "T-1")
+        said = json.dumps({f"file {tmp_path}/kept.note": edited})
+        (home / "checkpoints" / "sinks.json").write_text(said)
+        (tmp_path / "kept.note").unlink()
+
+        work(engine, tmp_path, "T-2")
+
+        assert not engine.checkpoints.problem
+    holds(home, tmp_path)
+
+
+def test_given_a_pipe_in_the_place_of_a_sinks_file_then_nobody_waits_and_it_is_counted(home, tmp_path):
+    policy(home, f"sinks:\n  - file: {tmp_path}/kept.note\n")
+    os.mkfifo(tmp_path / "kept.note")
+    with Engine.open(home) as engine:
+        work(engine, tmp_path, "T-1")
+        (state,) = engine.checkpoints.handing().states.values()
+    assert "holds no checkpoint" in state.error
+
+
+def test_given_a_latest_checkpoint_that_cannot_be_read_then_the_ledger_is_not_verified(home, tmp_path):
+    with Engine.open(home) as engine:
+        work(engine, tmp_path, "T-1")
+        engine.checkpoints.make()
+        where = engine.home
+    (home / "checkpoints" / "latest").unlink()
+    (home / "checkpoints" / "latest").mkdir()
+    with pytest.raises(NotEvaluated, match="latest"):
+        verify_home(where)
 
 
 STEPS = [place for place in PLACES if place not in {"next", "promote"}]

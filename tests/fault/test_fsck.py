@@ -136,10 +136,21 @@ def _late(column: str, value: str) -> Break:
     return sql(f"UPDATE entries SET {column} = {value} WHERE seq = 9")
 
 
+def _put(name: str, value: str) -> str:
+    """The bytes with another value of a field."""
+    said = f"json_extract(CAST(bytes AS TEXT), '$.{name}')"
+    old = f"'\"{name}\":' || json_quote({said})"
+    return f"CAST(replace(CAST(bytes AS TEXT), {old}, '\"{name}\":' || {value}) AS BLOB)"
+
+
 DAMAGE = {
     "an entry's bytes edited": (_late("bytes", "CAST(replace(CAST(bytes AS TEXT), '\"actor\":\"', "
                                       "'\"actor\":\"x') AS BLOB)"), ["tile_differs", "entry_link"]),
     "an entry's column edited": (_late("task", "'T-9'"), ["entry_column"]),
+    "an entry dated on a day that is none": (
+        _late("bytes", _put("at", "'\"2026-02-30T00:00:00.000000Z\"'")), ["entry_malformed"]),
+    "an entry's attempt beyond all numbers": (
+        _late("bytes", _put("attempt", "'9007199254740992'")), ["entry_malformed"]),
     "an entry made no JSON": (_late("bytes", "x'7b'"), ["entry_malformed", "tile_differs", "entry_link"]),
     "an entry deleted": (sql("DELETE FROM entries WHERE seq = 9"),
                          ["entry_missing", "entry_link", "tile_differs"]),

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - the statements are this file's own; seeded randomness is wanted
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -14,6 +15,7 @@ from contract.ledger_store_contract import CREATED, LEDGER, at, draft
 from phasegate.ledger.__main__ import main
 from phasegate.ledger.chain import extend
 from phasegate.ledger.errors import StoreCorrupt, StoreMissing
+from phasegate.ledger.filelock import LOCK_SUFFIX
 from phasegate.ledger.sqlite import SqliteStore
 from phasegate.ledger.sqlite_verify import verify_sqlite
 
@@ -77,6 +79,22 @@ def test_given_nothing_done_then_it_verifies_and_says_what_it_cannot_rule_out(pa
     assert [item.split(":")[0] for item in found.not_ruled_out] == ["truncation", "rewrite", "fork"]
     assert main(["verify", str(path)]) == 0
     assert "none found" in capsys.readouterr().out
+
+
+def piped(mark):
+    mark.unlink()
+    os.mkfifo(mark)
+
+
+@pytest.mark.parametrize("made", [Path.unlink, Path.touch, piped], ids=["gone", "empty", "a pipe"])
+def test_given_no_mark_beside_the_file_then_none_is_said_to_be_checked(path, capsys, made):
+    mark = path.with_name(f"{path.name}{LOCK_SUFFIX}")
+    mark.write_bytes(b"")
+    made(mark)
+    assert main(["verify", str(path)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert not any("mark" in line for line in told if line.startswith("checked"))
+    assert "not checked    the mark beside the file: there is none" in told
 
 
 @pytest.mark.parametrize("seq", [1, 2, 20, ENTRIES - 1, ENTRIES])

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+import orjson
 import pytest
+import repacked_bundles
 from small_processes import claimed, process_of
 
 from phasegate.engine.app.audit.audit import EXIT_NOT_EVALUATED, EXIT_PASS, Terms, audit, audit_bundle
@@ -20,10 +22,24 @@ from phasegate.engine.app.bundle.export import export_bundle, write_bundle
 from phasegate.engine.app.engine import Engine
 from phasegate.engine.core.errors import BadInput, IntegrityError
 from phasegate.engine.statements.note_keys import VerifyKey
+from phasegate.ledger.checkpoint import parse_checkpoint
 from phasegate.ledger.errors import ExportError, ExportMismatch
+from phasegate.ledger.merkle import leaf_hash, root_of
+from phasegate.ledger.notes import parse_note
 from phasegate.ledger.offline import archive
 from phasegate.ledger.offline.archive import pack, unpack
-from phasegate.ledger.offline.bundle_format import ENTRIES, MANIFEST, STATES, SUMS, sums
+from phasegate.ledger.offline.bundle_format import (
+    CHECKPOINT,
+    ENTRIES,
+    HEAD,
+    MANIFEST,
+    PROOFS,
+    STATES,
+    SUMS,
+    parse_manifest,
+    sums,
+)
+from phasegate.ledger.offline.verifying import verify_path
 
 TWO = process_of({"A": [claimed("a.md")], "B": [claimed("b.md")]}, {"A": ["B"]})
 SEED = 20_260_131
@@ -115,6 +131,33 @@ def test_without_a_key_from_elsewhere_signatures_are_not_evaluated(packed) -> No
     assert found.exit_code == EXIT_NOT_EVALUATED
     assert [finding.code for finding in found.findings] == ["signatures.not_evaluated"]
     assert found.tasks[0].holds
+
+
+@pytest.mark.parametrize("wrapped", [lambda digest: [digest], lambda digest: {"of": digest}])
+def test_an_entry_that_names_a_digest_within_something_else_breaks_no_verification(
+    packed, tmp_path, wrapped
+) -> None:
+    members = unpack(packed[0])
+    *lines, last = members[ENTRIES].splitlines(keepends=True)
+    said = orjson.loads(last)
+    said["payload"]["state"] = wrapped(said["payload"]["state"])
+    forged = orjson.dumps(said, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+    root = root_of(leaf_hash(line[:-1]) for line in (*lines, forged))
+    note = parse_note(members[CHECKPOINT])
+    text = parse_checkpoint(note.text)._replace(root=root).text()
+    head = parse_manifest(members[MANIFEST])
+    path = tmp_path / "forged.bundle"
+    kept = {name: content for name, content in members.items() if not name.startswith((PROOFS, HEAD))}
+    forgery = {
+        ENTRIES: b"".join((*lines, forged)),
+        CHECKPOINT: note._replace(text=text).encoded().encode(),
+        MANIFEST: head._replace(
+            head=head.head._replace(hash=hashlib.sha256(forged[:-1]).hexdigest())
+        ).encoded(),
+    }
+    path.write_bytes(repacked_bundles.repacked({**kept, **forgery}))
+
+    assert verify_path(path).chain.ok
 
 
 def test_with_another_key_no_gate_holds(packed, tmp_path) -> None:

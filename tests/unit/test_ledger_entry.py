@@ -58,6 +58,17 @@ def test_given_a_field_of_another_type_then_it_is_refused(field, value):
         parse(rewritten(**{field: value}))
 
 
+def test_given_midnight_as_hour_24_then_it_is_no_time_whatever_python_makes_of_it(monkeypatch):
+    class Newer:
+        @staticmethod
+        def fromisoformat(text):
+            return text
+
+    monkeypatch.setattr("phasegate.ledger.entry.datetime", Newer)
+    assert is_time("2026-01-02T23:00:00.000000Z")
+    assert not is_time("2026-01-02T24:00:00.000000Z")
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

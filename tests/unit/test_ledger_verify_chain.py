@@ -209,6 +209,34 @@ def test_given_rows_that_stop_being_readable_then_the_next_entry_is_named(seq):
     assert result.entries == seq - 1
 
 
+def test_given_an_entry_that_does_not_link_and_none_to_read_after_it_then_it_is_named_itself():
+    def rows():
+        yield from ROWS[: BATCH_ROWS - 1]
+        seq, task, kind, data = ROWS[BATCH_ROWS - 1]
+        yield seq, task, kind, data.replace(ENTRIES[seq - 1].prev.encode(), b"0" * 64)
+        raise RowUnreadable("the disk is gone")
+
+    assert found(rows()) == (BATCH_ROWS, "hash_mismatch")
+
+
+def of_ledger(ledger, size):
+    """A chain that holds but for the id of the ledger in it."""
+    rows, prev = [], ZERO_HASH
+    for seq, task, kind, data in ROWS[:size]:
+        said = json.loads(data) | {"ledger": ledger, "prev": prev}
+        made = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        rows.append((seq, task, kind, made))
+        prev = sha256(made).hexdigest()
+    return rows
+
+
+@pytest.mark.parametrize("size", [1, BATCH_ROWS, BATCH_ROWS + 1])
+@pytest.mark.parametrize("ledger", [None, "", "x" * 129, "L\u200b"], ids=ascii)
+def test_given_a_ledger_id_that_no_entry_may_have_all_along_then_the_first_entry_is_named(ledger, size):
+    assert found(of_ledger(ledger, size)) == (1, "bad_entry")
+    assert found(of_ledger(ledger, size), ledger=ledger) == (1, "bad_entry")
+
+
 def test_given_entries_beyond_ascii_or_with_control_characters_in_the_payload_then_they_verify():
     drafts = [draft(n, task="Ä", payload={"t": "é\n\t\0😀", "k": {"": "\x7f"}}) for n in range(300)]
     rows = [(e.seq, e.task, e.type, e.bytes) for e in extend(genesis(CREATED), drafts, at=at(1), ledger="L")]

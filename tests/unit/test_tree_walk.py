@@ -2,6 +2,7 @@
 
 import pytest
 
+from phasegate.ledger.errors import RowUnreadable
 from phasegate.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from phasegate.ledger.tree_walk import TreeWalk
 
@@ -37,6 +38,21 @@ def test_given_rows_then_they_pass_through_as_they_are():
     walk = TreeWalk()
     assert list(walk.watch(iter(rows))) == rows
     assert walk.root() == walked(DATA).root()
+
+
+@pytest.mark.parametrize("good", [0, 1, 99, 100, 255, 256, 257, 600])
+def test_given_a_row_that_cannot_be_read_then_those_before_it_pass_through_and_are_taken(good):
+    rows = [(number, "T", "kind", data) for number, data in enumerate(DATA[:good], 1)]
+
+    def source():
+        yield from rows
+        raise RowUnreadable("the disk is gone")
+
+    walk, passed = TreeWalk(sizes=(100,)), []
+    with pytest.raises(RowUnreadable):
+        passed.extend(walk.watch(source()))
+    assert passed == rows
+    assert walk.root() == walked(DATA[:good]).root()
 
 
 def test_given_nothing_then_the_root_is_that_of_the_empty_tree():

@@ -276,11 +276,13 @@ def test_given_a_command_then_the_files_it_runs_are_named(argv, programs) -> Non
         ("pyproject.toml", b"", b'[tool.pytest.ini_options]\naddopts = "-x"\n', False),
         ("pyproject.toml", b"", b'[project.entry-points.pytest11]\na = "b"\n', False),
         ("pyproject.toml", b"[tool", b"[tool\n", False),
+        ("pyproject.toml", b"", b'[tool.pdm.scripts]\npytest = "python forge.py"\n', False),
         ("setup.cfg", b"[metadata]\nname = a\n", b"[metadata]\nname = b\n", True),
         ("setup.cfg", b"", b"[tool:pytest]\naddopts = -x\n", False),
         ("tox.ini", b"", b"[pytest]\naddopts = -x\n", False),
         ("package.json", b'{"version": "1"}', b'{"version": "2"}', True),
         ("package.json", b'{"scripts": {"test": "jest"}}', b'{"scripts": {"test": "true"}}', False),
+        ("package.json", b"{}", b'{"babel": {"plugins": ["./forge"]}}', False),
         ("conftest.py", b"", b"# a comment\n", False),
     ],
 )

@@ -45,7 +45,10 @@ Fields: TypeAlias = tuple[
 FIELD_TYPES: Final = (int, int, str, str, str, str, str, int, str, str, str, dict)
 _pick = itemgetter(*FIELDS)
 _is_hash = re.compile(r"[0-9a-f]{64}").fullmatch
-_is_time = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z").fullmatch
+# Hours up to 23: whether 24:00 is a time, RFC 3339 denies and releases of Python do not agree.
+_is_time = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
+).fullmatch
 
 
 @dataclass(frozen=True, slots=True)

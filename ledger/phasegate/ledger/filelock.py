@@ -163,8 +163,12 @@ def _unlock(fd: int) -> None:
 def read_mark(path: Path) -> bytes:
     """Return the mark in a lock file; empty when there is no file or nothing in it."""
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_MARK_BYTES).strip()
+        # A pipe that somebody put there has nothing to read, and nobody waits for it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            return os.read(descriptor, MAX_MARK_BYTES).strip()
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         return b""
     except OSError as error:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
+from phasegate.ledger.errors import RowUnreadable
 from phasegate.ledger.merkle import EMPTY_ROOT
 from phasegate.ledger.tree import TILE_WIDTH, Tile
 
@@ -80,11 +81,24 @@ class TreeWalk:
                 yield level, self._closed[level], b"".join(row)
 
     def _batches(self, source: Iterator[StoredRow]) -> Iterator[list[StoredRow]]:
-        while batch := list(islice(source, self._stride())):
-            self.take([row[3] for row in batch])
-            if self._sizes and self._sizes[-1] == self.size:
-                self.roots[self._sizes.pop()] = self.root()
-            yield batch
+        batch: list[StoredRow] = []
+        try:
+            while True:
+                # Extended, for rows that were read before one that cannot be then stay in the batch.
+                batch.extend(islice(source, self._stride()))
+                if not batch:
+                    return
+                yield self._taken(batch)
+                batch = []
+        except RowUnreadable:
+            yield self._taken(batch)
+            raise
+
+    def _taken(self, batch: list[StoredRow]) -> list[StoredRow]:
+        self.take([row[3] for row in batch])
+        if self._sizes and self._sizes[-1] == self.size:
+            self.roots[self._sizes.pop()] = self.root()
+        return batch
 
     def _stride(self) -> int:
         """How many rows to take next: up to the end of a tile, or to the next size to note."""

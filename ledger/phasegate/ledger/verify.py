@@ -21,6 +21,7 @@ from phasegate.ledger.entry import (
     ENTRY_VERSION,
     FIELDS,
     MAX_ACTOR_CHARS,
+    MAX_LEDGER_CHARS,
     MAX_PHASE_CHARS,
     MAX_TASK_CHARS,
     MAX_TRACE_CHARS,
@@ -57,12 +58,13 @@ _NOT_THE_HEAD: Final = "entry {seq} is not the one that was acknowledged; restor
 _NAMES: Final = tuple(sorted(FIELDS))
 _BOUNDS: Final = (
     (1, MAX_ACTOR_CHARS),
+    (1, MAX_LEDGER_CHARS),
     (0, MAX_PHASE_CHARS),
     (0, MAX_TASK_CHARS),
     (0, MAX_TRACE_CHARS),
     (1, MAX_TYPE_CHARS),
 )
-"""Least and most characters of actor, phase, task, trace and type."""
+"""Least and most characters of actor, ledger, phase, task, trace and type."""
 
 
 class Problem(NamedTuple):
@@ -191,7 +193,7 @@ class _Walk:
                 digest, at = self._examine(row)
             except _Found as found:
                 if found.problem.code == "hash_mismatch" and self.size:
-                    self._blame(row, batch[index + 1] if index + 1 < len(batch) else next(rest, None))
+                    self._blame(row, batch[index + 1] if index + 1 < len(batch) else _next_of(rest))
                 raise
             self._before = (self.prev, self.at)
             self.size, self.prev, self.at = self.size + 1, digest, at
@@ -236,7 +238,7 @@ class _Walk:
             and ledgers == (self.ledger,) * len(batch)
             and set(vs) == {ENTRY_VERSION}
             and min(attempts) >= 0
-            and all(map(_fit, (actors, phases, own_tasks, traces, own_kinds), _BOUNDS))
+            and all(map(_fit, (actors, ledgers, phases, own_tasks, traces, own_kinds), _BOUNDS))
             and self._follow(ats)
             and are_plain(payloads, 2)
             and all(hashes[seq - first] == noted for seq, noted in self.noted.items() if first <= seq <= last)
@@ -323,6 +325,14 @@ def _fit(texts: tuple[Any, ...], bounds: tuple[int, int]) -> bool:
         return least <= min(lengths) and max(lengths) <= most and "".join(different).isprintable()
     except TypeError:  # of a number's length, of a list's hash, of joining what is no text
         return False
+
+
+def _next_of(rest: Iterator[StoredRow]) -> StoredRow | None:
+    """The row that comes next; None if there is none that can be read."""
+    try:
+        return next(rest, None)
+    except RowUnreadable:
+        return None
 
 
 def _prev_of(row: StoredRow) -> object:

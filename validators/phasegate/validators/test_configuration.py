@@ -26,14 +26,15 @@ DEFAULT_CONFIGURATION = (
     "vitest.config.*", "vite.config.*", "vitest.workspace.*", "karma.conf.*", "ava.config.*", "bunfig.toml",
     ".babelrc*", "babel.config.*", ".swcrc", ".nycrc*", ".c8rc*", ".mocharc.*", "jest.setup.*",
     "vitest.setup.*", "**/.cargo/config", "**/.cargo/config.toml", "**/.config/nextest.toml", "go.work",
-    "phpunit.xml", "phpunit.xml.dist", ".rspec",
+    "phpunit.xml", "phpunit.xml.dist", "phpunit.dist.xml", ".rspec", "tox.toml", "hatch.toml", "pdm.toml",
+    ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", "rust-toolchain", "rust-toolchain.toml", "**/.mvn/**",
 )  # fmt: skip
 
 _INI_SECTIONS = re.compile(r"(?:tool:)?pytest|pytest|coverage:.*|testenv.*|tox|unittest")
 _PYTEST_HEADER = re.compile(r"^\[(?!(?:tool:)?pytest\][ \t]*\n).*pytest", re.MULTILINE)
 _OTHER_LINE_ENDS = re.compile("\r(?!\n)|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 """What pytest reads as the head of a section, or as the end of a line, and `configparser` does not."""
-_PACKAGE_FIELDS = ("scripts", "jest", "vitest", "mocha", "ava", "nyc", "c8")
+_PACKAGE_FIELDS = ("scripts", "jest", "vitest", "mocha", "ava", "nyc", "c8", "babel")
 _PYTEST_FILES = frozenset({"pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"})
 _PYTEST_SECTIONS = frozenset({"pytest", "tool:pytest"})
 _SHELL_MARKS = " ;&|\n"
@@ -95,7 +96,7 @@ def has_pytest_settings(path: str, content: bytes) -> bool:
 
 def _of_pyproject(value: dict[str, Any]) -> dict[str, Any]:
     tool, project = value.get("tool", {}), value.get("project", {})
-    found = {name: tool[name] for name in ("pytest", "coverage", "tox", "hatch") if name in tool}
+    found = {name: tool[name] for name in ("pytest", "coverage", "tox", "hatch", "pdm") if name in tool}
     plugins = project.get("entry-points", {}).get("pytest11")
     return {**found, **({"pytest11": plugins} if plugins else {})}
 

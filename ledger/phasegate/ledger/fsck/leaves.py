@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Any, NamedTuple, NoReturn
 
 from phasegate.ledger.fsck.finding import Finding, damage
@@ -20,7 +21,7 @@ SAFE_INTEGER = 2**53
 LEVELS_MAX = 32
 _ROWS = "SELECT seq, CAST(task AS BLOB), CAST(type AS BLOB), CAST(bytes AS BLOB) FROM entries ORDER BY seq"
 _HEX = re.compile(r"[0-9a-f]{64}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z", re.ASCII)
 _TEXTS = {"actor": 256, "ledger": 128, "phase": 64, "task": 128, "trace": 128, "type": 64}
 _NEVER_EMPTY = ("actor", "ledger", "type")
 
@@ -132,12 +133,14 @@ def _check(said: Any) -> None:
         if not text and name in _NEVER_EMPTY:
             raise ValueError(f"`{name}` is empty")
     for name, least in (("v", 1), ("seq", 1), ("attempt", 0)):
-        if type(said[name]) is not int or said[name] < least:
-            raise ValueError(f"`{name}` is not a number from {least}")
+        if type(said[name]) is not int or not least <= said[name] < SAFE_INTEGER:
+            raise ValueError(f"`{name}` is not a number from {least} and below 2**53")
     if said["v"] != 1 or type(said["payload"]) is not dict:
         raise ValueError("another version, or a payload that is no object")
     if not _matches(_HEX, said["prev"]) or not _matches(_TIME, said["at"]):
         raise ValueError("`prev` is no hash, or `at` is no time")
+    # A ValueError where there is no such day.
+    date.fromisoformat(said["at"][:10])
     _check_values(said["payload"], 2)
 
 

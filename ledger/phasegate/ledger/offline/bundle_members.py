@@ -175,14 +175,14 @@ def is_engine_known(members: Mapping[str, bytes], keys: LedgerKeys) -> bool:
 
 def _named(entries: Entries) -> set[str]:
     """Digests of what the bundle should have."""
-    named, states = set[str](), dict[str, str]()
+    named, states = set[str](), dict[str, Any]()
     for value in entries.own():
         payload = value["payload"]
         found = [payload.get("statement"), payload.get("process_digest")]
         found += [payload.get("digest")] if value["type"] == "evidence.added" else []
         named.update(text for text in found if type(text) is str and text)
-        states[value["task"]] = payload.get("state", "")
-    return named | {digest for digest in states.values() if digest}
+        states[value["task"]] = payload.get("state")
+    return named | {digest for digest in states.values() if type(digest) is str and digest}
 
 
 def _registered(datas: Sequence[bytes]) -> Iterator[tuple[str, VerifierKey]]:

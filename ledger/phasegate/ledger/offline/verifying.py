@@ -32,6 +32,8 @@ _SQLITE_WORDS: Final = (
     "the tree over the entries, computed from their bytes; the stored tree and tiles are those computed",
     "the file: tables, triggers, structure, the recorded head and the mark beside it",
 )
+_UNMARKED_WORDS: Final = (*_SQLITE_WORDS[:2], "the file: tables, triggers, structure and the recorded head")
+_NO_MARK: Final = "the mark beside the file: there is none"
 _POSTGRES_WORDS: Final = (
     *_SQLITE_WORDS[:2],
     "the database: tables, indexes, triggers, functions, rights, migrations and the recorded head",
@@ -98,10 +100,15 @@ def _read(kind: str, where: Path, terms: Terms, sizes: Collection[int]) -> Conte
     if kind == "jsonl":
         return read_jsonl(where, ledger=terms.ledger, sizes=sizes)
     # The one kind that needs SQLite, which whoever checks the others need not have.
+    from phasegate.ledger.filelock import LOCK_SUFFIX, read_mark  # noqa: PLC0415
     from phasegate.ledger.sqlite_verify import verify_sqlite  # noqa: PLC0415
 
+    # Looked for first: a mark that stands now is there when the verification reads it.
+    is_marked = bool(read_mark(Path(f"{where}{LOCK_SUFFIX}")))
     chain = verify_sqlite(where, ledger=terms.ledger, sizes=sizes, keep=ROTATED)
-    return Content("sqlite", chain, _SQLITE_WORDS)
+    if is_marked:
+        return Content("sqlite", chain, _SQLITE_WORDS)
+    return Content("sqlite", chain, _UNMARKED_WORDS, (_NO_MARK,))
 
 
 def _database(dsn: str, terms: Terms, sizes: Collection[int]) -> Content:

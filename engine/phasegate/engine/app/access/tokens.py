@@ -253,15 +253,15 @@ def _grant(entry: Entry, event: TokenCreated) -> Grant:
 
 def _until(text: str, now: str) -> str:
     """A time to come, as entries write times."""
-    at = _moment(text, datetime.fromisoformat(now))
+    since = datetime.fromisoformat(now)
+    at = _moment(text, since)
     if at is None:
         raise BadInput(
             f"`{text[:40]}` is no time to expire at", "write `30d`, `12h`, `90m` or `2027-01-31T00:00:00Z`"
         )
-    until = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    if until <= now:
+    if at <= since:
         raise BadInput(f"`{text[:40]}` is in the past", "name a time to come")
-    return until
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _moment(text: str, now: datetime) -> datetime | None:
@@ -270,6 +270,6 @@ def _moment(text: str, now: datetime) -> datetime | None:
         return now + timedelta(**{_UNITS[span[2]]: int(span[1])})
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo is not None else None
+    except (ValueError, OverflowError):  # of a year that UTC has not
         return None
-    return at if at.tzinfo is not None else None

@@ -72,7 +72,7 @@ class Handing:
         """Read what is remembered; damage counts as nothing remembered, so that all is handed over again."""
         try:
             said = json.loads((self.folder / SINKS).read_bytes())
-            self.states = {str(name): SinkState(**state) for name, state in said.items()}
+            self.states = {str(name): _checked(SinkState(**state)) for name, state in said.items()}
         except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             self.states = {}
 
@@ -103,3 +103,11 @@ class Handing:
     def _write(self, name: str, text: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         replace_durably(self.folder / name, text.encode(), PUBLIC_MODE)
+
+
+def _checked(state: SinkState) -> SinkState:
+    """A state as it is written; raises ValueError for one that nothing could be reckoned with."""
+    *numbers, error = (state.size, state.failures, state.failures_in_row, state.retry_at_s, state.error)
+    if type(error) is not str or any(type(number) is not int or number < 0 for number in numbers):
+        raise ValueError("no state of a sink")
+    return state

@@ -57,6 +57,8 @@ class SinkRule(_Model):
             raise ValueError("a sink is one of `git`, `file`, `witness` and `state`")
         if bool(self.witness) != bool(self.vkey) or bool(self.state) != bool(self.key):
             raise ValueError("`vkey` goes with `witness`, and `key` with `state`")
+        if "\0" in f"{self.git}{self.file}{self.state}{self.key}":
+            raise ValueError("a path holds a zero character, which no file's name can")
         try:
             if self.witness:
                 parse_target(self.witness)

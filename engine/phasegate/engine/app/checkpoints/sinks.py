@@ -6,6 +6,7 @@ holds and is no checkpoint is never written over: somebody has to look at it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
@@ -69,8 +70,8 @@ class FileSink:
     def held(self) -> Note | None:
         """What is in the file."""
         try:
-            with self._path.open("rb") as file:
-                return parse_note(file.read(MAX_NOTE_BYTES + 1))
+            with open(self._path, "rb", opener=_without_waiting) as file:
+                return parse_note(file.read(MAX_NOTE_BYTES + 1) or b"")
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -85,6 +86,11 @@ class FileSink:
         except OSError as error:
             raise SinkFailed(f"cannot write `{self._path}`: {error.strerror}") from error
         return ()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe in its place has nothing to read, and nobody waits for it."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class GitSink:

@@ -13,7 +13,7 @@ from phasegate.engine.app.home import Home, marked_ledger
 from phasegate.engine.app.home_store import open_store
 from phasegate.engine.app.people.keys import KeyRing
 from phasegate.engine.app.redactions import redaction_lines
-from phasegate.engine.core.errors import BadInput, EngineError
+from phasegate.engine.core.errors import BadInput, EngineError, NotEvaluated
 from phasegate.engine.core.events import LedgerCheckpointed
 from phasegate.engine.core.opening import LEDGER_STREAM
 from phasegate.ledger.errors import LedgerError, ObjectError, StoreMissing
@@ -32,6 +32,7 @@ def verify_home(home: Home, terms: Terms = Terms()) -> Report:  # noqa: B008 - i
 
     Raises:
         BadInput: there is no key to check checkpoints with.
+        NotEvaluated: a checkpoint kept in the home cannot be read.
         StoreError: the ledger cannot be read.
     """
     if not home.database and not home.ledger.is_file():
@@ -112,6 +113,11 @@ def _to_cosign(home: Home) -> bytes | None:
 
 
 def _read(home: Home, name: str) -> bytes | None:
-    with suppress(FileNotFoundError):
-        return (home.root / FOLDER / name).read_bytes()
-    return None
+    path = home.root / FOLDER / name
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        text = f"cannot read `{path}`: {error.strerror}"
+        raise NotEvaluated(text, "give the right to read it, or find out what stands there") from error
