@@ -264,15 +264,9 @@ class PostgresPlace:
         return run(self.dsn, *statements)[-1]
 
     def _unguarded(self, *statements: str) -> None:
-        guards = self._run(
-            "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
-            "WHERE c.relnamespace = current_schema()::regnamespace AND c.relname IN ('entries', 'head')"
-        )
-        self._run(
-            *(f"ALTER TABLE {table} DISABLE TRIGGER {name}" for table, name in guards),
-            *statements,
-            *(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}" for table, name in guards),
-        )
+        from postgres_server import unguarded
+
+        unguarded(self.dsn, *statements)
 
     def rows(self) -> list[RawEntry]:
         return [

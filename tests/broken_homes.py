@@ -22,9 +22,14 @@ from phasegate.policies.model import FlagMode
 Break = Callable[[Path], None]
 
 
-def rich_home(folder: Path) -> Path:
-    """A home with tasks, people, a flag, a lease, a checkpoint, one that is due, and more than 256 entries."""
-    guarded = guarded_home(folder)
+def rich_home(folder: Path, *, database: str = "") -> Path:
+    """A home with tasks, people, a flag, a lease, a checkpoint, one that is due, and more than 256 entries.
+
+    Args:
+        folder: where it goes.
+        database: DSN of a PostgreSQL database for its ledger; without it that is a file.
+    """
+    guarded = guarded_home(folder, database=database)
     guarded.open_task()
     guarded.bring_to("REVIEW")
     with guarded.engine() as engine:
@@ -32,6 +37,7 @@ def rich_home(folder: Path) -> Path:
         work(engine, folder, "T-2")
         engine.checkpoints.make()
         engine.open_task("T-3", guarded.process)
+        engine.leases.release("T-3", engine.leases.acquire("T-3").epoch)
         lease = engine.leases.acquire("T-3")
     with guarded.engine(lease=lease.epoch) as engine:
         assert engine.add_evidence("T-3", [guarded.write("plan.md")]).accepted

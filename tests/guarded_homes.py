@@ -136,13 +136,18 @@ class Guarded:
         connection.close()
 
 
-def guarded_home(folder: Path, process: Process | None = None) -> Guarded:
+def guarded_home(folder: Path, process: Process | None = None, *, database: str = "") -> Guarded:
     """A home with everybody registered; a copy of one that is made once in a process.
 
     Args:
         folder: where it goes; must not have a home or keys yet.
+        process: what it guards.
+        database: DSN of a PostgreSQL database for its ledger; such a home is made anew.
     """
-    shutil.copytree(_registered(), folder, dirs_exist_ok=True)
+    if database:
+        _register(folder, database)
+    else:
+        shutil.copytree(_registered(), folder, dirs_exist_ok=True)
     keys = {name: folder / f"{name}.key" for name in (*ROLES, "mallory")}
     return Guarded((folder / "home").resolve(), folder / "loose", Clock(), keys, process or guarded())
 
@@ -154,18 +159,23 @@ def forget_registered() -> None:
 
 @functools.cache
 def _registered() -> Path:
-    """The home that is copied: the operator is registered first, who then signs for the others."""
+    """The home that is copied."""
     folder = Path(tempfile.mkdtemp(prefix="guarded-home-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _register(folder)
+    return folder
+
+
+def _register(folder: Path, database: str = "") -> None:
+    """Make a home and its people; the operator is registered first, who then signs for the others."""
     (folder / "loose").mkdir()
     keys = {name: folder / f"{name}.key" for name in (*ROLES, "mallory")}
     vkeys = {name: create_key(file, name).public_vkey for name, file in keys.items()}
-    with Engine.init(folder / "home", clock=Clock()) as engine:
+    with Engine.init(folder / "home", ledger=database, clock=Clock()) as engine:
         engine.registrations.register(vkeys["olga"], Role.OPERATOR)
         for name, role in ROLES.items():
             if name != "olga":
                 engine.registrations.register(vkeys[name], role, key=keys["olga"])
-    return folder
 
 
 def assert_sound(engine: Engine, *, besides: str = "no fault") -> None:

@@ -91,6 +91,19 @@ def run(dsn: str, *statements: str, user: str | None = None) -> list[list[tuple]
         return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
 
+def unguarded(dsn: str, *statements: str) -> None:
+    """Run statements with the ledger's triggers off, and on again as they were, whatever its tables are called."""
+    guards = (
+        "SELECT c.oid::text, c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+        "WHERE t.tgenabled = 'A' AND c.relnamespace = current_schema()::regnamespace"
+    )
+    (found,) = run(dsn, guards)
+    off = [f"ALTER TABLE {table} DISABLE TRIGGER {name}" for _, table, name in found]
+    *_, tables = run(dsn, *off, *statements, "SELECT oid::text, relname FROM pg_class WHERE relkind = 'r'")
+    names = dict(tables)
+    run(dsn, *(f"ALTER TABLE {names[oid]} ENABLE ALWAYS TRIGGER {name}" for oid, _, name in found))
+
+
 @contextmanager
 def server():
     """Give a server, or skip with the reason."""

@@ -83,12 +83,12 @@ def test_given_a_child_that_grew_then_it_holds_and_what_is_not_covered_is_told(
 
 def test_given_the_same_checkpoint_twice_then_it_is_held_once(family: tuple[Path, Path]) -> None:
     parent, child = family
-    size = found(parent).file.size
+    size = found(parent).store.size
 
     again = json.loads(_held(parent, child).stdout)
 
     assert not again["new"]
-    assert found(parent).file.size == size
+    assert found(parent).store.size == size
 
 
 def test_given_a_child_put_back_then_it_is_behind(family: tuple[Path, Path], tmp_path: Path) -> None:

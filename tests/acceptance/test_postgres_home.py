@@ -148,9 +148,14 @@ def test_it_is_published_proven_and_held_by_a_parent(finished: Place, tmp_path: 
     assert child["entries"] == child["held"] > 0
 
 
-def test_what_reads_ledger_files_only_says_so(finished: Place) -> None:
-    ran = finished.ask("ledger", "fsck")
-    assert (ran.code, "remedy: `engine ledger verify`" in ran.err) == (3, True), ran
+def test_what_is_kept_beside_its_entries_is_checked_and_repairs_are_said_to_be_of_files(
+    finished: Place,
+) -> None:
+    checked = finished.do("ledger", "fsck", "--json").json
+    assert checked["ok"], checked
+    assert checked["entries"] == finished.do("status", "--json").json["ledger"]["entries"]
+    ran = finished.ask("ledger", "fsck", "--repair")
+    assert (ran.code, "repairs are made in ledger files only" in ran.err) == (3, True), ran
 
 
 def test_no_password_is_kept_said_or_passed_on(finished: Place) -> None:

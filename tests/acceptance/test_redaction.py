@@ -115,7 +115,7 @@ def test_given_an_object_gone_without_a_redaction_then_it_stays_a_fault(tmp_path
 
 def test_given_evidence_that_counts_for_an_open_task_then_redacting_is_refused(tmp_path: Path) -> None:
     home = _with_secret(tmp_path, ended=False)
-    size = found(home.root).file.size
+    size = found(home.root).store.size
 
     refused = _redact(home)
     with home.engine() as engine:
@@ -124,7 +124,7 @@ def test_given_evidence_that_counts_for_an_open_task_then_redacting_is_refused(t
 
     assert "counts for PLAN" in _refused(refused)
     assert accepted.exit_code == 0
-    assert found(home.root).file.size == size + 2
+    assert found(home.root).store.size == size + 2
     assert _holding(home.root) == []
     with home.engine() as engine:
         assert engine.advance(TASK).accepted
@@ -154,10 +154,10 @@ def test_given_a_request_that_is_none_then_nothing_is_erased(
     tmp_path: Path, digest: str, key: str, text: str
 ) -> None:
     home = _with_secret(tmp_path, ended=True)
-    size = found(home.root).file.size
+    size = found(home.root).store.size
 
     assert text in _refused(_redact(home, digest, key))
-    assert found(home.root).file.size == size
+    assert found(home.root).store.size == size
     assert len(_holding(home.root)) == 2
 
 

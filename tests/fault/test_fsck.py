@@ -120,7 +120,7 @@ def test_given_something_derived_broken_then_it_is_named_repaired_and_recorded(
     assert said[0] == code
     assert said[1].startswith(place)
     assert [(item.code, item.place) for item in repaired.repaired] == [said]
-    assert repaired.entry == before.file.size + 1
+    assert repaired.entry == before.store.size + 1
     assert codes(repaired) == codes(found(home)) == []
     assert verify_sqlite(home / "ledger.db").ok
     with Engine.open(home) as engine:

@@ -12,7 +12,7 @@ pytest.importorskip("psycopg", reason="psycopg is not installed; pip install -e 
 
 import psycopg
 from contract.ledger_store_contract import CREATED, LEDGER, at, draft
-from postgres_server import run
+from postgres_server import run, unguarded
 
 from phasegate.ledger.chain import extend
 from phasegate.ledger.entry import ZERO_HASH
@@ -48,18 +48,6 @@ def store(dsn):
 def path(dsn, store):
     """The DSN of a ledger of 300 entries."""
     return dsn
-
-
-def unguarded(dsn, *statements):
-    """Run statements with the triggers off, and on again as they were."""
-    off = [f"ALTER TABLE {name} DISABLE TRIGGER ALL" for name in ("entries", "tiles", "head")]
-    names = [
-        (row[0], row[1])
-        for row in run(dsn, "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgenabled = 'A'")[0]
-        if row[0] in {"entries", "tiles", "head"}
-    ]
-    on = [f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}" for table, name in names]
-    run(dsn, *off, *statements, *on)
 
 
 def problem(dsn):

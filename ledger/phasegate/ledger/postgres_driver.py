@@ -18,6 +18,7 @@ try:
     import psycopg
     from psycopg import errors as refusals
     from psycopg import sql
+    from psycopg.types.string import ByteaBinaryLoader
 except ImportError:
     raise StoreFailed(NOT_INSTALLED) from None
 
@@ -35,6 +36,7 @@ __all__ = (
     "psycopg",
     "refusals",
     "sql",
+    "texts_as_stored",
     "translate",
 )
 
@@ -126,6 +128,16 @@ def configure(connection: Connection, place: Place, *, readonly: bool, lock_wait
     except BaseException:
         connection.close()
         raise
+
+
+def texts_as_stored(connection: Connection) -> None:
+    """Have texts of binary results come as the bytes that are stored, whether or not they are UTF-8.
+
+    Raises:
+        psycopg.Error: The connection was lost.
+    """
+    connection.execute(b"SET client_encoding TO 'UTF8'")  # as the database: nothing is translated
+    connection.adapters.register_loader("text", ByteaBinaryLoader)
 
 
 def _check_version(connection: Connection, place: Place) -> None:

@@ -105,7 +105,9 @@ def migrate_schema(place: Place) -> int:
 
     def work(connection: Connection) -> None:
         nonlocal applied
-        version = _version(lambda text, values: connection.execute(text.encode(), values).fetchall(), place)
+        version = applied_version(
+            lambda text, values: connection.execute(text.encode(), values).fetchall(), place
+        )
         _refuse_newer(version, place)
         applied = len(MIGRATIONS) - version
         _apply(connection, place.schema, version)
@@ -146,7 +148,7 @@ def check_schema(query: Query, place: Place) -> tuple[str, str]:
         StoreCorrupt: It has no head.
         UnsupportedSchema: Another release is needed, or a migration.
     """
-    version = _version(query, place)
+    version = applied_version(query, place)
     _refuse_newer(version, place)
     if version < len(MIGRATIONS):
         raise UnsupportedSchema(
@@ -162,6 +164,26 @@ def check_schema(query: Query, place: Place) -> tuple[str, str]:
             f"the schema `{place.schema}` holds the ledger `{ledger}`, not `{place.ledger}`; name its schema"
         )
     return checked_ledger(ledger), genesis(created_at).at
+
+
+def applied_version(query: Query, place: Place) -> int:
+    """Return the number of the last migration that was applied to a ledger's schema.
+
+    Raises:
+        StoreMissing: There is no ledger.
+        StoreFailed: This user may not look into the schema.
+    """
+    found = query(_HAS_MIGRATIONS, (place.schema,))
+    if not found:
+        raise _missing(place)
+    if not found[0][0]:
+        # Without that right the search path passes the schema over, and its tables seem not to be there.
+        raise StoreFailed(
+            f"`{place.label}`: permission denied for the schema `{place.schema}`; have the owner grant the "
+            "role its rights"
+        )
+    rows = query("SELECT coalesce(max(version), 0) FROM migrations", ())
+    return int(rows[0][0])
 
 
 def only_ledger(place: Place) -> str:
@@ -254,20 +276,6 @@ def _filled(name: str, connection: Connection, schema: str, role: str = "") -> b
 
 def _digest(name: str) -> str:
     return hashlib.sha256(text_of(f"{name}.sql").encode()).hexdigest()
-
-
-def _version(query: Query, place: Place) -> int:
-    found = query(_HAS_MIGRATIONS, (place.schema,))
-    if not found:
-        raise _missing(place)
-    if not found[0][0]:
-        # Without that right the search path passes the schema over, and its tables seem not to be there.
-        raise StoreFailed(
-            f"`{place.label}`: permission denied for the schema `{place.schema}`; have the owner grant the "
-            "role its rights"
-        )
-    rows = query("SELECT coalesce(max(version), 0) FROM migrations", ())
-    return int(rows[0][0])
 
 
 def _refuse_newer(version: int, place: Place) -> None:

@@ -119,8 +119,7 @@ def _verify(connection: Connection, place: Place, sizes: Collection[int], keep: 
         _head_problem(chain.head, recorded)
         or tree_problem(tree, frontier)
         or tiles.problem(_tiles(connection))
-        or _schema_problem(connection, place.schema)
-        or _privilege_problem(connection, place.schema)
+        or next(surrounding_problems(connection, place.schema), None)
     )
     if problem is not None:
         return _failed(chain.entries, chain.head, problem)
@@ -150,29 +149,26 @@ def _tiles(connection: Connection) -> Iterator[tuple[int, int, bytes, bytes]]:
         yield from cursor.execute(_TILES)
 
 
-def _schema_problem(connection: Connection, schema: str) -> Problem | None:
+def surrounding_problems(connection: Connection, schema: str) -> Iterator[Problem]:
+    """Yield all that is wrong around the rows: of the schema first, then of rights.
+
+    Args:
+        connection: To the ledger's database.
+        schema: The ledger's schema.
+    """
     stored, shipped = stored_lines(connection, schema), shipped_lines()
     unguarded = "what was written since is unguarded, restore a copy"
     for lines, what in ((shipped - stored, "missing or altered"), (stored - shipped, "altered or foreign")):
-        if lines:
-            return Problem(None, "schema_changed", f"{what}: `{min(lines)}`; {unguarded}")
+        for line in sorted(lines):
+            yield Problem(None, "schema_changed", f"{what}: `{line}`; {unguarded}")
     if applied_migrations(connection) != shipped_migrations():
-        return Problem(
-            None, "schema_changed", f"other migrations were applied than were shipped; {unguarded}"
-        )
-    return None
-
-
-def _privilege_problem(connection: Connection, schema: str) -> Problem | None:
-    more = stored_privileges(connection, schema) - ALLOWED
-    if not more:
-        return None
-    name, column, right = min(more)
-    target = f"{name}.{column}" if column else name
-    message = (
-        f"`{right}` on `{target}` is not the owner's alone; revoke it, and restore a copy if it was used"
-    )
-    return Problem(None, "privileges_changed", message)
+        message = f"other migrations were applied than were shipped; {unguarded}"
+        yield Problem(None, "schema_changed", message)
+    for name, column, right in sorted(stored_privileges(connection, schema) - ALLOWED):
+        target = f"{name}.{column}" if column else name
+        message = f"`{right}` on `{target}` is not the owner's alone"
+        remedy = "revoke it, and restore a copy if it was used"
+        yield Problem(None, "privileges_changed", f"{message}; {remedy}")
 
 
 def _failed(entries: int, head: Head, problem: Problem) -> Verification:

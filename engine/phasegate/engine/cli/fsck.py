@@ -41,7 +41,7 @@ def _print(found: Checked) -> None:
     word = (
         Text("differences", "bold red") if worst or found.unchecked else Text("no difference", "bold green")
     )
-    out.print(word.append(f": {found.file.size} entries, root {found.file.root.hex()}", "default"))
+    out.print(word.append(f": {found.store.size} entries, root {found.store.root.hex()}", "default"))
     _print_findings("repaired", found.repaired)
     _print_findings("", found.findings)
     for line in found.unchecked:

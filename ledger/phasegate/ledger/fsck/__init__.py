@@ -1,1 +1,1 @@
-"""A ledger file read apart from the code that wrote it: what differs is found, what is derived repaired."""
+"""A stored ledger read apart from the code that wrote it: what differs is found, what is derived repaired."""

@@ -55,6 +55,16 @@ class Finding(NamedTuple):
         """Whether a repair would put it right."""
         return bool(self.steps or self.writes)
 
+    def by_hand(self) -> Finding:
+        """The same for a ledger that is not repaired from here: what to do says how people do it."""
+        if self.level is not Level.DERIVED:
+            return self
+        target, source = self.writes or ("", "")
+        remedy = BY_OWNER
+        if target:
+            remedy = f"copy `{source}` there" if source else ERASE
+        return self._replace(remedy=remedy, steps=(), writes=None)
+
     def json(self) -> dict[str, Any]:
         """As plain data."""
         said = {"level": str(self.level), **self._asdict(), "repairable": self.repairable}
@@ -64,6 +74,8 @@ class Finding(NamedTuple):
 
 RESTORE = "restore a good copy; what was signed and others hold tells which copy is good"
 REPAIR = "`engine ledger fsck --repair` makes it anew from the entries"
+BY_OWNER = "restore a good copy, or have the database's owner write what is expected"
+ERASE = "redact it again with `engine ledger redact`, which erases what is left"
 LEFT = "nothing names it; remove it if you know that it is not needed"
 
 

@@ -1,4 +1,4 @@
-"""The recorded head, the mark beside the file and the other meta rows, held against the entries."""
+"""What is recorded of the whole, held against the entries: layout, head, mark, frontier and the rest."""
 
 from __future__ import annotations
 
@@ -13,9 +13,19 @@ from phasegate.ledger.fsck.leaves import Leaves
 _HEAD: Final = re.compile(r"(0|[1-9][0-9]{0,15}) ([0-9a-f]{64}) ([0-9TZ:.-]{27})")
 _CLOCK_MS_MAX: Final = 253_402_300_799_999
 _CLOCK_DIGITS: Final = 15
+_NODES_SHOWN: Final = 4_096
 _SET: Final = (
     "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
+
+
+def version_finding(meta: Mapping[str, str], known: str) -> Finding | None:
+    """Another layout than this release knows: nothing else that is stored can be judged then."""
+    found = meta.get("schema_version")
+    if found == known:
+        return None
+    remedy = "use the release that wrote it, or restore a good copy"
+    return damage("schema_version", "meta schema_version", known, str(found or "nothing")[:40], remedy)
 
 
 class Head(NamedTuple):
@@ -68,6 +78,13 @@ def head_findings(meta: Mapping[str, str], mark: bytes, leaves: Leaves) -> Itera
         yield derived("mark", place, expected, found)._replace(remedy=remedy)
     else:
         yield damage("mark", place, "a hash that an entry has", found)
+
+
+def frontier_findings(stored: bytes | None, expected: bytes) -> Iterator[Finding]:
+    """The roots of the perfect subtrees that are recorded with the head; None where none are kept."""
+    if stored is not None and stored != expected:
+        wanted, found = (nodes.hex()[:_NODES_SHOWN] or "nothing" for nodes in (expected, stored))
+        yield derived("head", "meta nodes", wanted, found)
 
 
 def meta_findings(meta: Mapping[str, str], leaves: Leaves) -> Iterator[Finding]:

@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from phasegate.ledger.fsck.finding import Finding, Step, damage, derived
-from phasegate.ledger.fsck.raw_file import READ_ERRORS, RawFile
+from phasegate.ledger.fsck.stored import Unreadable
+
+if TYPE_CHECKING:
+    from phasegate.ledger.fsck.raw_file import RawFile
 
 VERSION: Final = "5"
 """Written here a second time, so that fsck does not follow the writer where that is wrong."""
@@ -80,17 +83,8 @@ def structure_findings(file: RawFile) -> Iterator[Finding]:
                 reported.add(name)
             else:
                 yield damage("structure", "the database's pages", "ok", str(line).lower())
-    except READ_ERRORS as error:
-        yield damage("structure", "the database's pages", "ok", str(error).lower())
-
-
-def version_finding(meta: Mapping[str, str]) -> Finding | None:
-    """Another layout than this release knows: nothing else in the file can be judged then."""
-    found = meta.get("schema_version")
-    if found == VERSION:
-        return None
-    remedy = "use the release that wrote the file, or restore a good copy"
-    return damage("schema_version", "meta schema_version", VERSION, str(found or "nothing")[:40], remedy)
+    except Unreadable as error:
+        yield damage("structure", "the database's pages", "ok", str(error))
 
 
 def log_findings(path: Path) -> Iterator[Finding]:

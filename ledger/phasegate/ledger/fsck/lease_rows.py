@@ -11,14 +11,11 @@ from typing import Final
 
 from phasegate.ledger.fsck.finding import Finding, Step, damage, derived
 from phasegate.ledger.fsck.leaves import Leaf
-from phasegate.ledger.fsck.raw_file import READ_ERRORS, RawFile
+from phasegate.ledger.fsck.stored import Stored, Unreadable
 
 STATE, LEASE = "state", "lease"
 """What a command's last entry says beside its event: the digest of the task's state, the lease's epoch."""
 
-_ROWS: Final = (
-    "SELECT CAST(task AS BLOB), CAST(phase AS BLOB), epoch, CAST(holder AS BLOB), expires_ms FROM leases"
-)
 _PUT: Final = "INSERT OR REPLACE INTO leases (task, phase, epoch, holder, expires_ms) VALUES (?, ?, ?, ?, 0)"
 _SAFE: Final = 2**53
 
@@ -44,15 +41,16 @@ class Leases:
         if STATE in leaf.payload:
             del self._began[leaf.task]
 
-    def findings(self, file: RawFile) -> Iterator[Finding]:
+    def findings(self, stored: Stored) -> Iterator[Finding]:
         """Rows that are malformed, missing, or lower than what entries name."""
         named, epochs = dict(self.named), dict[str, set[int]]()
         try:
-            rows = [(_text(task), _text(phase), *rest) for task, phase, *rest in file.rows(_ROWS)]
-        except READ_ERRORS as error:
-            yield damage("structure", "leases", "rows", str(error).lower())
+            rows = list(stored.leases())
+        except Unreadable as error:
+            yield damage("structure", "leases", "rows", str(error))
             return
-        for task, phase, epoch, holder, expires_ms in rows:
+        for task_bytes, phase_bytes, epoch, holder, expires_ms in rows:
+            task, phase = _text(task_bytes), _text(phase_bytes)
             least, actor = named.pop((task, phase), (0, ""))
             known = epochs.setdefault(task, set())
             place, found = f"leases {task}/{phase}", f"epoch {epoch} of {_text(holder)[:80]}"

@@ -14,12 +14,11 @@ from datetime import date
 from typing import Any, NamedTuple, NoReturn
 
 from phasegate.ledger.fsck.finding import Finding, damage
-from phasegate.ledger.fsck.raw_file import READ_ERRORS, RawFile
+from phasegate.ledger.fsck.stored import Stored, Unreadable
 
 ENTRY_BYTES_MAX = 65_535
 SAFE_INTEGER = 2**53
 LEVELS_MAX = 32
-_ROWS = "SELECT seq, CAST(task AS BLOB), CAST(type AS BLOB), CAST(bytes AS BLOB) FROM entries ORDER BY seq"
 _HEX = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z", re.ASCII)
 _TEXTS = {"actor": 256, "ledger": 128, "phase": 64, "task": 128, "trace": 128, "type": 64}
@@ -42,10 +41,10 @@ class Leaf(NamedTuple):
 
 
 class Leaves:
-    """One pass over the entries of a file.
+    """One pass over the entries of a ledger.
 
     Args:
-        file: The file.
+        stored: The ledger.
         ledger: Id they must carry; that of the first without it.
 
     Attributes:
@@ -56,8 +55,8 @@ class Leaves:
         ledger: Id they carry; empty while there is none.
     """
 
-    def __init__(self, file: RawFile, ledger: str = "", wanted: frozenset[int] = frozenset()) -> None:
-        self._file = file
+    def __init__(self, stored: Stored, ledger: str = "", wanted: frozenset[int] = frozenset()) -> None:
+        self._stored = stored
         self._wanted = wanted
         self._next = 1
         self.findings: list[Finding] = []
@@ -69,11 +68,11 @@ class Leaves:
     def __iter__(self) -> Iterator[tuple[bytes, Leaf | None]]:
         """Yield the bytes of each entry, and what they say; None where they say nothing that can be read."""
         try:
-            for seq, task, kind, data in self._file.rows(_ROWS):
+            for seq, task, kind, data in self._stored.entries():
                 yield self._take(seq, task, kind, data)
-        except READ_ERRORS as error:
+        except Unreadable as error:
             place = f"entries after {self.size}"
-            self.findings.append(damage("entry_unreadable", place, "rows", str(error).lower()))
+            self.findings.append(damage("entry_unreadable", place, "rows", str(error)))
 
     def _take(self, seq: int, task: bytes, kind: bytes, data: bytes) -> tuple[bytes, Leaf | None]:
         place = f"entry {seq}"

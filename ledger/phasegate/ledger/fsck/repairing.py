@@ -20,10 +20,10 @@ import apsw
 
 from phasegate.ledger.errors import StoreFailed
 from phasegate.ledger.filelock import LOCK_SUFFIX, WriterLock, read_mark
-from phasegate.ledger.fsck.file_check import row_step
 from phasegate.ledger.fsck.finding import Finding, Step
 from phasegate.ledger.fsck.layout import shipped
 from phasegate.ledger.fsck.raw_file import READ_ERRORS
+from phasegate.ledger.fsck.stored import row_step
 
 REPAIR_ROW: Final = "repair"
 LOCK_WAIT_MS: Final = 60_000

@@ -1,4 +1,4 @@
-"""The tree built anew from the entries, tile by tile, and compared with the tiles the file keeps.
+"""The tree built anew from the entries, tile by tile, and compared with the tiles that are kept.
 
 RFC 6962 section 2.1 for the hashes, C2SP tlog-tiles for the tiles. Written apart from `merkle`, `tree` and
 `tree_walk`: nothing of the writer's arithmetic is used to judge what the writer stored.
@@ -10,11 +10,9 @@ import hashlib
 from collections.abc import Iterator
 
 from phasegate.ledger.fsck.finding import Finding, Step, damage, derived
-from phasegate.ledger.fsck.raw_file import READ_ERRORS, RawFile
+from phasegate.ledger.fsck.stored import Stored, Unreadable
 
 WIDTH = 256
-_STORED = "SELECT rowid, CAST(root AS BLOB), CAST(hashes AS BLOB) FROM tiles WHERE level = ? AND number = ?"
-_PLACES = "SELECT rowid, level, number FROM tiles"
 _REMOVE = "DELETE FROM tiles WHERE rowid = ?"
 _ADD = "INSERT INTO tiles (level, number, root, hashes) VALUES (?, ?, ?, ?)"
 
@@ -23,14 +21,14 @@ class Tiles:
     """Compares as the entries come.
 
     Args:
-        file: The file.
+        stored: The ledger.
 
     Attributes:
         findings: What differs.
     """
 
-    def __init__(self, file: RawFile) -> None:
-        self._file = file
+    def __init__(self, stored: Stored) -> None:
+        self._stored = stored
         self._open: list[list[bytes]] = [[]]
         self._full: list[int] = [0]
         self.findings: list[Finding] = []
@@ -43,24 +41,31 @@ class Tiles:
         """Look for tiles that have no entries under them."""
         seen: set[tuple[int, int]] = set()
         try:
-            for rowid, level, number in self._file.rows(_PLACES):
+            for rowid, level, number in self._stored.tile_places():
                 full = self._full[level] if 0 <= level < len(self._full) else 0
                 if not 0 <= number < full or (level, number) in seen:
                     place, step = f"tiles {level}/{number}", Step(_REMOVE, (rowid,))
                     self.findings.append(derived("tile_surplus", place, "no such tile", "a tile", step))
                 seen.add((level, number))
-        except READ_ERRORS as error:
-            self.findings.append(damage("structure", "tiles", "rows", str(error).lower()))
+        except Unreadable as error:
+            self.findings.append(damage("structure", "tiles", "rows", str(error)))
 
     def root(self) -> bytes:
         """Root of the tree over the entries taken, 32 bytes."""
-        peaks = [node for row in self._open for node, _ in reversed(list(_perfect(row)))]
+        peaks = self._peaks()
         if not peaks:
             return hashlib.sha256(b"").digest()
-        root, *rest = peaks
-        for peak in rest:
+        *rest, root = peaks
+        for peak in reversed(rest):
             root = _node(peak, root)
         return root
+
+    def frontier(self) -> bytes:
+        """Roots of the perfect subtrees over the entries taken, largest first, one behind the other."""
+        return b"".join(self._peaks())
+
+    def _peaks(self) -> list[bytes]:
+        return [node for row in reversed(self._open) for node in _perfect(row)]
 
     def _grow(self, level: int, node: bytes) -> None:
         if level == len(self._open):
@@ -79,17 +84,17 @@ class Tiles:
         place, add = f"tiles {level}/{number}", Step(_ADD, (level, number, root, hashes))
         expected = f"root {root.hex()}"
         try:
-            stored = list(self._file.rows(_STORED, (level, number)))
-        except READ_ERRORS as error:
-            self.findings.append(damage("structure", place, expected, str(error).lower()))
+            stored = self._stored.tile(level, number)
+        except Unreadable as error:
+            self.findings.append(damage("structure", place, expected, str(error)))
             return
         if not stored:
             self.findings.append(derived("tile_missing", place, expected, "nothing", add))
         elif stored[0][1:] != (root, hashes):
-            found = f"root {stored[0][1].hex()[:64]}"
-            if stored[0][1] == root:
+            found = f"root {stored[0].root.hex()[:64]}"
+            if stored[0].root == root:
                 found += ", and other hashes below it"
-            step = Step(_REMOVE, (stored[0][0],))
+            step = Step(_REMOVE, (stored[0].rowid,))
             self.findings.append(derived("tile_differs", place, expected, found, step, add))
 
 
@@ -105,10 +110,10 @@ def _fold(nodes: list[bytes]) -> bytes:
     return _node(_fold(nodes[:half]), _fold(nodes[half:]))
 
 
-def _perfect(row: list[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Roots of the perfect subtrees that a row consists of, largest first, with their widths."""
+def _perfect(row: list[bytes]) -> Iterator[bytes]:
+    """Roots of the perfect subtrees that a row consists of, largest first."""
     start = 0
     for width in (128, 64, 32, 16, 8, 4, 2, 1):
         if len(row) & width:
-            yield _fold(row[start : start + width]), width
+            yield _fold(row[start : start + width])
             start += width

@@ -6,6 +6,8 @@
     3. The repair is recorded as an entry, which takes the row away. A crash before leaves the row, which the
        next check finds and the next repair records.
 
+A ledger in a database is checked and not repaired: its owner would have to take the guards down for that.
+
 Entries are never changed. Where they are in doubt, nothing is: what is derived from them would be as wrong.
 """
 
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,9 +29,11 @@ from phasegate.engine.app.home import Home, marked_ledger
 from phasegate.engine.core.errors import IntegrityError, NotEvaluated
 from phasegate.engine.core.ledger_events import REPAIRS_IN_ENTRY_MAX, LedgerRepaired
 from phasegate.ledger.filelock import LOCK_SUFFIX, read_mark
-from phasegate.ledger.fsck.file_check import FileCheck, StoredRow, Watchers, check_file
+from phasegate.ledger.fsck.file_check import check_file
 from phasegate.ledger.fsck.finding import Finding, Level, damage
 from phasegate.ledger.fsck.repairing import REPAIR_ROW, alone, repair_file
+from phasegate.ledger.fsck.store_check import StoreCheck, Watchers, WatchersOf
+from phasegate.ledger.fsck.stored import StoredRow
 from phasegate.ledger.objects import ObjectStore
 from phasegate.ledger.store import Projection
 from phasegate.ledger.witness import replace_durably
@@ -45,14 +49,14 @@ class Checked:
     """What a check found, and what a repair did.
 
     Attributes:
-        file: the check of the ledger file; its findings are among `findings`.
+        store: the check of the stored ledger; its findings are among `findings`.
         findings: every difference that stands.
         repaired: those that were put right, as they were found.
         refused: why nothing was repaired; empty where nothing was refused.
         entry: number of the entry that records the repair; 0 without one.
     """
 
-    file: FileCheck
+    store: StoreCheck
     findings: list[Finding] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
     repaired: list[Finding] = field(default_factory=list)
@@ -69,9 +73,9 @@ class Checked:
         """As plain data."""
         return {
             "ok": not self.exit_code,
-            "ledger": self.file.ledger,
-            "entries": self.file.size,
-            "root": self.file.root.hex(),
+            "ledger": self.store.ledger,
+            "entries": self.store.size,
+            "root": self.store.root.hex(),
             "findings": [finding.json() for finding in self.findings],
             "counts": dict(Counter(str(finding.level) for finding in self.findings)),
             "not_checked": self.unchecked,
@@ -86,68 +90,85 @@ def check_home(home: Home) -> Checked:
 
     Raises:
         IntegrityError: there is no ledger in it.
+        StoreError: the database with its ledger cannot be reached, has it no more, or refuses.
     """
-    _demand(home)
+    if home.database:
+        found = _checked(home, lambda watchers: _check_database(home, watchers))
+        found.findings = [finding.by_hand() for finding in found.findings]
+        return found
+    _demand_file(home)
     # Before the snapshot: the mark is written behind a commit, so it is never ahead of what follows.
-    return _checked(home, read_mark(Path(f"{home.ledger}{LOCK_SUFFIX}")))
+    mark = read_mark(Path(f"{home.ledger}{LOCK_SUFFIX}"))
+    return _checked(home, lambda watchers: check_file(home.ledger, mark, watchers))
 
 
 def repair_home(home: Home) -> Checked:
     """Check a home, make anew what is derived, record that, and check again.
 
     Raises:
+        NotEvaluated: its ledger is in a database.
         IntegrityError: there is no ledger in it.
         StoreFailed: the file cannot be written; nothing was changed.
         StoreBusy: it is being written all the time.
     """
-    _demand(home)
+    if home.database:
+        raise NotEvaluated(
+            "the ledger of this home is in PostgreSQL, and repairs are made in ledger files only",
+            "`engine ledger fsck` without `--repair` names every difference and what to do about it",
+        )
+    _demand_file(home)
     with alone(home.ledger) as (lock, mark):
-        before = _checked(home, mark)
+        before = _checked(home, lambda watchers: check_file(home.ledger, mark, watchers))
         todo = [finding for finding in before.findings if finding.level is Level.DERIVED]
-        if not before.file.leaves_hold or before.unchecked:
+        if not before.store.leaves_hold or before.unchecked:
             before.refused = "the entries are in doubt, and all that could be repaired is made from them"
             return before
         if not todo:
             return before
         made = [finding for finding in todo if finding.code != "repair_unrecorded" and _put(home, finding)]
         report = orjson.dumps([finding.json() for finding in made]) if made else b""
-        repair_file(home.ledger, made, report, before.file.size)
-        lock.write_mark(before.file.end.encode())
+        repair_file(home.ledger, made, report, before.store.size)
+        lock.write_mark(before.store.end.encode())
     entry = _record(home)
     after = check_home(home)
     after.repaired, after.entry = made, entry
     return after
 
 
-def _demand(home: Home) -> None:
-    if home.database:
-        raise NotEvaluated(
-            "the ledger of this home is in PostgreSQL, and fsck reads ledger files only",
-            "`engine ledger verify` checks entries, tree, schema and rights there",
-        )
+def _demand_file(home: Home) -> None:
     if not home.ledger.is_file():
         text = f"`{home.root}` is a home, and its ledger is gone"
         raise IntegrityError(text, "restore the home from a backup")
 
 
-def _checked(home: Home, mark: bytes) -> Checked:
+def _check_database(home: Home, watchers: WatchersOf) -> StoreCheck:
+    from phasegate.ledger.fsck.database import check_database  # noqa: PLC0415 - an extra
+
+    try:
+        ledger = marked_ledger(home)
+    except IntegrityError:
+        ledger = None  # found below, and what the DSN names is checked all the same
+    return check_database(home.database, ledger, watchers)
+
+
+def _checked(home: Home, check: Callable[[WatchersOf], StoreCheck]) -> Checked:
     kept, rows = Kept(home.root), list[Rows]()
 
     def watchers(stored: list[StoredRow]) -> Watchers:
         rows.append(Rows(_Definitions(home), _statements(stored)))
         return (rows[0].take, kept.take)
 
-    file = check_file(home.ledger, mark, watchers)
-    found = Checked(file, [*file.findings], [*file.unchecked])
-    unread = {finding.code for finding in file.findings}.intersection(_UNREAD)
+    store = check(watchers)
+    found = Checked(store, [*store.findings], [*store.unchecked])
+    unread = {finding.code for finding in store.findings}.intersection(_UNREAD)
     if unread:
         found.unchecked.append("rows and objects: entries that tell of them cannot be read")
-    elif rows and not file.unchecked:
+    elif rows and not store.unchecked:
         found.unchecked += rows[0].unchecked
-        found.findings += rows[0].findings(file.rows)
-        found.findings += kept.findings(row.body for row in file.rows)
-    found.findings += [_unrecorded(row) for row in file.rows if row.kind == REPAIR_ROW]
-    found.findings += _marker(home, file)
+        found.findings += rows[0].findings(store.rows)
+        found.findings += kept.findings(row.body for row in store.rows)
+    found.findings += [_unrecorded(row) for row in store.rows if row.kind == REPAIR_ROW]
+    found.findings += _marker(home, store)
     return found
 
 
@@ -164,14 +185,14 @@ def _unrecorded(row: StoredRow) -> Finding:
     )
 
 
-def _marker(home: Home, file: FileCheck) -> list[Finding]:
+def _marker(home: Home, store: StoreCheck) -> list[Finding]:
     try:
         marked = marked_ledger(home)
     except IntegrityError as error:
         marked = error.message
-    if not file.ledger or marked == file.ledger:
+    if not store.ledger or marked == store.ledger:
         return []
-    return [damage("home", "home.json", file.ledger, marked, "restore the home from a backup")]
+    return [damage("home", "home.json", store.ledger, marked, "restore the home from a backup")]
 
 
 def _put(home: Home, finding: Finding) -> bool:

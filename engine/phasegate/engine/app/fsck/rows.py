@@ -10,11 +10,11 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from phasegate.engine.app.fsck.states import JSON, CannotFold, TaskFold
-from phasegate.ledger.fsck.file_check import StoredRow, row_step
 from phasegate.ledger.fsck.finding import RESTORE, Finding, damage, derived
 from phasegate.ledger.fsck.lease_rows import STATE
 from phasegate.ledger.fsck.leaves import Leaf
 from phasegate.ledger.fsck.repairing import REPAIR_ROW
+from phasegate.ledger.fsck.stored import StoredRow, row_step
 
 LEDGER: Final = "-"
 """Task of the entries that belong to none."""

@@ -16,7 +16,7 @@ def register(ledger: typer.Typer) -> None:
 
 def fsck(
     repair: Annotated[
-        bool, typer.Option("--repair", help="Make anew what is derived from the entries; record that.")
+        bool, typer.Option("--repair", help="Make anew what a file derives from the entries; record that.")
     ] = False,
     home: HomeOption = None,
     format_: FormatOption = Format.TABLE,
