@@ -21,6 +21,7 @@ from phasegate.engine.app.engine import Engine
 from phasegate.engine.app.people.deciding import Decision
 from phasegate.engine.app.tool_refusals import ENTRIES_IN_WINDOW_MAX
 from phasegate.engine.cli.tools import decision_json
+from phasegate.engine.core.errors import Conflict
 from phasegate.engine.core.state import Status
 from phasegate.policies.loader import load_process
 from phasegate.policies.model import LeaseRule, LoopRule, PhaseRule, Process
@@ -340,6 +341,17 @@ def test_an_expired_lease_is_none(tmp_path: Path, ask: Ask) -> None:
 
     refused(place, ask(place, TASK, "Write", lease=epoch, label="one"), "lease.stale", "Write", code=5)
     assert ask(place, TASK, "Read", lease=epoch, label="one").code == 0
+
+
+def test_a_lease_that_was_seen_to_expire_stays_so_when_the_clock_goes_back(tmp_path: Path) -> None:
+    place = opened(tmp_path, lease=LeaseRule(ttl_seconds=600, required=True))
+    epoch = leased(place, by_api, "one")
+    place.clock.go(seconds=600)
+    with place.engine(label="one") as engine, pytest.raises(Conflict):
+        engine.leases.renew(TASK, epoch)
+    place.clock.go(seconds=-300)
+
+    refused(place, by_api(place, TASK, "Write", lease=epoch, label="one"), "lease.stale", "Write", code=5)
 
 
 def test_where_a_lease_is_demanded_nothing_but_reading_passes_without_one(tmp_path: Path, ask: Ask) -> None:

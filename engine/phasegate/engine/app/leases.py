@@ -158,8 +158,10 @@ class Leases:
                 f"wait for it, see `engine lease list {task}`; if it is yours, give `--lease {found.epoch}`"
             )
             return Finding("lease.held", "", phase, text, remedy)
+        # What the store saw expire stays so when our clock goes back.
+        latest = now if found is None else max(now, found.seen_ms)
         try:
-            check_fence(found, Fence(task, phase, epoch, now, self._path.holder), now)
+            check_fence(found, Fence(task, phase, epoch, now, self._path.holder), latest)
         except LeaseLost as error:
             return Finding("lease.stale", "", phase, str(error), f"take it: `engine lease acquire {task}`")
         if process.lease.required and epoch is None:
