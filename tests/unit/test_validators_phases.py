@@ -116,7 +116,10 @@ MUTATIONS = [
             {"git_diff.patch": PATCH.replace("+y = 3", line)},
             "changed_coverage.excluded",
         )
-        for line in ("+TYPE_CHECKING = 1", "+TYPE_CHECKING: bool = 1", "+from a import YES as TYPE_CHECKING")
+        for line in ("+TYPE_CHECKING = 1", "+TYPE_CHECKING: bool = 1", "+from a import YES as TYPE_CHECKING",
+                     "+for TYPE_CHECKING in [1]: pass", "+class TYPE_CHECKING: pass", "+def TYPE_CHECKING(): pass",
+                     "+from a import TYPE_CHECKING", "+if TYPE_CHECKING := 1:",
+                     '+setattr(typing, "TYPE_CHECKING", 1)')
     ),
     ("changed_coverage", CHANGED_COVERAGE, {"git_diff.patch": None}, "companion.missing"),
     ("changed_coverage", CHANGED_COVERAGE, {"git_diff.patch": "nothing"}, "companion.malformed"),
