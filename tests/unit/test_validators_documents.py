@@ -56,6 +56,10 @@ DOCUMENT_MUTATIONS = [
             "n/a",
             "1. none needed",
             "Everything will be handled properly in this task.",
+            "&nbsp;&nbsp;",
+            "&#8203; &#x200b;",
+            "<br><br/>",
+            '<a name="wrong-ranking"></a>',
         )
     ),
     (
