@@ -109,6 +109,14 @@ def test_given_a_program_slipped_in_then_it_is_not_known(places, argv) -> None:
         ("tox -e py -- -k fast", "selection"),
         ("make test TESTARGS=-k", "selection"),
         ("ctest -R fast", "selection"),
+        ("ctest --rerun-failed", "selection"),
+        ("node --test test/a.test.js", "selection"),
+        ("node --import ./setup.js --test a.test.mjs", "selection"),
+        ("node --test-skip-pattern=slow --test", "selection"),
+        ("node --test --test-only", "selection"),
+        ("deno test a_test.ts", "selection"),
+        ("bun test -t fast", "selection"),
+        ("mvn -Dsurefire.excludes=ATest test", "selection"),
         ("mvn -DskipTests test", "selection"),
         ("make -n test", "selection"),
         ("env PATH=own:/usr/bin make test", "environment"),
@@ -124,6 +132,21 @@ def test_given_an_argument_that_changes_outcomes_then_it_is_a_risk_at_any_depth(
 
     assert {risk.kind for risk in command_risks(argv.split(), is_dropped)} == {kind}
     assert {risk.kind for risk in command_risks(nested, is_dropped)} == {kind}
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "node --test --test-reporter=junit --test-reporter-destination=build/j.xml",
+        "node --import ./setup.js --test --test-reporter junit --test-reporter-destination build/j.xml",
+        "node --test --import ./setup.js",
+        "node scripts/check.js --quick",
+        "deno run -A scripts/check.ts",
+        "bun run scripts/check.ts",
+    ],
+)
+def test_given_an_interpreter_that_runs_all_tests_or_a_script_then_nothing_is_a_risk(argv) -> None:
+    assert command_risks(argv.split(), is_dropped) == ()
 
 
 def test_given_a_virtual_environment_among_ignored_files_then_it_is_the_authors_own(places, tmp_path) -> None:
