@@ -37,14 +37,16 @@ def test_a_conftest_that_turns_failures_into_passes_does_not_get_through(work: W
 
 RUNNERS_OWN = [
     "tox.toml", "hatch.toml", "pdm.toml", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", "rust-toolchain",
-    "rust-toolchain.toml", ".mvn/maven.config", "phpunit.dist.xml",
+    "rust-toolchain.toml", ".mvn/maven.config", "phpunit.dist.xml", "junit-platform.properties", ".taprc",
+    "xunit.runner.json", "own.runsettings", "playwright.config.ts", "unittest.cfg",
+    "META-INF/services/org.junit.jupiter.api.extension.Extension",
 ]  # fmt: skip
 
 
 def test_settings_by_which_a_runner_starts_other_programs_are_each_named(work: Work) -> None:
     work.repository.change()
-    (work.repository.root / ".mvn").mkdir()
     for name in RUNNERS_OWN:
+        (work.repository.root / name).parent.mkdir(parents=True, exist_ok=True)
         work.repository.write(name, "x")
 
     assert work.verify().passed

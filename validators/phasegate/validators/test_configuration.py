@@ -28,6 +28,9 @@ DEFAULT_CONFIGURATION = (
     "vitest.setup.*", "**/.cargo/config", "**/.cargo/config.toml", "**/.config/nextest.toml", "go.work",
     "phpunit.xml", "phpunit.xml.dist", "phpunit.dist.xml", ".rspec", "tox.toml", "hatch.toml", "pdm.toml",
     ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", "rust-toolchain", "rust-toolchain.toml", "**/.mvn/**",
+    "playwright.config.*", "cypress.config.*", "**/spec/support/jasmine.*", ".taprc", "unittest.cfg",
+    "nose2.cfg", "behave.ini", ".behaverc", "junit-platform.properties", "**/META-INF/services/org.junit.*",
+    "**/META-INF/services/org.testng.*", "*.runsettings", "xunit.runner.json",
 )  # fmt: skip
 
 _INI_SECTIONS = re.compile(r"(?:tool:)?pytest|pytest|coverage:.*|testenv.*|tox|unittest")
