@@ -207,3 +207,32 @@ def test_code_that_git_ignores_and_only_the_witnessed_run_has_does_not_get_throu
     assert work.verify(command=["env", "PYTHONPATH=build", *work.command()]).passed
 
     assert refused(work) == {"protected.ignored_code"}
+
+
+@pytest.mark.parametrize(
+    ("decoy", "settings"),
+    [("checks/means.py", ""), ("first/means.py", "[pytest]\npythonpath = first src\n")],
+    ids=["beside the tests", "where the settings look first"],
+)
+def test_a_module_that_pytest_imports_instead_of_the_source_does_not_get_through(
+    work: Work, decoy: str, settings: str, tmp_path: Path
+) -> None:
+    work.engine.close()
+    repository = work.repository
+    for name in ("checks", "first"):
+        (repository.root / name).mkdir()
+    repository.write("pytest.ini", settings or "[pytest]\n")
+    repository.write(
+        "checks/test_all.py", "import means\n\n\ndef test_it():\n    assert means.mean([1, 3]) == 2\n"
+    )
+    repository.git("rm", "-q", "test_means.py")
+    repository.commit("tests in a folder of their own")
+    with Engine.init(tmp_path / "other") as engine:
+        work.engine = engine
+        assert engine.open_task(TASK, process(), repository=repository.root).accepted
+        broken_with(work)
+        repository.write(decoy, SOURCE)
+
+        assert work.verify(command=["env", "PYTHONPATH=src", *work.command()]).passed, "the decoy is tested"
+
+        assert refused(work) >= {"protected.configuration_added", "protected.regressed"}
