@@ -45,6 +45,13 @@ def test_a_changed_module_is_looked_for_in_every_folder() -> None:
     assert standing_before(_added("b/app.py"), BASE, ["b"]) == set()
 
 
+def test_a_package_with_a_changed_module_is_looked_for_in_every_folder() -> None:
+    base = {"python/shop/__init__.py", "python/shop/api/__init__.py", "python/shop/api/cart.py"}
+    changes = [*_added("b/shop/__init__.py", "b/api.py", "b/python.py"), _edited("python/shop/api/cart.py")]
+
+    assert standing_before(changes, base, ["b"]) == {"b/shop/__init__.py"}
+
+
 @pytest.mark.parametrize(
     "changes",
     [

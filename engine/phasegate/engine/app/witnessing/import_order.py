@@ -38,6 +38,7 @@ def standing_before(
         for folder, name, path in _modules(path for path in at_base if path not in gone)
         if folder in folders | _USUAL_ROOTS or path in changed
     }
+    names.update(_packages_of(changed, at_base))
     new = [path for change in changes if change.mode and (path := change.path) not in at_base]
     taken = [
         (folder, name)
@@ -71,6 +72,15 @@ def _modules(paths: Iterable[str]) -> Iterator[tuple[str, str, str]]:
             name = place.name.partition(".")[0]
             whole = place.parent if name == "__init__" else place
             yield _text(whole.parent), whole.name.partition(".")[0], path
+
+
+def _packages_of(paths: Iterable[str], at_base: Collection[str]) -> Iterator[str]:
+    """Names of the outermost packages that modules of the base commit lie in."""
+    for path in paths:
+        for folder in PurePosixPath(path).parents:
+            inner, outer = f"{folder}/__init__.py", f"{folder.parent}/__init__.py"
+            if inner in at_base and outer not in at_base:
+                yield folder.name
 
 
 def _is_there(folder: str, name: str, at_base: Collection[str]) -> bool:
