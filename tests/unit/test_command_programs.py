@@ -79,6 +79,9 @@ def test_given_an_honest_command_then_each_program_is_known_and_nothing_is_a_ris
         ["env", f"PYTHON={PY} forge.py", "sh", "run.sh"],
         ["env", "PYTHONPATH=src", PY, "-m", "pytest"],
         ["make", "test", "PYTHON=./forge"], ["make", "-fevil.mk"], ["make", "--file", "evil.mk"],
+        ["make", "test", "SHELL:=./forge"], ["make", "test", "X!=./forge"], ["make", "test", "X+=./forge"],
+        ["make", "test", ".SHELLFLAGS=-c ./forge"], ["make", "test", "X=$(shell ./forge)"],
+        ["env", "X=${shell ./forge}", "make", "test"],
         ["make", "-C", "own"], ["make", "--eval=all:;./forge"], ["make", "-I", "own"],
         ["node", "--import=./forge.js", "--test"], ["node", "-r./forge.js", "--test"],
         ["node", "--test-reporter", "./forge.js", "--test"],
@@ -108,6 +111,9 @@ def test_given_a_program_slipped_in_then_it_is_not_known(places, argv) -> None:
         ("python -m unittest tests.test_a", "selection"),
         ("tox -e py -- -k fast", "selection"),
         ("make test TESTARGS=-k", "selection"),
+        ("make test TESTFLAGS=-kfast", "selection"),
+        ("make test WHICH=--deselect=a", "selection"),
+        ("make test WHICH=-phelping", "plugin"),
         ("ctest -R fast", "selection"),
         ("ctest --rerun-failed", "selection"),
         ("node --test test/a.test.js", "selection"),
@@ -148,9 +154,11 @@ def test_given_an_argument_that_changes_outcomes_then_it_is_a_risk_at_any_depth(
         "node scripts/check.js --quick",
         "deno run -A scripts/check.ts",
         "bun run scripts/check.ts",
+        "make test CFLAGS=-m64",
+        "env MODE=fast JOBS=-j4 make test",
     ],
 )
-def test_given_an_interpreter_that_runs_all_tests_or_a_script_then_nothing_is_a_risk(argv) -> None:
+def test_given_a_command_that_runs_all_tests_or_a_script_then_nothing_is_a_risk(argv) -> None:
     assert command_risks(argv.split(), is_dropped) == ()
 
 

@@ -37,6 +37,8 @@ _MAKE_LONG = {
     **dict.fromkeys(("--eval", "--set", "--shell", "--shell-arg"), "E"),
     "--directory": "C",
 }
+_OF_MAKE = re.compile(r"[$][({]\s*(?:shell|guile|eval|file|call|foreach|let|if|or|and|value)\b")
+"""A function of make in a value, such as `$(shell ./own)`."""
 _OF_ENV = re.compile(r"-[a-zA-Z0]*[SC].*|--[sc].*", re.DOTALL)
 _OF_OTHERS = re.compile(
     r"--(?:call|python|with|directory|project|from|env-file)[^=]*(?:=.*)?|-c.*", re.DOTALL
@@ -124,7 +126,7 @@ class _Reading:
         while word := self._next():
             assigned = ASSIGNMENT.fullmatch(word)
             if assigned:
-                yield Program("value", assigned["value"])
+                yield Program("inline" if _OF_MAKE.search(word) else "value", assigned["value"])
             elif name and (_OF_ENV if name == "env" else _OF_OTHERS).fullmatch(word):
                 yield Program("inline", word)
             elif not word.startswith("-") and not _NUMBER.fullmatch(word):
@@ -205,9 +207,9 @@ class _Reading:
             long, joined, value = word.partition("=")
             option = _MAKE_OPTION.fullmatch(word)
             letter = _MAKE_LONG.get(long, "") or (option["letter"] if option else "")
-            if is_assignment(word):
+            if is_assignment(word) and not _OF_MAKE.search(value):
                 yield Program("value", value)
-            elif letter in {"I", "E"}:
+            elif letter in {"I", "E"} or (joined and not word.startswith("-")):
                 yield Program("inline", word)
             elif letter in {"f", "C"}:
                 rest = value if long in _MAKE_LONG and joined else option["rest"] if option else ""
