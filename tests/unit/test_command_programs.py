@@ -86,13 +86,20 @@ def test_given_an_honest_command_then_each_program_is_known_and_nothing_is_a_ris
         ["node", "--import=./forge.js", "--test"], ["node", "-r./forge.js", "--test"],
         ["node", "--test-reporter", "./forge.js", "--test"],
         ["go", "test", "-exec", "./forge", "./..."], ["cargo", "+own", "test"],
+        ["cmake", "-E", "env", "./forge"], ["ctest", "--build-and-test", ".", "b", "--test-command", "./forge"],
+        ["prove", "-e", "./forge", "t"], ["prove", "-e./forge", "t"], ["rake", "-e", "1"], ["cargo", "run"],
+        ["mvn", "exec:exec", "-Dexec.executable=./forge"], ["mvn", "-s", "own.xml", "test"],
+        ["go", "run", "./own"], ["dotnet", "own.dll"], ["meson", "test", "--wrap=./forge"],
         ["npx", "--call=./forge"], ["perl", "-Iown", "-MForge", "t.pl"], ["java", "-javaagent:x.jar", "A"],
         [PY, "-m", "coverage", "run", "--rcfile=own/rc", "-m", "pytest"],
     ],
     ids=" ".join,
 )  # fmt: skip
 def test_given_a_program_slipped_in_then_it_is_not_known(places, argv) -> None:
-    missing_here = {"node", "go", "cargo", "npx", "java"}  # unknown themselves where they are not installed
+    # Unknown themselves where they are not installed.
+    missing_here = {
+        "node", "go", "cargo", "npx", "java", "cmake", "ctest", "prove", "rake", "mvn", "dotnet", "meson",
+    }  # fmt: skip
 
     assert set(places.unknown(tuple(argv))) - missing_here != set()
 

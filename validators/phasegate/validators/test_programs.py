@@ -19,6 +19,7 @@ from phasegate.validators.known_programs import (
     PYTHON,
     PYTHON_OPTION,
     SHELL,
+    STARTING_OF,
     is_known_command,
 )
 from phasegate.validators.shell_words import (
@@ -149,7 +150,7 @@ class _Reading:
         elif name in INTERPRETERS:
             yield from self._of_interpreter(name)
         elif name == "export" or (is_known_command(name) and name not in {"pytest", "py.test", "echo"}):
-            yield from self._of_runner()
+            yield from self._of_runner(name)
 
     def _of_cd(self) -> Iterator[Program]:
         where = self._next()
@@ -228,7 +229,7 @@ class _Reading:
             code = list(self._code(word))
             yield from code
             if word in _WITHOUT_SCRIPT or word in _ENDS_AT_ONCE:
-                yield from self._of_runner()
+                yield from self._of_runner(name)
                 return
             if not code and not word.startswith("-") and word != "run":
                 yield Program("script", word)
@@ -236,11 +237,16 @@ class _Reading:
         if name != "coverage":
             yield Program("inline", name)
 
-    def _of_runner(self) -> Iterator[Program]:
+    def _of_runner(self, name: str) -> Iterator[Program]:
+        starting = STARTING_OF.get(name)
         while word := self._next():
             if is_assignment(word):
                 yield Program("value", word.partition("=")[2])
-            elif word in {"exec", "x", "dlx"} or word.startswith("+"):
+            elif (
+                word in {"exec", "x", "dlx"}
+                or word.startswith("+")
+                or (starting and starting.fullmatch(word))
+            ):
                 yield Program("inline", word)
             else:
                 yield from self._code(word)
