@@ -210,18 +210,23 @@ def test_code_that_git_ignores_and_only_the_witnessed_run_has_does_not_get_throu
 
 
 @pytest.mark.parametrize(
-    ("decoy", "settings"),
-    [("checks/means.py", ""), ("first/means.py", "[pytest]\npythonpath = first src\n")],
-    ids=["beside the tests", "where the settings look first"],
+    ("decoy", "settings", "conftest"),
+    [
+        ("checks/means.py", "", ""),
+        ("first/means.py", "pythonpath = first src", ""),
+        ("first/means.py", "", "import sys\n\nsys.path.insert(0, 'first')\n"),
+    ],
+    ids=["beside the tests", "where the settings look first", "where conftest.py looks first"],
 )
 def test_a_module_that_pytest_imports_instead_of_the_source_does_not_get_through(
-    work: Work, decoy: str, settings: str, tmp_path: Path
+    work: Work, decoy: str, settings: str, conftest: str, tmp_path: Path
 ) -> None:
     work.engine.close()
     repository = work.repository
     for name in ("checks", "first"):
         (repository.root / name).mkdir()
-    repository.write("pytest.ini", settings or "[pytest]\n")
+    repository.write("pytest.ini", f"[pytest]\n{settings}\n")
+    repository.write("conftest.py", conftest)
     repository.write(
         "checks/test_all.py", "import means\n\n\ndef test_it():\n    assert means.mean([1, 3]) == 2\n"
     )

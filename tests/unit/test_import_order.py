@@ -68,6 +68,14 @@ def test_other_changes_are_not(changes: list[PathChange]) -> None:
     assert standing_before(changes, BASE, [".", "compat", "src"]) == set()
 
 
+def test_a_package_without_an_init_is_known_by_its_folder() -> None:
+    changes = [*_added("unit/pkg/__init__.py", "unit/src/__init__.py"), _edited("src/pkg/deep/means.py")]
+
+    told = standing_before(changes, {"src/pkg/deep/means.py"}, ["src"], ["unit"])
+
+    assert told == {"unit/pkg/__init__.py"}
+
+
 def test_a_module_beside_the_tests_is_told_and_one_of_the_tests_own_names_is_not() -> None:
     base = BASE | {"checks/test_means.py", "checks/helping.py"}
 

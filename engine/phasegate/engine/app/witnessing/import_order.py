@@ -38,7 +38,7 @@ def standing_before(
         for folder, name, path in _modules(path for path in at_base if path not in gone)
         if folder in folders | _USUAL_ROOTS or path in changed
     }
-    names.update(_packages_of(changed, at_base))
+    names.update(_packages_of(changed, at_base, _USUAL_ROOTS | folders))
     new = [path for change in changes if change.mode and (path := change.path) not in at_base]
     taken = [
         (folder, name)
@@ -74,12 +74,13 @@ def _modules(paths: Iterable[str]) -> Iterator[tuple[str, str, str]]:
             yield _text(whole.parent), whole.name.partition(".")[0], path
 
 
-def _packages_of(paths: Iterable[str], at_base: Collection[str]) -> Iterator[str]:
-    """Names of the outermost packages that modules of the base commit lie in."""
-    for path in paths:
+def _packages_of(paths: Iterable[str], at_base: Collection[str], roots: frozenset[str]) -> Iterator[str]:
+    """Names of the outermost packages of modules of the base commit, with an `__init__.py` or without."""
+    for path in filter(at_base.__contains__, paths):
         for folder in PurePosixPath(path).parents:
             inner, outer = f"{folder}/__init__.py", f"{folder.parent}/__init__.py"
-            if inner in at_base and outer not in at_base:
+            is_below = bool(folder.parts) and _text(folder.parent) in roots - {""}
+            if is_below or (inner in at_base and outer not in at_base):
                 yield folder.name
 
 

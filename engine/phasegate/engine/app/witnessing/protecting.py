@@ -8,6 +8,7 @@ and those again with some of them made to fail. The validator `protected_checks`
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ from phasegate.validators.test_configuration import (
 from phasegate.validators.test_text import Measure, measure
 
 LIMIT_BASE_S, LIMIT_FACTOR = 60, 20
+SETS_PATH = re.compile(rb"sys[.]path|syspath_prepend|addsitedir")
 _NOTHING = Measure(0, 0, 0)
 
 
@@ -189,13 +191,27 @@ class _Trials:
         base = frozenset(self._checkouts.base_paths())
         trees = (self._checkouts.base, self._checkouts.stands)
         first = roots_of_tests([path for path in base if self._tests.matches(path)], trees)
-        found = standing_before(self._checkouts.changes, base, roots, first)
+        told = self._paths_of_tests()
+        found = standing_before(self._checkouts.changes, base, [*roots, *told], first)
         return frozenset(path for path in found if not self._tests.matches(path))
 
     def _python_path(self) -> Iterator[str]:
         """Folders that the base commit's settings of pytest have modules imported from."""
         for path, name, content in self._settings():
             yield from (os.path.normpath(Path(path).parent / item) for item in python_path(name, content))
+
+    def _paths_of_tests(self) -> Iterator[str]:
+        """Folders of new modules that a test of the base commit names where it sets what is imported from."""
+        own = (
+            path
+            for path in self._checkouts.base_paths()
+            if path.endswith(".py") and self._tests.matches(path)
+        )
+        texts = [text for path in own if SETS_PATH.search(text := self._checkouts.at_base(path) or b"")]
+        new = {Path(change.path).parent for change in self._checkouts.changes if change.path.endswith(".py")}
+        for folder in {place for path in new for place in (path, path.parent) if place.name}:
+            if any(re.search(rb"\b%b\b" % re.escape(os.fsencode(folder.name)), text) for text in texts):
+                yield folder.as_posix()
 
     def _is_test(self, path: str) -> bool:
         known = self._tests.matches(path) or path in self._told or self._is_named(path)
