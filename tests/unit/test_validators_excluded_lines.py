@@ -16,6 +16,7 @@ HIDDEN = [
     "def f(a=lambda x=(1\n    ): ...\n):\n    return 1\n",
     "if (1 or\n    ...\n):\n    x = 1\n",
     "for TYPE_CHECKING in [1]:\n    if TYPE_CHECKING:\n        x = 1\n",
+    "from typing import Any as TYPE_CHECKING\nif TYPE_CHECKING:\n    x = 1\n",
     "def TYPE_CHECKING():\n    return 1\nif TYPE_CHECKING:\n    x = 1\n",
 ]
 HONEST = [

@@ -19,7 +19,7 @@ _NAME = re.compile(r"\bTYPE_CHECKING\b")
 _USING_NAME = re.compile(
     r"\s*(?:#.*"
     r"|(?:el)?if\s+(?:not\s+)?(?:[\w.]+\.)?TYPE_CHECKING\s*:(?!=).*"
-    r"|from\s+typing(?:_extensions)?\s+import\s+[\w\s,(]*\)?"
+    r"|from\s+typing(?:_extensions)?\s+import\s+(?!.*\bas\s+TYPE_CHECKING\b)[\w\s,(]*\)?"
     r"|(?:\w+\s*,\s*)*TYPE_CHECKING\s*(?:,\s*\w+\s*)*,?\s*\)?)\s*(?:#.*)?"
 )
 """Lines that ask for the name or import it from where it is false; any other may be setting it."""
