@@ -57,7 +57,7 @@ DOCUMENT_MUTATIONS = [
             "1. none needed",
             "Everything will be handled properly in this task.",
             "&nbsp;&nbsp;",
-            "&#8203; &#x200b;",
+            "&#8203; &#x200b; &NoBreak;",
             "<br><br/>",
             '<a name="wrong-ranking"></a>',
         )
