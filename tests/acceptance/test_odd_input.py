@@ -93,3 +93,10 @@ def test_a_pipe_in_place_of_a_policy_keeps_nobody_waiting(place: Guarded) -> Non
     os.mkfifo(place.root / "outbox.yaml")
     ran = cli("outbox", "list", "--home", str(place.root))
     assert (ran.code, "the file is empty" in ran.err, "remedy:" in ran.err) == (2, True, True), ran
+
+
+@pytest.mark.parametrize("option", ["--risk", "--milestone"])
+def test_a_risk_or_milestone_that_is_no_text_is_refused(place: Guarded, option: str) -> None:
+    odd = os.fsdecode(b"a\xffb")
+    ran = cli("open", "T-2", "--process", "evaluation", option, odd, "--home", str(place.root))
+    assert (ran.code, "contains control characters" in ran.err, "remedy:" in ran.err) == (2, True, True), ran

@@ -37,14 +37,16 @@ def test_a_conftest_that_turns_failures_into_passes_does_not_get_through(work: W
 
 RUNNERS_OWN = [
     "tox.toml", "hatch.toml", "pdm.toml", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", "rust-toolchain",
-    "rust-toolchain.toml", ".mvn/maven.config", "phpunit.dist.xml",
+    "rust-toolchain.toml", ".mvn/maven.config", "phpunit.dist.xml", "junit-platform.properties", ".taprc",
+    "xunit.runner.json", "own.runsettings", "playwright.config.ts", "unittest.cfg",
+    "META-INF/services/org.junit.jupiter.api.extension.Extension",
 ]  # fmt: skip
 
 
 def test_settings_by_which_a_runner_starts_other_programs_are_each_named(work: Work) -> None:
     work.repository.change()
-    (work.repository.root / ".mvn").mkdir()
     for name in RUNNERS_OWN:
+        (work.repository.root / name).parent.mkdir(parents=True, exist_ok=True)
         work.repository.write(name, "x")
 
     assert work.verify().passed
@@ -205,3 +207,37 @@ def test_code_that_git_ignores_and_only_the_witnessed_run_has_does_not_get_throu
     assert work.verify(command=["env", "PYTHONPATH=build", *work.command()]).passed
 
     assert refused(work) == {"protected.ignored_code"}
+
+
+@pytest.mark.parametrize(
+    ("decoy", "settings", "conftest"),
+    [
+        ("checks/means.py", "", ""),
+        ("first/means.py", "pythonpath = first src", ""),
+        ("first/means.py", "", "import sys\n\nsys.path.insert(0, 'first')\n"),
+    ],
+    ids=["beside the tests", "where the settings look first", "where conftest.py looks first"],
+)
+def test_a_module_that_pytest_imports_instead_of_the_source_does_not_get_through(
+    work: Work, decoy: str, settings: str, conftest: str, tmp_path: Path
+) -> None:
+    work.engine.close()
+    repository = work.repository
+    for name in ("checks", "first"):
+        (repository.root / name).mkdir()
+    repository.write("pytest.ini", f"[pytest]\n{settings}\n")
+    repository.write("conftest.py", conftest)
+    repository.write(
+        "checks/test_all.py", "import means\n\n\ndef test_it():\n    assert means.mean([1, 3]) == 2\n"
+    )
+    repository.git("rm", "-q", "test_means.py")
+    repository.commit("tests in a folder of their own")
+    with Engine.init(tmp_path / "other") as engine:
+        work.engine = engine
+        assert engine.open_task(TASK, process(), repository=repository.root).accepted
+        broken_with(work)
+        repository.write(decoy, SOURCE)
+
+        assert work.verify(command=["env", "PYTHONPATH=src", *work.command()]).passed, "the decoy is tested"
+
+        assert refused(work) >= {"protected.configuration_added", "protected.regressed"}

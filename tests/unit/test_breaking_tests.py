@@ -38,6 +38,7 @@ def test_with_block():
         assert True
 
 
+@pytest.mark.usefixtures("test_client")
 @pytest.mark.parametrize("number", [1, 2])
 def test_each(number):
     for _ in range(2):
@@ -161,6 +162,8 @@ def test_given_an_id_then_it_is_known_which_module_it_is_of(path, test, told) ->
         (b"class X:\n    def test_x(self):\n        pass\n", False),
         (b"if 1:\n    def test_x():\n        pass\n", False),
         (b"@pytest.fixture\ndef test_x():\n    pass\n", False),
+        (b"@pytest_asyncio.fixture(scope='module')\ndef test_x():\n    pass\n", False),
+        (b"@pytest.mark.usefixtures('db')\ndef test_x():\n    pass\n", True),
         (b"def helper():\n    pass\n", False),
     ],
 )

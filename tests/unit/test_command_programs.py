@@ -79,17 +79,27 @@ def test_given_an_honest_command_then_each_program_is_known_and_nothing_is_a_ris
         ["env", f"PYTHON={PY} forge.py", "sh", "run.sh"],
         ["env", "PYTHONPATH=src", PY, "-m", "pytest"],
         ["make", "test", "PYTHON=./forge"], ["make", "-fevil.mk"], ["make", "--file", "evil.mk"],
+        ["make", "test", "SHELL:=./forge"], ["make", "test", "X!=./forge"], ["make", "test", "X+=./forge"],
+        ["make", "test", ".SHELLFLAGS=-c ./forge"], ["make", "test", "X=$(shell ./forge)"],
+        ["env", "X=${shell ./forge}", "make", "test"],
         ["make", "-C", "own"], ["make", "--eval=all:;./forge"], ["make", "-I", "own"],
         ["node", "--import=./forge.js", "--test"], ["node", "-r./forge.js", "--test"],
         ["node", "--test-reporter", "./forge.js", "--test"],
         ["go", "test", "-exec", "./forge", "./..."], ["cargo", "+own", "test"],
+        ["cmake", "-E", "env", "./forge"], ["ctest", "--build-and-test", ".", "b", "--test-command", "./forge"],
+        ["prove", "-e", "./forge", "t"], ["prove", "-e./forge", "t"], ["rake", "-e", "1"], ["cargo", "run"],
+        ["mvn", "exec:exec", "-Dexec.executable=./forge"], ["mvn", "-s", "own.xml", "test"],
+        ["go", "run", "./own"], ["dotnet", "own.dll"], ["meson", "test", "--wrap=./forge"],
         ["npx", "--call=./forge"], ["perl", "-Iown", "-MForge", "t.pl"], ["java", "-javaagent:x.jar", "A"],
         [PY, "-m", "coverage", "run", "--rcfile=own/rc", "-m", "pytest"],
     ],
     ids=" ".join,
 )  # fmt: skip
 def test_given_a_program_slipped_in_then_it_is_not_known(places, argv) -> None:
-    missing_here = {"node", "go", "cargo", "npx", "java"}  # unknown themselves where they are not installed
+    # Unknown themselves where they are not installed.
+    missing_here = {
+        "node", "go", "cargo", "npx", "java", "cmake", "ctest", "prove", "rake", "mvn", "dotnet", "meson",
+    }  # fmt: skip
 
     assert set(places.unknown(tuple(argv))) - missing_here != set()
 
@@ -108,13 +118,29 @@ def test_given_a_program_slipped_in_then_it_is_not_known(places, argv) -> None:
         ("python -m unittest tests.test_a", "selection"),
         ("tox -e py -- -k fast", "selection"),
         ("make test TESTARGS=-k", "selection"),
+        ("make test TESTFLAGS=-kfast", "selection"),
+        ("make test WHICH=--deselect=a", "selection"),
+        ("make test WHICH=-phelping", "plugin"),
         ("ctest -R fast", "selection"),
+        ("ctest --rerun-failed", "selection"),
+        ("node --test test/a.test.js", "selection"),
+        ("node --import ./setup.js --test a.test.mjs", "selection"),
+        ("node --test-skip-pattern=slow --test", "selection"),
+        ("node --test --test-only", "selection"),
+        ("deno test a_test.ts", "selection"),
+        ("bun test -t fast", "selection"),
+        ("mvn -Dsurefire.excludes=ATest test", "selection"),
         ("mvn -DskipTests test", "selection"),
         ("make -n test", "selection"),
         ("env PATH=own:/usr/bin make test", "environment"),
         ("env HOME=own pytest", "environment"),
         ("env LD_LIBRARY_PATH=own pytest", "environment"),
         ("env RUBYOPT=-rforge rspec", "environment"),
+        ("env COV_CORE_CONFIG=own.cfg pytest", "environment"),
+        ("env PY_IGNORE_IMPORTMISMATCH=1 pytest", "environment"),
+        ("env NEXTEST_RETRIES=9 cargo nextest run", "environment"),
+        ("env CARGO_ENCODED_RUSTFLAGS=--cfg=own cargo test", "environment"),
+        ("env TS_NODE_PROJECT=own.json mocha", "environment"),
         ("env --chdir=/elsewhere pytest", "environment"),
         ("make -C/elsewhere test", "environment"),
     ],
@@ -124,6 +150,23 @@ def test_given_an_argument_that_changes_outcomes_then_it_is_a_risk_at_any_depth(
 
     assert {risk.kind for risk in command_risks(argv.split(), is_dropped)} == {kind}
     assert {risk.kind for risk in command_risks(nested, is_dropped)} == {kind}
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "node --test --test-reporter=junit --test-reporter-destination=build/j.xml",
+        "node --import ./setup.js --test --test-reporter junit --test-reporter-destination build/j.xml",
+        "node --test --import ./setup.js",
+        "node scripts/check.js --quick",
+        "deno run -A scripts/check.ts",
+        "bun run scripts/check.ts",
+        "make test CFLAGS=-m64",
+        "env MODE=fast JOBS=-j4 make test",
+    ],
+)
+def test_given_a_command_that_runs_all_tests_or_a_script_then_nothing_is_a_risk(argv) -> None:
+    assert command_risks(argv.split(), is_dropped) == ()
 
 
 def test_given_a_virtual_environment_among_ignored_files_then_it_is_the_authors_own(places, tmp_path) -> None:

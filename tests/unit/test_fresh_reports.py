@@ -9,6 +9,7 @@ import pytest
 
 from phasegate.engine.app.witnessing.fresh_reports import beginning
 from phasegate.engine.app.witnessing.observing import Job, Observation, observe
+from phasegate.engine.core.errors import BadInput
 from phasegate.policies.model import Witness
 from phasegate.validators.report_formats import test_results_of as results_of
 
@@ -74,3 +75,14 @@ def test_what_is_no_set_of_test_reports_is_refused(
 )
 def test_a_pattern_begins_from_the_folder_before_its_first_star(pattern: str, folder: str) -> None:
     assert beginning(Path(pattern)) == Path(folder)
+
+
+@pytest.mark.parametrize("pattern", ["a**b", "**.xml", "reports/***/TEST-*.xml"])
+def test_a_pattern_that_is_none_is_refused_before_the_command_runs(tmp_path: Path, pattern: str) -> None:
+    job = Job(("touch", "ran"), tmp_path, {Witness.JUNIT: Path(pattern)}, echo=False)
+
+    with pytest.raises(BadInput, match="is no pattern of reports") as refused:
+        observe(job, look_at_git=False)
+
+    assert "`**` stand for folders" in refused.value.remedy
+    assert not (tmp_path / "ran").exists()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from phasegate.engine.app.git.truth import PathChange, PathStatus
-from phasegate.engine.app.witnessing.import_order import standing_before
+from phasegate.engine.app.witnessing.import_order import roots_of_tests, standing_before
 
 BASE = frozenset(
     {"src/means.py", "src/shop/__init__.py", "src/shop/cart.py", "check.py", "a/app.py", "json/x.txt"}
@@ -43,6 +45,13 @@ def test_a_changed_module_is_looked_for_in_every_folder() -> None:
     assert standing_before(_added("b/app.py"), BASE, ["b"]) == set()
 
 
+def test_a_package_with_a_changed_module_is_looked_for_in_every_folder() -> None:
+    base = {"python/shop/__init__.py", "python/shop/api/__init__.py", "python/shop/api/cart.py"}
+    changes = [*_added("b/shop/__init__.py", "b/api.py", "b/python.py"), _edited("python/shop/api/cart.py")]
+
+    assert standing_before(changes, base, ["b"]) == {"b/shop/__init__.py"}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -57,3 +66,28 @@ def test_a_changed_module_is_looked_for_in_every_folder() -> None:
 )
 def test_other_changes_are_not(changes: list[PathChange]) -> None:
     assert standing_before(changes, BASE, [".", "compat", "src"]) == set()
+
+
+def test_a_package_without_an_init_is_known_by_its_folder() -> None:
+    changes = [*_added("unit/pkg/__init__.py", "unit/src/__init__.py"), _edited("src/pkg/deep/means.py")]
+
+    told = standing_before(changes, {"src/pkg/deep/means.py"}, ["src"], ["unit"])
+
+    assert told == {"unit/pkg/__init__.py"}
+
+
+def test_a_module_beside_the_tests_is_told_and_one_of_the_tests_own_names_is_not() -> None:
+    base = BASE | {"checks/test_means.py", "checks/helping.py"}
+
+    changes = _added("checks/means.py", "checks/median.py", "src/helping.py")
+
+    assert standing_before(changes, base, ["src"], ["checks"]) == {"checks/means.py"}
+
+
+def test_tests_in_packages_are_imported_from_above_them(tmp_path: Path) -> None:
+    (tmp_path / "lib" / "checks").mkdir(parents=True)
+    (tmp_path / "lib" / "checks" / "__init__.py").touch()
+
+    assert set(roots_of_tests(["lib/checks/test_a.py", "own/test_b.py", "test_c.py"], [tmp_path])) == {
+        "lib", "own", "",
+    }  # fmt: skip

@@ -74,6 +74,15 @@ def test_given_a_migration_when_a_rollback_file_is_in_the_patch_then_nothing_is_
     assert found("rollback_plan", content, **{"plan.md": None}) == ()
 
 
+@pytest.mark.parametrize(
+    "text", ["No rollback is needed for this at all.", "A rollback will be described later on.", "TBD"]
+)
+def test_given_a_migration_when_the_rollback_file_says_nothing_then_it_is_found(text):
+    content = added("db/migrations/1.py", "x") + added("docs/rollback.md", text)
+    (finding,) = found("rollback_plan", content, **{"plan.md": "# Plan\n"})
+    assert finding.code == "rollback_plan.missing"
+
+
 def test_given_a_kind_is_taken_out_when_the_patch_contains_it_then_nothing_is_found():
     content = added("db/migrations/1.py", "x")
     assert found("rollback_plan", content, {"kinds": {"migration": {}}}, **{"plan.md": "# Plan\n"}) == ()

@@ -56,6 +56,10 @@ DOCUMENT_MUTATIONS = [
             "n/a",
             "1. none needed",
             "Everything will be handled properly in this task.",
+            "&nbsp;&nbsp;",
+            "&#8203; &#x200b; &NoBreak;",
+            "<br><br/>",
+            '<a name="wrong-ranking"></a>',
         )
     ),
     (
@@ -143,6 +147,12 @@ DOCUMENT_MUTATIONS = [
     ("build_log", "cc a.c\na.c:3: error: expected `;`\n", "build_log.error_line"),
     ("build_log", "\x1b[31merror\x1b[0m: bad\n", "build_log.error_line"),
     ("build_log", b"\xff\xfe error: bad\n", "build_log.error_line"),
+    ("build_log", "linking" + " " * 5_000 + "error: bad\n", "build_log.error_line"),
+    ("build_log", "." * 4_093 + " error: bad\n", "build_log.error_line"),
+    ("build_log", "error\x1b(B\x1b[m: bad\n", "build_log.error_line"),
+    ("build_log", "er\x1b]0;title\x07ror: bad\n", "build_log.error_line"),
+    ("build_log", "erx\x08ror: bad\n", "build_log.error_line"),
+    ("build_log", "CMake Error at CMakeLists.txt:3\n", "build_log.error_line"),
     ("build_log", "make[2]: *** [all] Error 2\n", "build_log.error_line"),
     ("coverage", {**COVERAGE, "total_percent": "84.99"}, "coverage.below_minimum"),
     ("coverage", {**COVERAGE, "total_percent": "101"}, "coverage.out_of_range"),

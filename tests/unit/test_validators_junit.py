@@ -48,6 +48,24 @@ def test_given_a_converted_report_when_validated_then_exactly_its_bad_cases_are_
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ('status="run" result="completed"', "passed"),
+        ('status="notrun" result="suppressed"', "skipped"),
+        ('status="run" result="skipped"', "skipped"),
+        ('status="disabled"', "skipped"),
+        ('status="fail"', "failed"),
+        ('result="error"', "error"),
+    ],
+)
+def test_given_a_case_that_tells_its_outcome_by_an_attribute_when_converted_then_it_counts(said, outcome):
+    (case,) = junit_to_test_results(suite(f'<testcase classname="Means" name="DISABLED_Odd" {said}/>'))[
+        "cases"
+    ]
+    assert case["outcome"] == outcome
+
+
 def test_given_nested_suites_and_a_namespace_when_converted_then_all_cases_count():
     xml = (
         b'<j:testsuites xmlns:j="urn:j"><j:testsuite name="a"><j:testsuite name="b" time="1,002.5">'

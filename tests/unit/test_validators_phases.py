@@ -50,6 +50,8 @@ MUTATIONS = [
     ("plan", PLAN_MD.replace("(AC-1)", "(AC-1) (needs W-2)"), {}, "plan.cycle"),
     ("plan", PLAN_MD.replace("depends on W1", "(needs W-9)"), {}, "plan.unknown_dependency"),
     ("plan", PLAN_MD.replace("\n## Rollback", "- W3: this item is to be described\n\n## Rollback"), {}, "plan.empty_item"),
+    ("plan", PLAN_MD.replace("\n## Rollback", "- W3: (AC-1)\n\n## Rollback"), {}, "plan.empty_item"),
+    ("plan", PLAN_MD.replace("\n## Rollback", "- W3: do the work of AC-1\n\n## Rollback"), {}, "plan.empty_item"),
     ("plan", PLAN_MD, {"spec.md": None}, "companion.missing"),
     ("plan", PLAN_MD, {"spec.md": "# nothing"}, "companion.malformed"),
     ("file_map", changed(FILE_MAP, "files", 0, "items", to=["W1", "W2", "W9"]), {}, "file_map.unknown_item"),
@@ -116,7 +118,10 @@ MUTATIONS = [
             {"git_diff.patch": PATCH.replace("+y = 3", line)},
             "changed_coverage.excluded",
         )
-        for line in ("+TYPE_CHECKING = 1", "+TYPE_CHECKING: bool = 1", "+from a import YES as TYPE_CHECKING")
+        for line in ("+TYPE_CHECKING = 1", "+TYPE_CHECKING: bool = 1", "+from a import YES as TYPE_CHECKING",
+                     "+for TYPE_CHECKING in [1]: pass", "+class TYPE_CHECKING: pass", "+def TYPE_CHECKING(): pass",
+                     "+from a import TYPE_CHECKING", "+if TYPE_CHECKING := 1:",
+                     '+setattr(typing, "TYPE_CHECKING", 1)')
     ),
     ("changed_coverage", CHANGED_COVERAGE, {"git_diff.patch": None}, "companion.missing"),
     ("changed_coverage", CHANGED_COVERAGE, {"git_diff.patch": "nothing"}, "companion.malformed"),

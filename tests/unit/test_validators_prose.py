@@ -6,6 +6,7 @@ import pytest
 from checked_artifacts import found
 from valid_artifacts import PLAN_MD, SPEC_MD
 
+from phasegate.validators.boilerplate import content_words
 from phasegate.validators.interface import Severity
 from phasegate.validators.kpi_reading import Bound
 from phasegate.validators.kpis import kpis
@@ -152,3 +153,7 @@ def test_given_words_that_judge_without_a_measure_when_asked_then_they_are_not_t
 )  # fmt: skip
 def test_given_something_to_observe_when_asked_then_it_is_testable(text):
     assert is_testable(text)
+
+
+def test_given_a_reference_to_no_character_when_read_then_it_is_a_word_like_others():
+    assert content_words([f"&#{'1' * 5_000};", "&#9999999;", "&#108;ogin"]) >= {"1" * 5_000, "login"}

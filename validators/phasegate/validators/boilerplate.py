@@ -7,6 +7,7 @@ problem", "none needed").
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -56,6 +57,9 @@ _DENIALS: Final = _listed(
     """
 )
 _WORD = re.compile(r"[^\W_]+")
+_TAG = re.compile(r"(?<!`)</?[A-Za-z][A-Za-z0-9-]*(?:\s[^<>]*)?/?>")
+"""A tag of HTML (CommonMark 6.6), of which a reader is shown nothing; in code it is what it says."""
+_REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _MARKER = re.compile(r"^[ \t>|]{0,200}(?:[-*+]|[0-9]{1,9}[.)])[ \t]+")
 
 
@@ -74,8 +78,14 @@ def is_denial(lines: Iterable[str], about: str = "") -> bool:
 
 
 def _words(lines: Iterable[str]) -> frozenset[str]:
-    found = (word.casefold() for line in lines for word in _WORD.findall(_MARKER.sub("", line)))
+    shown = (_REFERENCE.sub(_referred, _TAG.sub(" ", _MARKER.sub("", line))) for line in lines)
+    found = (word.casefold() for line in shown for word in _WORD.findall(line))
     return frozenset(word for word in found if len(word) > 1 or not (word.isascii() and word.isalpha()))
+
+
+def _referred(reference: re.Match[str]) -> str:
+    """The character that a reference stands for (CommonMark 2.5)."""
+    return html.unescape(reference[0])
 
 
 def _forms(about: str) -> frozenset[str]:

@@ -12,7 +12,7 @@ from phasegate.validators.parameters import expressions, flag
 from phasegate.validators.quoting import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 # What compilers, package managers and interpreters print when something is wrong.
 DEFAULT_PATTERNS = (
@@ -23,9 +23,15 @@ DEFAULT_PATTERNS = (
     r"\bnpm (?:ERR!|error)",
     r"\bundefined reference to\b|\bcommand not found\b|\bNo rule to make target\b",
     r"^panic: |\bSegmentation fault\b",
+    r"\bCMake Error\b|^ninja: build stopped",
 )
 
-_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]{0,32}[A-Za-z]")
+_TERMINAL_CODES = re.compile(
+    r"\x1b\[[0-?]{0,32}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)"
+    r"|\x1b[ -/]{1,4}[0-~]|\x1b[0-Z\\^-~]|[^\x08]\x08"
+)
+"""What a terminal shows nothing of: colours, titles, character sets (ECMA-48), and what is written over."""
+_OVERLAP_CHARS = 200
 
 
 def build_log(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
@@ -62,13 +68,20 @@ def _error_lines(
 ) -> tuple[Finding, ...]:
     findings: list[Finding] = []
     for number, raw in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
-        line = _TERMINAL_CODES.sub("", raw[: LIMITS.max_log_line_chars])
-        matched = next((pattern for pattern in patterns if pattern.search(line)), None)
-        if matched is None or any(pattern.search(line) for pattern in ignored):
+        parts = tuple(_parts(raw))
+        matched = next(((line, item) for line in parts for item in patterns if item.search(line)), None)
+        if matched is None or any(item.search(line) for line in parts for item in ignored):
             continue
-        message = f"{quoted(line.strip())} matches {quoted(matched.pattern)}"
+        message = f"{quoted(matched[0].strip())} matches {quoted(matched[1].pattern)}"
         remedy = "correct the build and run it again"
         findings.append(Finding("build_log.error_line", name, f"line {number}", message, remedy))
         if len(findings) > LIMITS.max_findings:
             break
     return tuple(findings)
+
+
+def _parts(raw: str) -> Iterator[str]:
+    """A line as it is shown; a long one in parts that overlap, so that nothing stands too far out."""
+    size = LIMITS.max_log_line_chars
+    for start in range(0, max(len(raw) - _OVERLAP_CHARS, 1), size - _OVERLAP_CHARS):
+        yield _TERMINAL_CODES.sub("", raw[start : start + size])

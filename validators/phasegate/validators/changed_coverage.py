@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from phasegate.validators.decimals import shown
 from phasegate.validators.errors import BadParameterError
+from phasegate.validators.excluded_lines import excluding_lines
 from phasegate.validators.globs import Globs, globs
 from phasegate.validators.interface import Artifact, Context, Finding
 from phasegate.validators.json_schema import read
@@ -24,16 +24,6 @@ DEFAULT_PATCH = "git_diff.patch"
 
 _SCHEMA = "coverage_report"
 _SHOWN_RANGES = 5
-EXCLUDING = re.compile(
-    r"#\s*pragma[:\s]?\s*no\s*(?:cover|branch)|(?:istanbul|c8|v8)\s+ignore|LCOV_EXCL|:nocov:|#\s*nocov"
-    r"|(?-i:\bTYPE_CHECKING[ \t]*(?::[^=\n]{0,80})?:?=(?!=)|\bas[ \t]+TYPE_CHECKING\b)"
-    r"|tarpaulin_include|coverage\s*\(\s*off\s*\)|@(?:[A-Za-z.]*)?(?:Generated|ExcludeFromCodeCoverage)\b",
-    re.IGNORECASE,
-)
-"""Marks by which coverage.py, Istanbul, c8, lcov, SimpleCov, tarpaulin, rustc and JaCoCo leave lines out.
-
-coverage.py leaves out what stands under `if TYPE_CHECKING:`, whatever the change makes of that name.
-"""
 
 
 def changed_coverage(artifact: Artifact, context: Context) -> tuple[Finding, ...]:
@@ -137,11 +127,10 @@ def _unmeasured(
 
 def _excluded(artifact: str, changed: tuple[FileChange, ...]) -> Iterator[Finding]:
     for file in changed:
-        for line, text in file.added:
-            if EXCLUDING.search(text):
-                message = f"line {line} of {quoted(file.path)} takes lines out of the measurement"
-                remedy = "test these lines, or have the process excuse the file"
-                yield Finding("changed_coverage.excluded", artifact, quoted(file.path), message, remedy)
+        for line in excluding_lines(file.added):
+            message = f"line {line} of {quoted(file.path)} takes lines out of the measurement"
+            remedy = "test these lines, or have the process excuse the file"
+            yield Finding("changed_coverage.excluded", artifact, quoted(file.path), message, remedy)
 
 
 def _below(

@@ -23,6 +23,13 @@ _REMEDY = "let the test runner write its junit xml report and hand it in unchang
 _SECONDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3}){1,4}(?:\.[0-9]{1,9})?|[0-9]{1,12}(?:\.[0-9]{1,18})?")
 _COUNT = re.compile(r"[0-9]{1,9}")
 _OUTCOME_OF = {"failure": "failed", "error": "error", "skipped": "skipped"}
+# GoogleTest and CTest tell of a test that did not run by an attribute, and of some by nothing else.
+_SAID_BY = ("status", "result")
+_OUTCOME_SAID = {
+    **dict.fromkeys(("notrun", "disabled", "suppressed", "skipped"), "skipped"),
+    **dict.fromkeys(("fail", "failed", "failure"), "failed"),
+    "error": "error",
+}
 # A case that both failed and broke is broken; one that says it was skipped and also failed did fail.
 _WEIGHT = {"passed": 0, "skipped": 1, "failed": 2, "error": 3}
 _DECLARED = {"failures": "failed", "errors": "error"}
@@ -116,7 +123,9 @@ class _Reader:
         if not identifier:
             _refuse("a test case has neither a name nor a class name")
         duration_ms = _milliseconds(attributes.get("time", ""))
-        self.cases.append({"id": bounded_id(identifier), "outcome": "passed", "duration_ms": duration_ms})
+        said = (_OUTCOME_SAID.get(attributes.get(name, "").strip().lower(), "passed") for name in _SAID_BY)
+        outcome = max(said, key=_WEIGHT.__getitem__)
+        self.cases.append({"id": bounded_id(identifier), "outcome": outcome, "duration_ms": duration_ms})
 
 
 def _milliseconds(seconds: str) -> int:

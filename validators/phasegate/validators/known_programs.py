@@ -47,11 +47,26 @@ INLINE_OF: Final = {
     "coverage": re.compile(r"-"),
 }
 """Arguments of interpreters that are code, or bring it in from where no file of the command's says."""
+STARTING_OF: Final = {
+    "cmake": re.compile(r"-[EP].*", re.DOTALL),
+    "ctest": re.compile(r"--test-command|-S.*|--script.*", re.DOTALL),
+    "prove": re.compile(r"-e.*|--exec.*|-[IPM].*", re.DOTALL),
+    "rake": re.compile(r"-[eEpPrRI].*|--(?:execute.*|require.*|rakelibdir.*|libdir.*)", re.DOTALL),
+    "meson": re.compile(r"--wrap.*", re.DOTALL),
+    "gotestsum": re.compile(r"--(?:raw|pre-run|post-run)-command.*", re.DOTALL),
+    "mvn": re.compile(
+        r".*exec(?:-maven-plugin)?:.*|-D(?:exec|maven[.]ext)[.].*|-g?s|--(?:global-)?settings.*"
+    ),
+    "dotnet": re.compile(r"run|exec|.*[.]dll", re.DOTALL),
+    **dict.fromkeys(("cargo", "go", "swift", "mix", "bazel", "bazelisk"), re.compile("run")),
+}
+"""Words by which runners and builders start a program that they are told of, or one of the repository's."""
 CODE_OPTIONS: Final = _words("""
-    -exec --exec -toolexec -overlay -modfile --config -c -f --file --require -r --import --loader
+    -exec --exec -toolexec -vettool -overlay -modfile --config --config-file --tool-config-file -c -f --file
+    --require -r --import --loader
     --experimental-loader --test-reporter --reporter --reporters --setupFiles --globalSetup --testRunner
     --script-shell --wrapper --run_under --init-script -I --bootstrap --rcfile --makefile --justfile -P -S
-    --testEnvironment --transform --resolver --raw-command
+    --testEnvironment --transform --resolver --runner --configuration --prepend
     """)
 """Options of runners and interpreters whose value, where it is a path, is code or brings it in."""
 

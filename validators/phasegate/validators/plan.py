@@ -11,7 +11,14 @@ from phasegate.validators.entries import Entry, named_entries
 from phasegate.validators.interface import Artifact, Context, Finding, Severity
 from phasegate.validators.markdown import sections_of
 from phasegate.validators.parameters import text_parameter
-from phasegate.validators.plan_references import NAMING, covered, criterion_key, mentioned, waited_for
+from phasegate.validators.plan_references import (
+    NAMING,
+    covered,
+    criterion_key,
+    mentioned,
+    waited_for,
+    without_names,
+)
 from phasegate.validators.quoting import quoted
 from phasegate.validators.sections import find_sections
 from phasegate.validators.text import read_text
@@ -123,7 +130,7 @@ def _item_faults(artifact: str, items: tuple[WorkItem, ...]) -> Iterator[Finding
             message = f"the work item {shown} stands twice"
             yield Finding("plan.duplicate_item", artifact, place, message, "give it an id of its own")
         seen.add(item.name)
-        if not Entry(item.name, item.text, item.number).says_something:
+        if not Entry(item.name, without_names(item.text), item.number).says_something:
             message = f"the work item {shown} does not say what is to be done"
             yield Finding("plan.empty_item", artifact, place, message, f"write what {shown} delivers")
 

@@ -92,6 +92,11 @@ def mentioned(text: str) -> frozenset[str]:
     return frozenset((*_named(text), *plain))
 
 
+def without_names(text: str) -> str:
+    """Return a text without the ids of items and criteria in it: they do not say what is to be done."""
+    return re.sub(rf"{NAMING.pattern}|\b{_CRITERION}", " ", text, flags=re.IGNORECASE)
+
+
 def criterion_key(name: str) -> str:
     """Return what `AC-1`, `ac 01` and `1` have in common: `1`."""
     parts = name.upper().removeprefix("AC").strip("-_ ").split(".")

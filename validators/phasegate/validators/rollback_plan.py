@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from phasegate.validators.boilerplate import content_words
 from phasegate.validators.companions import text_companion
 from phasegate.validators.errors import BadParameterError
 from phasegate.validators.globs import Globs, globs
@@ -127,10 +128,15 @@ def _is_in_patch(parsed: Patch, files: Globs) -> bool:
     return any(
         files.matches(file.path)
         and file.change is not Change.DELETE
-        and len(words_in(text for _, text in file.added)) >= _MIN_WORDS
-        and not is_placeholder(text for _, text in file.added)
+        and _says_how([text for _, text in file.added])
         for file in parsed.files
     )
+
+
+def _says_how(lines: list[str]) -> bool:
+    """Whether lines say more than that nothing is needed, or that it will be written."""
+    enough = len(words_in(lines)) >= _MIN_WORDS and not is_placeholder(lines)
+    return enough and bool(content_words(lines, _TITLES[0]))
 
 
 def _section_faults(

@@ -13,6 +13,8 @@ OTHER_RUNNERS: Final = re.compile(
     r"(?:.*/)?(?:unittest|nose2|trial|jest|vitest|mocha|ava|npm|npx|yarn|pnpm|go|cargo|rspec|phpunit|tox|nox|hatch"
     r"|pdm|poetry|ctest|mvn|gradle|dotnet|prove|make|gmake|just|coverage)"
 )
+TESTING: Final = {"node": "--test", "deno": "test", "bun": "test"}
+"""Interpreters that run tests as well, and the word that has them do so: it makes `node --test` of `node`."""
 PASSING_ON: Final = frozenset({"tox", "nox", "hatch", "pdm", "npm", "yarn", "pnpm"})
 """Runners that hand what follows `--` to another one."""
 
@@ -34,11 +36,17 @@ _OTHER_SELECTION = frozenset(
      "--tests", "--test", "--lib", "--bins", "--skip", "--no-run", "--passWithNoTests"}
 )  # fmt: skip
 _OF_ONE = {
+    **dict.fromkeys(
+        ("node", "node --test"),
+        re.compile(r"--test-(?:only|name-pattern|skip-pattern|shard|rerun-failures)"),
+    ),
     "ctest": re.compile(
-        r"-(?:R|E|L|LE|I|N)|--(?:tests-regex|exclude-regex|label-regex|label-exclude|show-only)"
+        r"-(?:R|E|L|LE|I|N)|--(?:tests-regex|exclude-regex|label-regex|label-exclude|show-only|tests-information"
+        r"|rerun-failed|repeat)"
     ),
     "mvn": re.compile(
-        r"-D(?:test|it[.]test|skipTests|skipITs|maven[.]test[.].*|groups|excludedGroups)|-pl|-rf"
+        r"-D(?:test|it[.]test|skipTests|skipITs|maven[.]test[.].*|groups|excludedGroups|(?:surefire|failsafe)[.].*)"
+        r"|-pl|-rf"
     ),
     "gradle": re.compile(r"-x|--exclude-task"),
     "just": re.compile(r"-n|--dry-run"),
@@ -46,6 +54,11 @@ _OF_ONE = {
         ("make", "gmake"), re.compile(r"-[a-zA-Z]*[nqt]|--(?:just-print|dry-run|recon|question|touch)")
     ),
 }
+_NODE_VALUES: Final = frozenset(
+    {"--import", "--require", "-r", "--loader", "--experimental-loader", "-C", "--conditions",
+     "--test-reporter", "--test-reporter-destination"}
+)  # fmt: skip
+"""Options of node whose value is the word after them, and no test."""
 _NO_SELECTION = {
     "make": frozenset({"-k", "-t"}), "gmake": frozenset({"-k", "-t"}), "npm": frozenset({"-g"}),
     "mvn": frozenset({"-t"}), "tox": frozenset({"-k"}),
@@ -95,6 +108,11 @@ def takes_next(word: str, following: str) -> bool:
         return False
     known = _single(word) in _WITH_VALUE and not following.startswith("-")
     return known or read_option(PYTEST, word, following).takes_next
+
+
+def takes_value(runner: str, word: str) -> bool:
+    """Whether an option of an interpreter that runs tests takes the word after it as its value."""
+    return runner == "node --test" and word in _NODE_VALUES
 
 
 def of_argument(word: str, following: str) -> Iterator[Risk]:

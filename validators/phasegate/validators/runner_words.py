@@ -11,11 +11,13 @@ from phasegate.validators.runner_options import (
     OTHER_RUNNERS,
     PASSING_ON,
     RUNNERS,
+    TESTING,
     Risk,
     of_argument,
     of_other_runner,
     of_python,
     takes_next,
+    takes_value,
 )
 from phasegate.validators.shell_words import is_assignment
 
@@ -53,7 +55,7 @@ def step(runner: str, word: str, following: str) -> Step:
     name = word.rpartition("/")[2]
     if name == "env" or PYTHON.fullmatch(name):
         return Step("env" if name == "env" else "python")
-    if OTHER_RUNNERS.fullmatch(word):
+    if OTHER_RUNNERS.fullmatch(word) or (runner in {"", "env"} and name in TESTING):
         return Step(name)
     if runner in PASSING_ON and word == "--":
         return Step("pytest")
@@ -81,10 +83,12 @@ def _of_python(word: str, following: str) -> Step:
 def _of_other(runner: str, word: str, following: str) -> Step:
     if runner in {"python", "env"}:
         return Step("")  # a script's arguments are its own, and so are those of a program
+    if runner in TESTING and (word == TESTING[runner] or not word.startswith("-")):
+        return Step(f"{runner} {word}" if word == TESTING[runner] else runner)
     risks = tuple(of_other_runner(runner, word, following))
     if word.startswith("-"):
         takes = runner in LISTED and read_option(LISTED[runner], word, following).takes_next
-        return Step(runner, risks, takes)
+        return Step(runner, risks, takes or takes_value(runner, word))
     if runner == "coverage" and word in {"run", "combine"}:
         return Step(f"coverage {word}", risks)
     return Step("" if runner == "coverage run" else runner, risks)

@@ -28,6 +28,9 @@ DEFAULT_CONFIGURATION = (
     "vitest.setup.*", "**/.cargo/config", "**/.cargo/config.toml", "**/.config/nextest.toml", "go.work",
     "phpunit.xml", "phpunit.xml.dist", "phpunit.dist.xml", ".rspec", "tox.toml", "hatch.toml", "pdm.toml",
     ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", "rust-toolchain", "rust-toolchain.toml", "**/.mvn/**",
+    "playwright.config.*", "cypress.config.*", "**/spec/support/jasmine.*", ".taprc", "unittest.cfg",
+    "nose2.cfg", "behave.ini", ".behaverc", "junit-platform.properties", "**/META-INF/services/org.junit.*",
+    "**/META-INF/services/org.testng.*", "*.runsettings", "xunit.runner.json",
 )  # fmt: skip
 
 _INI_SECTIONS = re.compile(r"(?:tool:)?pytest|pytest|coverage:.*|testenv.*|tox|unittest")
@@ -49,6 +52,7 @@ _DECIDING = re.compile(
 """Variables that a command has from its caller, and that decide which programs it finds."""
 _OF_ARGUMENTS = re.compile(r"TEST|ARG|OPT(?!IM)", re.IGNORECASE)
 """Names of variables whose value a makefile may hand to the runner."""
+_CHOOSING = frozenset({"selection", "plugin"})
 _BEFORE_COMMANDS = frozenset(
     {"env", "exec", "time", "nice", "command", "sudo", "xvfb-run", "uv", "run", "poetry"}
 )
@@ -229,8 +233,14 @@ def _of_assignment(name: str, value: str, word: str, looks: _Looks) -> Iterator[
 
 
 def _of_handed_on(word: str) -> Iterator[Risk]:
-    """Arguments in a variable that a makefile may hand to the runner."""
+    """Arguments in a variable that a makefile may hand to the runner.
+
+    Where its name does not say so, those that choose tests or load plugins, and no compiler's flags.
+    """
     assigned = ASSIGNMENT.fullmatch(word)
-    words = words_of(assigned["value"]) if assigned and _OF_ARGUMENTS.search(assigned["name"]) else []
-    for here, after in pairwise([*words, ""]):
-        yield from of_argument(here, after)
+    if assigned is None:
+        return
+    named = _OF_ARGUMENTS.search(assigned["name"]) is not None
+    if named or (assigned["value"].startswith("-") and not assigned["name"].endswith("FLAGS")):
+        for here, after in pairwise([*words_of(assigned["value"]), ""]):
+            yield from (risk for risk in of_argument(here, after) if named or risk.kind in _CHOOSING)

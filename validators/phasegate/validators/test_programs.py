@@ -19,6 +19,7 @@ from phasegate.validators.known_programs import (
     PYTHON,
     PYTHON_OPTION,
     SHELL,
+    STARTING_OF,
     is_known_command,
 )
 from phasegate.validators.shell_words import (
@@ -37,6 +38,8 @@ _MAKE_LONG = {
     **dict.fromkeys(("--eval", "--set", "--shell", "--shell-arg"), "E"),
     "--directory": "C",
 }
+_OF_MAKE = re.compile(r"[$][({]\s*(?:shell|guile|eval|file|call|foreach|let|if|or|and|value)\b")
+"""A function of make in a value, such as `$(shell ./own)`."""
 _OF_ENV = re.compile(r"-[a-zA-Z0]*[SC].*|--[sc].*", re.DOTALL)
 _OF_OTHERS = re.compile(
     r"--(?:call|python|with|directory|project|from|env-file)[^=]*(?:=.*)?|-c.*", re.DOTALL
@@ -124,7 +127,7 @@ class _Reading:
         while word := self._next():
             assigned = ASSIGNMENT.fullmatch(word)
             if assigned:
-                yield Program("value", assigned["value"])
+                yield Program("inline" if _OF_MAKE.search(word) else "value", assigned["value"])
             elif name and (_OF_ENV if name == "env" else _OF_OTHERS).fullmatch(word):
                 yield Program("inline", word)
             elif not word.startswith("-") and not _NUMBER.fullmatch(word):
@@ -147,7 +150,7 @@ class _Reading:
         elif name in INTERPRETERS:
             yield from self._of_interpreter(name)
         elif name == "export" or (is_known_command(name) and name not in {"pytest", "py.test", "echo"}):
-            yield from self._of_runner()
+            yield from self._of_runner(name)
 
     def _of_cd(self) -> Iterator[Program]:
         where = self._next()
@@ -205,9 +208,9 @@ class _Reading:
             long, joined, value = word.partition("=")
             option = _MAKE_OPTION.fullmatch(word)
             letter = _MAKE_LONG.get(long, "") or (option["letter"] if option else "")
-            if is_assignment(word):
+            if is_assignment(word) and not _OF_MAKE.search(value):
                 yield Program("value", value)
-            elif letter in {"I", "E"}:
+            elif letter in {"I", "E"} or (joined and not word.startswith("-")):
                 yield Program("inline", word)
             elif letter in {"f", "C"}:
                 rest = value if long in _MAKE_LONG and joined else option["rest"] if option else ""
@@ -226,7 +229,7 @@ class _Reading:
             code = list(self._code(word))
             yield from code
             if word in _WITHOUT_SCRIPT or word in _ENDS_AT_ONCE:
-                yield from self._of_runner()
+                yield from self._of_runner(name)
                 return
             if not code and not word.startswith("-") and word != "run":
                 yield Program("script", word)
@@ -234,11 +237,16 @@ class _Reading:
         if name != "coverage":
             yield Program("inline", name)
 
-    def _of_runner(self) -> Iterator[Program]:
+    def _of_runner(self, name: str) -> Iterator[Program]:
+        starting = STARTING_OF.get(name)
         while word := self._next():
             if is_assignment(word):
                 yield Program("value", word.partition("=")[2])
-            elif word in {"exec", "x", "dlx"} or word.startswith("+"):
+            elif (
+                word in {"exec", "x", "dlx"}
+                or word.startswith("+")
+                or (starting and starting.fullmatch(word))
+            ):
                 yield Program("inline", word)
             else:
                 yield from self._code(word)

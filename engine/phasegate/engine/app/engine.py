@@ -67,6 +67,7 @@ from phasegate.engine.core.ids import (
     REASON_CHARS_MAX,
     TITLE_CHARS_MAX,
     parse_artifact_name,
+    parse_choice,
     parse_line,
     parse_phase,
     parse_task_id,
@@ -329,8 +330,8 @@ class Engine(ForHolders, ForTools):
         command = OpenTask(
             parse_title(task if title is None else title, TITLE_CHARS_MAX),
             tuple(parse_task_id(other) for other in depends_on),
-            milestone,
-            risk,
+            parse_choice(milestone, "milestone"),
+            parse_choice(risk, "risk class"),
             place,
             commit,
         )

@@ -73,6 +73,11 @@ def parse_line(text: str, what: str, chars_max: int) -> str:
     return text
 
 
+def parse_choice(text: str, what: str) -> str:
+    """A name of one of several, as a refusal can repeat it; empty for none."""
+    return parse_line(text, what, TITLE_CHARS_MAX) if text else text
+
+
 def parse_title(text: str, chars_max: int) -> str:
     """A task's title: one line of prose, which lists and prompts show as it is."""
     title = parse_line(text, "title", chars_max)

@@ -13,9 +13,9 @@ from phasegate.engine.app.gates.programs import Reported, command_of, report_of
 from phasegate.engine.app.gates.scanning import read_outside
 from phasegate.engine.app.gates.subject import Subject
 from phasegate.engine.app.git.running import GitUnavailable, run_git
-from phasegate.validators.changed_coverage import EXCLUDING
 from phasegate.validators.decimals import checked, shown
 from phasegate.validators.errors import MalformedJsonError
+from phasegate.validators.excluded_lines import excluding_lines
 from phasegate.validators.globs import globs
 from phasegate.validators.limits import LIMITS
 from phasegate.validators.parameters import number, text_parameter
@@ -90,9 +90,10 @@ def _unmeasured(subject: Subject, params: Mapping[str, Any], measured: Mapping[s
 def _taken_out(subject: Subject, measured: Mapping[str, Any]) -> Iterator[Problem]:
     """Changed lines that take themselves or others out of the measurement."""
     for path in measured:
-        text = (subject.text(path) or "").splitlines()
-        for line in sorted(subject.changed_lines.get(path, ())):
-            if line <= len(text) and EXCLUDING.search(text[line - 1]):
+        lines = (subject.text(path) or "").split("\n")  # as git counts them
+        changed = frozenset(subject.changed_lines.get(path, ()))
+        for line in excluding_lines(enumerate(lines, start=1)):
+            if line in changed:
                 message = f"line {line} takes itself or others out of the measurement"
                 yield Problem(f"{printable(path)}:{line}", message, "take the mark out, and test what it hid")
 

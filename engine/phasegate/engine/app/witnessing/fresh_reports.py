@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -108,11 +109,13 @@ def _read(kind: Witness, path: Path, before: Standing) -> bytes:
 def _matched(pattern: Path) -> Iterator[Path]:
     """Files that a pattern matches, one more than are read at the most."""
     start = beginning(pattern)
-    found = start.glob(str(pattern.relative_to(start)))
-    for count, path in enumerate(found):
-        yield path
-        if count == REPORTS_MAX:
-            return
+    try:
+        yield from islice(start.glob(str(pattern.relative_to(start))), REPORTS_MAX + 1)
+    except ValueError as error:
+        raise BadInput(
+            f"`{pattern}` is no pattern of reports: {error}",
+            "let `**` stand for folders alone: `**/TEST-*.xml`",
+        ) from error
 
 
 def _as_one(pattern: Path, reports: Iterator[bytes]) -> bytes:

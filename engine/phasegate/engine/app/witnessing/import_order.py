@@ -8,7 +8,7 @@ is part of the runner. Both decide how tests end as a setting does, so they are 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from phasegate.engine.app.git.truth import PathChange, PathStatus
 from phasegate.engine.app.witnessing.ignored_code import CODE, LOADED
@@ -19,7 +19,7 @@ _GONE = frozenset({PathStatus.DELETED, PathStatus.RENAMED})
 
 
 def standing_before(
-    changes: Iterable[PathChange], at_base: Collection[str], roots: Iterable[str]
+    changes: Iterable[PathChange], at_base: Collection[str], roots: Iterable[str], tests: Iterable[str] = ()
 ) -> frozenset[str]:
     """Return the new paths that belong to a module of a name that is another's.
 
@@ -27,9 +27,10 @@ def standing_before(
         changes: what differs from the base commit.
         at_base: the paths that it has.
         roots: folders, from the repository's root, that the command imports from.
+        tests: folders of tests, which pytest puts before those.
     """
     changes = tuple(changes)
-    folders = {"" if root in {"", "."} else root for root in roots}
+    folders, first = ({"" if root in {"", "."} else root for root in some} for some in (roots, tests))
     gone = {change.old_path or change.path for change in changes if change.status in _GONE}
     changed = {change.path for change in changes}
     names = {
@@ -37,13 +38,30 @@ def standing_before(
         for folder, name, path in _modules(path for path in at_base if path not in gone)
         if folder in folders | _USUAL_ROOTS or path in changed
     }
+    names.update(_packages_of(changed, at_base, _USUAL_ROOTS | folders))
     new = [path for change in changes if change.mode and (path := change.path) not in at_base]
     taken = [
         (folder, name)
         for folder, name, _ in _modules(new)
-        if folder in folders and name in names | LOADED and not _is_there(folder, name, at_base)
+        if folder in folders | first and name in names | LOADED and not _is_there(folder, name, at_base)
     ]
     return frozenset(path for path in new if any(_belongs(path, folder, name) for folder, name in taken))
+
+
+def roots_of_tests(tests: Iterable[str], trees: Iterable[Path]) -> Iterator[str]:
+    """Folders that pytest puts first: that of each test, or the one above the packages that it lies in.
+
+    Args:
+        tests: paths of tests and `conftest.py` from the repository's root.
+        trees: checkouts that say which folders are packages.
+    """
+    folders = sorted({PurePosixPath(path).parent for path in tests if path.endswith(".py")})
+    for tree in trees:
+        for folder in folders:
+            place = folder
+            while place.parts and (tree / place / "__init__.py").is_file():
+                place = place.parent
+            yield _text(place)
 
 
 def _modules(paths: Iterable[str]) -> Iterator[tuple[str, str, str]]:
@@ -54,6 +72,16 @@ def _modules(paths: Iterable[str]) -> Iterator[tuple[str, str, str]]:
             name = place.name.partition(".")[0]
             whole = place.parent if name == "__init__" else place
             yield _text(whole.parent), whole.name.partition(".")[0], path
+
+
+def _packages_of(paths: Iterable[str], at_base: Collection[str], roots: frozenset[str]) -> Iterator[str]:
+    """Names of the outermost packages of modules of the base commit, with an `__init__.py` or without."""
+    for path in filter(at_base.__contains__, paths):
+        for folder in PurePosixPath(path).parents:
+            inner, outer = f"{folder}/__init__.py", f"{folder.parent}/__init__.py"
+            is_below = bool(folder.parts) and _text(folder.parent) in roots - {""}
+            if is_below or (inner in at_base and outer not in at_base):
+                yield folder.name
 
 
 def _is_there(folder: str, name: str, at_base: Collection[str]) -> bool:

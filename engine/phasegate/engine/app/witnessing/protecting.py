@@ -8,6 +8,7 @@ and those again with some of them made to fail. The validator `protected_checks`
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from phasegate.engine.app.git.truth import GitUnavailable, PathChange, PathStatu
 from phasegate.engine.app.witnessing import canary
 from phasegate.engine.app.witnessing.checkout import Checkouts, check_out, content_key
 from phasegate.engine.app.witnessing.examining import examine
-from phasegate.engine.app.witnessing.import_order import standing_before
+from phasegate.engine.app.witnessing.import_order import roots_of_tests, standing_before
 from phasegate.engine.app.witnessing.observing import Job, Observation
 from phasegate.engine.app.witnessing.programs import Places
 from phasegate.engine.app.witnessing.protected_document import (
@@ -31,7 +32,13 @@ from phasegate.engine.app.witnessing.protected_document import (
     vanished,
 )
 from phasegate.engine.app.witnessing.surroundings import place_for_trials, settings_above, trial_folder
-from phasegate.engine.app.witnessing.test_files import SETTINGS, edited, is_collected, python_files
+from phasegate.engine.app.witnessing.test_files import (
+    SETTINGS,
+    edited,
+    is_collected,
+    python_files,
+    python_path,
+)
 from phasegate.engine.app.witnessing.test_modules import TestModule, parts_of, read_module
 from phasegate.engine.app.witnessing.trials import Command, Trial, outcomes_of, told_of_tests, told_of_unknown
 from phasegate.engine.core.errors import BadInput
@@ -49,6 +56,7 @@ from phasegate.validators.test_configuration import (
 from phasegate.validators.test_text import Measure, measure
 
 LIMIT_BASE_S, LIMIT_FACTOR = 60, 20
+SETS_PATH = re.compile(rb"sys[.]path|syspath_prepend|addsitedir")
 _NOTHING = Measure(0, 0, 0)
 
 
@@ -179,9 +187,31 @@ class _Trials:
     def _standing_before(self) -> frozenset[str]:
         """New modules that the command would import instead of others of their names."""
         argv, scripts = self._subject.job.argv, (Path(path).parent.as_posix() for path in self._runners)
-        roots = [self._places.below("."), *self._places.import_roots(argv), *scripts]
-        found = standing_before(self._checkouts.changes, frozenset(self._checkouts.base_paths()), roots)
+        roots = [self._places.below("."), *self._places.import_roots(argv), *scripts, *self._python_path()]
+        base = frozenset(self._checkouts.base_paths())
+        trees = (self._checkouts.base, self._checkouts.stands)
+        first = roots_of_tests([path for path in base if self._tests.matches(path)], trees)
+        told = self._paths_of_tests()
+        found = standing_before(self._checkouts.changes, base, [*roots, *told], first)
         return frozenset(path for path in found if not self._tests.matches(path))
+
+    def _python_path(self) -> Iterator[str]:
+        """Folders that the base commit's settings of pytest have modules imported from."""
+        for path, name, content in self._settings():
+            yield from (os.path.normpath(Path(path).parent / item) for item in python_path(name, content))
+
+    def _paths_of_tests(self) -> Iterator[str]:
+        """Folders of new modules that a test of the base commit names where it sets what is imported from."""
+        own = (
+            path
+            for path in self._checkouts.base_paths()
+            if path.endswith(".py") and self._tests.matches(path)
+        )
+        texts = [text for path in own if SETS_PATH.search(text := self._checkouts.at_base(path) or b"")]
+        new = {Path(change.path).parent for change in self._checkouts.changes if change.path.endswith(".py")}
+        for folder in {place for path in new for place in (path, path.parent) if place.name}:
+            if any(re.search(rb"\b%b\b" % re.escape(os.fsencode(folder.name)), text) for text in texts):
+                yield folder.as_posix()
 
     def _is_test(self, path: str) -> bool:
         known = self._tests.matches(path) or path in self._told or self._is_named(path)
@@ -205,10 +235,15 @@ class _Trials:
         return any(is_collected(path, text, self._patterns) for text in (before, after) if text)
 
     def _python_files(self) -> Iterator[str]:
+        for _, name, content in self._settings():
+            yield from python_files(name, content)
+
+    def _settings(self) -> Iterator[tuple[str, str, bytes]]:
+        """Files of the base commit that pytest may have settings in: path, name and content."""
         for path in self._checkouts.base_paths():
             name = path.rpartition("/")[2]
             if name in SETTINGS:
-                yield from python_files(name, self._checkouts.at_base(path) or b"")
+                yield path, name, self._checkouts.at_base(path) or b""
 
     def _kept_configuration(self) -> dict[str, bool]:
         """Configuration that differs from the base commit's, and whether that has it."""

@@ -19,22 +19,31 @@ SETTINGS = (*_INI, *sorted(_TOML))
 
 def python_files(name: str, content: bytes) -> tuple[str, ...]:
     """The patterns of test modules that a file of settings gives pytest; none where it gives none."""
+    return _listed(name, content, "python_files")
+
+
+def python_path(name: str, content: bytes) -> tuple[str, ...]:
+    """The folders, from its own on, that a file of settings has pytest import from."""
+    return _listed(name, content, "pythonpath")
+
+
+def _listed(name: str, content: bytes, key: str) -> tuple[str, ...]:
     try:
         if name in _TOML:
-            return tuple(_of_toml(tomllib.loads(content.decode())))
+            return tuple(_of_toml(tomllib.loads(content.decode()), key))
         parser = configparser.RawConfigParser(strict=False)
         parser.read_string(content.decode())
-        return tuple(parser.get(_INI[name], "python_files", fallback="").split())
+        return tuple(parser.get(_INI[name], key, fallback="").split())
     except (ValueError, configparser.Error, RecursionError):
         return ()  # pytest cannot read it either
 
 
-def _of_toml(value: dict[str, Any]) -> Iterator[str]:
+def _of_toml(value: dict[str, Any], key: str) -> Iterator[str]:
     tool = value.get("tool")
     tables = [value.get("pytest"), tool.get("pytest") if isinstance(tool, dict) else None]
     tables += [table.get("ini_options") for table in tables if isinstance(table, dict)]
     for table in tables:
-        found = table.get("python_files", []) if isinstance(table, dict) else []
+        found = table.get(key, []) if isinstance(table, dict) else []
         listed = found.split() if isinstance(found, str) else found
         yield from (item for item in listed if isinstance(item, str))
 

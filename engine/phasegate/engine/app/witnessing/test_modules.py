@@ -18,6 +18,8 @@ TestKey = tuple[str, ...]
 
 _PARTS = re.compile(r"::|[./\\]")
 _KEY_PARTS_MAX = 8
+_FIXTURE = re.compile(r"(?:\w+[.])*(?:yield_)?fixture\b")
+"""A decorator that makes a fixture of a function; `pytest.mark.usefixtures` leaves it a test."""
 _COMPOUND = (
     ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match,
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef,
@@ -146,7 +148,7 @@ def _check(node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.expr | None:
 
 
 def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any("fixture" in ast.unparse(decorator) for decorator in node.decorator_list)
+    return any(_FIXTURE.match(ast.unparse(decorator)) for decorator in node.decorator_list)
 
 
 def _is_of_tests(node: ast.ClassDef) -> bool:
