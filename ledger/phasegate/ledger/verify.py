@@ -55,16 +55,16 @@ _NOT_LINKED: Final = (
 _CHANGED: Final = "entry {seq} was changed: entry {after} records another hash of it; restore a good copy"
 _NOT_THE_HEAD: Final = "entry {seq} is not the one that was acknowledged; restore a good copy"
 
-_NAMES: Final = tuple(sorted(FIELDS))
+_NAMES: Final = frozenset(FIELDS)
 _BOUNDS: Final = (
     (1, MAX_ACTOR_CHARS),
-    (1, MAX_LEDGER_CHARS),
     (0, MAX_PHASE_CHARS),
     (0, MAX_TASK_CHARS),
     (0, MAX_TRACE_CHARS),
     (1, MAX_TYPE_CHARS),
 )
-"""Least and most characters of actor, ledger, phase, task, trace and type."""
+"""Least and most characters of actor, phase, task, trace and type."""
+_LEDGER_BOUNDS: Final = (1, MAX_LEDGER_CHARS)
 
 
 class Problem(NamedTuple):
@@ -236,9 +236,10 @@ class _Walk:
             and numbers == seqs == tuple(range(first, last + 1))
             and (tasks, kinds) == (own_tasks, own_kinds)
             and ledgers == (self.ledger,) * len(batch)
+            and _fit((self.ledger,), _LEDGER_BOUNDS)
             and set(vs) == {ENTRY_VERSION}
             and min(attempts) >= 0
-            and all(map(_fit, (actors, ledgers, phases, own_tasks, traces, own_kinds), _BOUNDS))
+            and all(map(_fit, (actors, phases, own_tasks, traces, own_kinds), _BOUNDS))
             and self._follow(ats)
             and are_plain(payloads, 2)
             and all(hashes[seq - first] == noted for seq, noted in self.noted.items() if first <= seq <= last)
@@ -305,12 +306,13 @@ def _columns(datas: tuple[Any, ...]) -> tuple[tuple[Any, ...], ...] | None:
         joined = b"[%b]" % b",".join(datas)
         if orjson.dumps(values, None, CANONICAL_OPTIONS) != joined:
             return None
-        if set(map(tuple, values)) != {_NAMES}:
+        # As many names as there are, and none but those. What is canonical has them sorted.
+        if set(map(len, values)) != {len(FIELDS)} or set().union(*values) != _NAMES:
             return None
         if not joined.isascii():
             for value in values:
                 canonical.check_object(value)
-        # A list of those names is none, and is refused here.
+        # A list of those names is no entry, and is refused here.
         return tuple(zip(*map(dict.values, values), strict=True))
     except (TypeError, ValueError, CanonicalError):
         return None
