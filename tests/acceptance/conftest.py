@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import autopilot_artifacts as artifacts
 import pytest
 from checkpoint_work import CheckpointWork
-from engine_drivers import ApiDriver, CliDriver, Driver
+from engine_drivers import NINE_PHASES, ApiDriver, CliDriver, Driver
 
 from phasegate.engine.app.engine import Engine
 
@@ -16,6 +17,15 @@ def home(tmp_path: Path) -> Path:
     """An initialised home."""
     with Engine.init(tmp_path / "state") as engine:
         return engine.home.root
+
+
+@pytest.fixture
+def in_spec(home: Path, tmp_path: Path) -> Path:
+    """A home with a task in SPEC: IMP-6."""
+    with Engine.open(home) as engine:
+        engine.open_task("IMP-6", NINE_PHASES, "a title")
+        artifacts.drive(engine, tmp_path, "IMP-6", "SPEC")
+    return home
 
 
 @pytest.fixture(params=[ApiDriver, CliDriver], ids=["api", "cli"])

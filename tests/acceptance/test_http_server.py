@@ -147,6 +147,8 @@ def test_tokens_do_not_go_in_the_clear_beyond_this_machine(tmp_path: Path, host:
 def test_this_machine_is_safe_and_so_is_what_is_asked_for(host: str) -> None:
     Place(host).demand_safe()
     Place("0.0.0.0", insecure=True).demand_safe()  # noqa: S104
+    with pytest.raises(BadInput):
+        Place("0.0.0.0").demand_safe()  # noqa: S104
 
 
 def test_half_of_a_certificate_is_refused(tmp_path: Path) -> None:
